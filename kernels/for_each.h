@@ -1,0 +1,192 @@
+// The two launch shapes: one call per element, and one team per row (sum a row, then map it).
+//
+// On the CPU a launch is an OpenMP loop that the compiler vectorises; on the GPU a grid. A team's sum is
+// one fixed tree on every target: 16 lanes over pieces of 1024 elements in float, the pieces in order in
+// double. Its value depends on the row alone: not on threads, batch or target.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/queue.h"
+#include "kernels/target.h"
+
+#if defined(__CUDACC__)
+#include <cuda_runtime.h>
+#endif
+
+INOCULA_BEGIN_TARGET
+
+inline constexpr int kSumLanes = 16;
+inline constexpr int kSumPiece = 1024;
+
+INOCULA_HD inline float fold_lanes(const float* lane) {
+  float half[8];
+  for (int i = 0; i < 8; ++i) half[i] = lane[i] + lane[i + 8];
+  for (int i = 0; i < 4; ++i) half[i] += half[i + 4];
+  return (half[0] + half[2]) + (half[1] + half[3]);
+}
+
+#if !defined(__CUDACC__)
+
+/// One CPU thread that owns a row.
+class Team {
+ public:
+  /// Calls f(i) for i in [0, n), in any order; f must not depend on another call's writes.
+  template <class F>
+  void each(std::int64_t n, F&& f) const {
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) f(i);
+  }
+
+  /// Sum of float f(i) over [0, n) by the fixed tree.
+  template <class F>
+  double sum(std::int64_t n, F&& f) const {
+    double total = 0;
+    for (std::int64_t piece = 0; piece < n; piece += kSumPiece) {
+      float lane[kSumLanes] = {};
+      const std::int64_t count = n - piece < kSumPiece ? n - piece : kSumPiece;
+      const std::int64_t whole = count / kSumLanes * kSumLanes;
+      for (std::int64_t i = 0; i < whole; i += kSumLanes) {
+#pragma omp simd
+        for (int l = 0; l < kSumLanes; ++l) lane[l] += f(piece + i + l);
+      }
+      for (std::int64_t i = whole; i < count; ++i) lane[i - whole] += f(piece + i);
+      total += fold_lanes(lane);
+    }
+    return total;
+  }
+
+  /// Largest float f(i) over [0, n), at least `floor`; a NaN is passed over.
+  template <class F>
+  float largest(std::int64_t n, float floor, F&& f) const {
+    float lane[kSumLanes];
+    for (float& l : lane) l = floor;
+    const std::int64_t whole = n / kSumLanes * kSumLanes;
+    for (std::int64_t i = 0; i < whole; i += kSumLanes) {
+#pragma omp simd
+      for (int l = 0; l < kSumLanes; ++l) {
+        const float v = f(i + l);
+        lane[l] = v > lane[l] ? v : lane[l];
+      }
+    }
+    for (std::int64_t i = whole; i < n; ++i) {
+      const float v = f(i);
+      lane[i - whole] = v > lane[i - whole] ? v : lane[i - whole];
+    }
+    float result = floor;
+    for (const float l : lane) result = l > result ? l : result;
+    return result;
+  }
+
+  /// True for exactly one member of the team: for a row's single results.
+  bool leads() const { return true; }
+};
+
+/// Calls f(i) for i in [0, n), in any order.
+template <class F>
+void for_each(const Queue& queue, std::int64_t n, F f) {
+#pragma omp parallel for simd schedule(static) num_threads(queue.threads) if (n > 4096)
+  for (std::int64_t i = 0; i < n; ++i) f(i);
+}
+
+/// Calls f(row, team) for every row in [0, rows), in any order. `row_cost` is about how many elements a row
+/// touches: small launches stay on the calling thread.
+template <class F>
+void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t row_cost, F f) {
+#pragma omp parallel for schedule(static) num_threads(queue.threads) if (rows > 1 && rows * row_cost > 4096)
+  for (std::int64_t row = 0; row < rows; ++row) f(row, Team{});
+}
+
+#else  // CUDA
+
+inline constexpr int kRowThreads = 256;
+
+/// One thread block that owns a row; all its threads call every member function together.
+class Team {
+ public:
+  template <class F>
+  __device__ void each(std::int64_t n, F&& f) const {
+    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) f(i);
+    __syncthreads();
+  }
+
+  /// Sixteen neighbouring threads are the lanes of one piece; a block takes 16 pieces a round.
+  template <class F>
+  __device__ double sum(std::int64_t n, F&& f) const {
+    constexpr int kPieces = kRowThreads / kSumLanes;
+    __shared__ float piece_sum[kPieces];
+    __shared__ double total;
+    const int lane = threadIdx.x % kSumLanes;
+    const int slot = threadIdx.x / kSumLanes;
+    if (threadIdx.x == 0) total = 0;
+    for (std::int64_t first = 0; first < n; first += std::int64_t{kPieces} * kSumPiece) {
+      const std::int64_t begin = first + std::int64_t{slot} * kSumPiece;
+      const std::int64_t end = begin + kSumPiece < n ? begin + kSumPiece : n;
+      float sum = 0;
+      for (std::int64_t i = begin + lane; i < end; i += kSumLanes) sum += f(i);
+      // The same tree as fold_lanes: lane l meets l + 8, l + 4, l + 2, l + 1.
+      for (int distance = kSumLanes / 2; distance > 0; distance /= 2)
+        sum += __shfl_down_sync(0xFFFFFFFFu, sum, distance, kSumLanes);
+      if (lane == 0) piece_sum[slot] = begin < n ? sum : 0.0f;
+      __syncthreads();
+      if (threadIdx.x == 0)
+        for (int p = 0; p < kPieces && first + std::int64_t{p} * kSumPiece < n; ++p) total += piece_sum[p];
+      __syncthreads();
+    }
+    __syncthreads();
+    const double result = total;
+    __syncthreads();
+    return result;
+  }
+
+  template <class F>
+  __device__ float largest(std::int64_t n, float floor, F&& f) const {
+    __shared__ float warp_largest[kRowThreads / 32];
+    float v = floor;
+    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
+      const float w = f(i);
+      v = w > v ? w : v;
+    }
+    for (int distance = 16; distance > 0; distance /= 2) {
+      const float w = __shfl_down_sync(0xFFFFFFFFu, v, distance);
+      v = w > v ? w : v;
+    }
+    if (threadIdx.x % 32 == 0) warp_largest[threadIdx.x / 32] = v;
+    __syncthreads();
+    for (const float w : warp_largest) v = w > v ? w : v;
+    __syncthreads();
+    return v;
+  }
+
+  __device__ bool leads() const { return threadIdx.x == 0; }
+};
+
+template <class F>
+__global__ void for_each_grid(std::int64_t n, F f) {
+  const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) f(i);
+}
+
+template <class F>
+__global__ void __launch_bounds__(kRowThreads) for_each_row_grid(std::int64_t rows, F f) {
+  for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) f(row, Team{});
+}
+
+template <class F>
+void for_each(const Queue& queue, std::int64_t n, F f) {
+  if (n == 0) return;
+  const std::int64_t blocks = (n + 255) / 256;
+  for_each_grid<<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), 256, 0,
+                  static_cast<cudaStream_t>(queue.stream)>>>(n, f);
+}
+
+template <class F>
+void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t /*row_cost*/, F f) {
+  if (rows == 0) return;
+  for_each_row_grid<<<static_cast<unsigned>(rows < 65536 ? rows : 65536), kRowThreads, 0,
+                      static_cast<cudaStream_t>(queue.stream)>>>(rows, f);
+}
+
+#endif
+
+INOCULA_END_TARGET

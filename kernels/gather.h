@@ -1,0 +1,25 @@
+// A batch from the data set in memory: pick images, scale bytes to [0, 1], augment.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/step_state.h"
+
+namespace inocula {
+
+/// gather: x[n] = image[index[n]] / 255, channels first; flipped left to right with probability 1/2 where `flip`
+/// is set, and shifted by up to `shift` pixels each way with zeros moving in (a random crop of the padded image)
+/// where it is positive: functions of (seed, step, image). A negative index gives a black image with label 0.
+struct Gather {
+  const std::uint8_t* images = nullptr;      ///< (all, height, width, channels)
+  const std::int32_t* all_labels = nullptr;  ///< (all)
+  const std::int32_t* index = nullptr;       ///< (rows)
+  const StepState* state = nullptr;
+  float* x = nullptr;             ///< (rows, channels, height, width)
+  std::int32_t* label = nullptr;  ///< (rows)
+  std::int64_t rows = 0, channels = 0, height = 0, width = 0;
+  std::int32_t flip = 0;
+  std::int32_t shift = 0;
+};
+
+}  // namespace inocula

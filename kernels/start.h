@@ -1,0 +1,25 @@
+// Random starting points of an attack inside its ball, a function of (seed, step, restart, sample).
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/step_state.h"
+
+namespace inocula {
+
+struct RandomStart {
+  float* x = nullptr;                  ///< (rows, cols), written
+  const float* clean = nullptr;        ///< (rows, cols)
+  const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
+  const StepState* state = nullptr;
+  std::int64_t rows = 0, cols = 0;
+  float eps = 0;
+  float lo = 0, hi = 1;
+};
+/// start_uniform_linf: clip(clean + U(-eps, eps)), per pixel.
+/// start_uniform_l2:   clip(clean + z), z uniform in the L2 ball: of cols + 2 normals, normalised, the first
+///                     cols (Voelker, Gosmann, Stewart, "Efficiently sampling vectors and coordinates from the
+///                     n-sphere and n-ball", 2017).
+/// start_sphere_l2:    clip(clean + eps u), u uniform on the unit sphere.
+
+}  // namespace inocula

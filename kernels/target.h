@@ -1,0 +1,27 @@
+// Names the target a kernel source is being compiled for, and marks functions that run there.
+//
+// Every kernels/*.inl is compiled once per target (CMake writes the one-line stubs): by g++ for three
+// instruction sets of the CPU and by nvcc for the GPU. All code that a kernel executes lives in the inline
+// namespace of its target, so that the linker can never replace a function compiled for one instruction
+// set by its twin compiled for another. Host code that includes these headers gets the target `host`.
+#pragma once
+
+// INOCULA_DEVICE marks a kernel's body, INOCULA_HD a function that the host calls too.
+#if defined(__CUDACC__)
+#define INOCULA_HD __host__ __device__
+#define INOCULA_DEVICE __device__
+#else
+#define INOCULA_HD
+#define INOCULA_DEVICE
+#endif
+
+#if !defined(INOCULA_TARGET)
+#define INOCULA_TARGET host
+#endif
+
+#define INOCULA_BEGIN_TARGET \
+  namespace inocula {        \
+  inline namespace INOCULA_TARGET {
+#define INOCULA_END_TARGET \
+  }                        \
+  }

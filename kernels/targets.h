@@ -1,0 +1,40 @@
+// What an attack aims at, per sample, and whether it got there.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/step_state.h"
+
+namespace inocula {
+
+enum class TargetRule : std::int32_t {
+  given,         ///< one class for all
+  least_likely,  ///< lowest clean logit, the lowest index among equals
+  random,        ///< uniform over the classes other than the label
+};
+
+/// choose_target: the class that each sample shall be taken for.
+struct ChooseTarget {
+  const float* logits = nullptr;          ///< (rows, classes), of the clean images; read by least_likely
+  const std::int32_t* label = nullptr;    ///< (rows); read by random
+  const std::int32_t* sample = nullptr;   ///< (rows): index of the image in its data set
+  const StepState* state = nullptr;
+  std::int32_t* target = nullptr;         ///< (rows), written
+  std::int64_t rows = 0, classes = 0;
+  TargetRule rule = TargetRule::given;
+  std::int32_t given = 0;
+};
+
+/// judge: score and hit of an attack's candidates. Untargeted (target null): score = loss, hit = predicted is not
+/// the label. Targeted: score = -loss, hit = predicted is the target.
+struct Judge {
+  const float* loss = nullptr;              ///< (rows), cross-entropy against `aim`
+  const std::int32_t* predicted = nullptr;  ///< (rows)
+  const std::int32_t* label = nullptr;      ///< (rows)
+  const std::int32_t* target = nullptr;     ///< (rows) or null
+  float* score = nullptr;                   ///< (rows), written
+  std::int32_t* hit = nullptr;              ///< (rows), written
+  std::int64_t rows = 0;
+};
+
+}  // namespace inocula
