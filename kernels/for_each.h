@@ -1,8 +1,9 @@
 // The two launch shapes: one call per element, and one team per row (sum a row, then map it).
 //
 // On the CPU a launch is an OpenMP loop that the compiler vectorises; on the GPU a grid. A team's sum is
-// one fixed tree on every target: 16 lanes over pieces of 1024 elements in float, the pieces in order in
-// double. Its value depends on the row alone: not on threads, batch or target.
+// one fixed tree on every target: 16 lanes over pieces of 1024 elements, the pieces in order in double. Its
+// value depends on the row alone: not on threads, batch or target. The lanes add in the type that the summed
+// function returns: float where rounding of 1e-6 is welcome to speed, double where a promise rests on the sum.
 #pragma once
 
 #include <cstdint>
@@ -19,14 +20,19 @@ INOCULA_BEGIN_TARGET
 inline constexpr int kSumLanes = 16;
 inline constexpr int kSumPiece = 1024;
 
-INOCULA_HD inline float fold_lanes(const float* lane) {
-  float half[8];
+/// Elements below which a launch stays on the calling CPU thread: waking the others costs more.
+inline constexpr std::int64_t kSerialElements = 4096;
+
+#if !defined(__CUDACC__)
+
+/// Sum of 16 lanes: lane l meets l + 8, l + 4, l + 2, l + 1.
+template <class V>
+inline V fold_lanes(const V* lane) {
+  V half[8];
   for (int i = 0; i < 8; ++i) half[i] = lane[i] + lane[i + 8];
   for (int i = 0; i < 4; ++i) half[i] += half[i + 4];
   return (half[0] + half[2]) + (half[1] + half[3]);
 }
-
-#if !defined(__CUDACC__)
 
 /// One CPU thread that owns a row.
 class Team {
@@ -38,12 +44,22 @@ class Team {
     for (std::int64_t i = 0; i < n; ++i) f(i);
   }
 
-  /// Sum of float f(i) over [0, n) by the fixed tree.
+  /// Calls f(o, i) for o in [0, outer), i in [0, inner), in any order; neighbouring i are neighbouring lanes.
+  template <class F>
+  void each(std::int64_t outer, std::int64_t inner, F&& f) const {
+    for (std::int64_t o = 0; o < outer; ++o) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < inner; ++i) f(o, i);
+    }
+  }
+
+  /// Sum of f(i), a float or a double, over [0, n) by the fixed tree.
   template <class F>
   double sum(std::int64_t n, F&& f) const {
+    using Value = decltype(f(std::int64_t{}));
     double total = 0;
     for (std::int64_t piece = 0; piece < n; piece += kSumPiece) {
-      float lane[kSumLanes] = {};
+      Value lane[kSumLanes] = {};
       const std::int64_t count = n - piece < kSumPiece ? n - piece : kSumPiece;
       const std::int64_t whole = count / kSumLanes * kSumLanes;
       for (std::int64_t i = 0; i < whole; i += kSumLanes) {
@@ -56,36 +72,49 @@ class Team {
     return total;
   }
 
-  /// Largest float f(i) over [0, n), at least `floor`; a NaN is passed over.
-  template <class F>
-  float largest(std::int64_t n, float floor, F&& f) const {
-    float lane[kSumLanes];
-    for (float& l : lane) l = floor;
+  /// Largest f(i), a float or a double, over [0, n), at least `floor`; a NaN is passed over.
+  template <class F, class Value>
+  Value largest(std::int64_t n, Value floor, F&& f) const {
+    Value lane[kSumLanes];
+    for (Value& l : lane) l = floor;
     const std::int64_t whole = n / kSumLanes * kSumLanes;
     for (std::int64_t i = 0; i < whole; i += kSumLanes) {
 #pragma omp simd
       for (int l = 0; l < kSumLanes; ++l) {
-        const float v = f(i + l);
+        const Value v = f(i + l);
         lane[l] = v > lane[l] ? v : lane[l];
       }
     }
     for (std::int64_t i = whole; i < n; ++i) {
-      const float v = f(i);
+      const Value v = f(i);
       lane[i - whole] = v > lane[i - whole] ? v : lane[i - whole];
     }
-    float result = floor;
-    for (const float l : lane) result = l > result ? l : result;
+    Value result = floor;
+    for (const Value l : lane) result = l > result ? l : result;
     return result;
+  }
+
+  /// Lowest i in [0, n) with f(i), or n where there is none.
+  template <class F>
+  std::int64_t first(std::int64_t n, F&& f) const {
+    for (std::int64_t i = 0; i < n; ++i)
+      if (f(i)) return i;
+    return n;
   }
 
   /// True for exactly one member of the team: for a row's single results.
   bool leads() const { return true; }
+
+  /// What any member wrote before is seen by all members after.
+  void barrier() const {}
 };
 
 /// Calls f(i) for i in [0, n), in any order.
 template <class F>
 void for_each(const Queue& queue, std::int64_t n, F f) {
-#pragma omp parallel for simd schedule(static) num_threads(queue.threads) if (n > 4096)
+  // A private copy per thread: the compiler then sees that no store through f's pointers changes f itself.
+#pragma omp parallel for simd schedule(static) num_threads(queue.threads) firstprivate(f) \
+    if (parallel : n > kSerialElements)
   for (std::int64_t i = 0; i < n; ++i) f(i);
 }
 
@@ -93,7 +122,8 @@ void for_each(const Queue& queue, std::int64_t n, F f) {
 /// touches: small launches stay on the calling thread.
 template <class F>
 void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t row_cost, F f) {
-#pragma omp parallel for schedule(static) num_threads(queue.threads) if (rows > 1 && rows * row_cost > 4096)
+#pragma omp parallel for schedule(static) num_threads(queue.threads) firstprivate(f) \
+    if (rows > 1 && rows * row_cost > kSerialElements)
   for (std::int64_t row = 0; row < rows; ++row) f(row, Team{});
 }
 
@@ -110,11 +140,23 @@ class Team {
     __syncthreads();
   }
 
+  template <class F>
+  __device__ void each(std::int64_t outer, std::int64_t inner, F&& f) const {
+    const std::int64_t n = outer * inner;
+    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
+      // A row has fewer than 2^32 elements; the 32-bit division is many times faster.
+      const std::uint32_t o = static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(inner);
+      f(std::int64_t{o}, i - o * inner);
+    }
+    __syncthreads();
+  }
+
   /// Sixteen neighbouring threads are the lanes of one piece; a block takes 16 pieces a round.
   template <class F>
   __device__ double sum(std::int64_t n, F&& f) const {
+    using Value = decltype(f(std::int64_t{}));
     constexpr int kPieces = kRowThreads / kSumLanes;
-    __shared__ float piece_sum[kPieces];
+    __shared__ Value piece_sum[kPieces];
     __shared__ double total;
     const int lane = threadIdx.x % kSumLanes;
     const int slot = threadIdx.x / kSumLanes;
@@ -122,12 +164,12 @@ class Team {
     for (std::int64_t first = 0; first < n; first += std::int64_t{kPieces} * kSumPiece) {
       const std::int64_t begin = first + std::int64_t{slot} * kSumPiece;
       const std::int64_t end = begin + kSumPiece < n ? begin + kSumPiece : n;
-      float sum = 0;
+      Value sum = 0;
       for (std::int64_t i = begin + lane; i < end; i += kSumLanes) sum += f(i);
-      // The same tree as fold_lanes: lane l meets l + 8, l + 4, l + 2, l + 1.
+      // The same tree as the CPU's fold_lanes: lane l meets l + 8, l + 4, l + 2, l + 1.
       for (int distance = kSumLanes / 2; distance > 0; distance /= 2)
         sum += __shfl_down_sync(0xFFFFFFFFu, sum, distance, kSumLanes);
-      if (lane == 0) piece_sum[slot] = begin < n ? sum : 0.0f;
+      if (lane == 0) piece_sum[slot] = begin < n ? sum : Value{0};
       __syncthreads();
       if (threadIdx.x == 0)
         for (int p = 0; p < kPieces && first + std::int64_t{p} * kSumPiece < n; ++p) total += piece_sum[p];
@@ -139,26 +181,45 @@ class Team {
     return result;
   }
 
-  template <class F>
-  __device__ float largest(std::int64_t n, float floor, F&& f) const {
-    __shared__ float warp_largest[kRowThreads / 32];
-    float v = floor;
+  template <class F, class Value>
+  __device__ Value largest(std::int64_t n, Value floor, F&& f) const {
+    __shared__ Value warp_largest[kRowThreads / 32];
+    Value v = floor;
     for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
-      const float w = f(i);
+      const Value w = f(i);
       v = w > v ? w : v;
     }
     for (int distance = 16; distance > 0; distance /= 2) {
-      const float w = __shfl_down_sync(0xFFFFFFFFu, v, distance);
+      const Value w = __shfl_down_sync(0xFFFFFFFFu, v, distance);
       v = w > v ? w : v;
     }
     if (threadIdx.x % 32 == 0) warp_largest[threadIdx.x / 32] = v;
     __syncthreads();
-    for (const float w : warp_largest) v = w > v ? w : v;
+    v = floor;
+    for (const Value w : warp_largest) v = w > v ? w : v;
     __syncthreads();
     return v;
   }
 
+  template <class F>
+  __device__ std::int64_t first(std::int64_t n, F&& f) const {
+    __shared__ unsigned long long lowest;
+    if (threadIdx.x == 0) lowest = static_cast<unsigned long long>(n);
+    __syncthreads();
+    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
+      if (!f(i)) continue;
+      atomicMin(&lowest, static_cast<unsigned long long>(i));
+      break;
+    }
+    __syncthreads();
+    const std::int64_t result = static_cast<std::int64_t>(lowest);
+    __syncthreads();
+    return result;
+  }
+
   __device__ bool leads() const { return threadIdx.x == 0; }
+
+  __device__ void barrier() const { __syncthreads(); }
 };
 
 template <class F>

@@ -22,4 +22,12 @@ struct Gather {
   std::int32_t shift = 0;
 };
 
+/// mask_padding: the label of each real row, -1 where the index is negative.
+struct MaskPadding {
+  const std::int32_t* label = nullptr;   ///< (rows)
+  const std::int32_t* index = nullptr;   ///< (rows)
+  std::int32_t* masked = nullptr;        ///< (rows)
+  std::int64_t rows = 0;
+};
+
 }  // namespace inocula

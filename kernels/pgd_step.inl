@@ -31,20 +31,25 @@ struct StepL2 {
     // Confident networks give gradients of 1e-30, whose squares are 0 in float: measure in units of the largest.
     const float peak = team.largest(a.cols, 0.0f, [=](std::int64_t i) { return fabsf(g[i]); });
     const float unit = peak > kSmallestGradient ? 1.0f / peak : 0.0f;
+    const auto direction = [=](std::int64_t i) {
+      const float v = unit * g[i];
+      return v == v ? v : 0.0f;  // a NaN, or infinity times 0
+    };
     const double squares_of_gradient = team.sum(a.cols, [=](std::int64_t i) {
-      const float v = g[i] * unit;
+      const double v = direction(i);
       return v * v;
     });
     const float step = unit > 0 ? static_cast<float>(a.alpha / sqrt(squares_of_gradient)) : 0.0f;
+    const auto moved = [=](std::int64_t i) { return (x[i] + step * direction(i)) - clean[i]; };
+    // In double: the promise that the ball is kept rests on this sum.
     const double squares = team.sum(a.cols, [=](std::int64_t i) {
-      const float delta = (x[i] + step * (unit * g[i])) - clean[i];
+      const double delta = moved(i);
       return delta * delta;
     });
     const float shrink = shrink_to_l2(squares, a.eps);
     const float lo = a.lo, hi = a.hi;
     team.each(a.cols, [=](std::int64_t i) {
-      const float delta = (x[i] + step * (unit * g[i])) - clean[i];
-      const float y = add_towards(clean[i], shrink * delta);
+      const float y = add_towards(clean[i], shrink * moved(i));
       x[i] = y < lo ? lo : (y > hi ? hi : y);
     });
   }

@@ -19,6 +19,9 @@ struct Philox4 {
 };
 
 INOCULA_HD inline Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::uint32_t key1) {
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#pragma GCC unroll 10
+#endif
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = 0xD2511F53ull * counter.w[0];
     const std::uint64_t p1 = 0xCD9E8D57ull * counter.w[2];

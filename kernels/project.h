@@ -4,6 +4,7 @@
 // a bound that rounding pushed outwards is pulled back by one float (Knuth's error-free sum tells which).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -17,25 +18,20 @@ INOCULA_HD inline float two_sum_error(float a, float b, float sum) {
   return (a - (sum - b_part)) + (b - b_part);
 }
 
-/// The next float above (direction +1) or below (-1) a finite v.
-INOCULA_HD inline float next_float(float v, int direction) {
-  std::int32_t bits;
-  memcpy(&bits, &v, sizeof bits);
-  // Order the floats as integers, step, and map back; -0 and +0 count as one.
-  std::int32_t ordered = bits >= 0 ? bits : static_cast<std::int32_t>(0x80000000u - static_cast<std::uint32_t>(bits));
-  ordered += direction;
-  bits = ordered >= 0 ? ordered : static_cast<std::int32_t>(0x80000000u - static_cast<std::uint32_t>(ordered));
-  memcpy(&v, &bits, sizeof bits);
-  return v;
-}
-
 /// clean + delta rounded towards clean: the stored difference never exceeds |delta|.
 INOCULA_HD inline float add_towards(float clean, float delta) {
-  const float sum = clean + delta;
+  float sum = clean + delta;
   const float error = two_sum_error(clean, delta, sum);
-  // error > 0: the true sum lies above the stored one.
-  const bool overshot = delta > 0 ? error < 0 : error > 0;
-  return overshot ? next_float(sum, delta > 0 ? -1 : 1) : sum;
+  // Selections of numbers, not of conditions: those do not vectorise.
+  const float outward_error = delta > 0 ? error : -error;
+  const std::int32_t back = delta > 0 ? -1 : 1;
+  const std::int32_t step = outward_error < 0 ? back : 0;
+  // One float back. A sum with an error is not 0, so its neighbour is the next integer, downwards below zero.
+  std::int32_t bits;
+  memcpy(&bits, &sum, sizeof bits);
+  bits += bits >= 0 ? step : -step;
+  memcpy(&sum, &bits, sizeof bits);
+  return sum;
 }
 
 /// y projected to the L-infinity ball of radius eps around clean, then to [lo, hi].
@@ -47,12 +43,16 @@ INOCULA_HD inline float project_linf(float y, float clean, float eps, float lo, 
   return y < low ? low : (y > high ? high : y);
 }
 
-/// Factor that brings a difference of squared norm `squares` into the L2 ball; just below eps / norm, so that
-/// the rounding of the products cannot leave the ball.
+/// A factor of eps / norm lies this far below 1, so that rounding it and its products to float (twice 2^-24)
+/// cannot leave the ball.
+inline constexpr double kInsideBall = 1.0 - 0x1p-21;
+
+/// Factor that brings a difference of squared norm `squares`, summed in double, into the L2 ball. A norm within
+/// the sum's own rounding of eps is shrunk as well.
 INOCULA_HD inline float shrink_to_l2(double squares, float eps) {
   const double limit = static_cast<double>(eps) * eps;
-  if (squares <= limit) return 1.0f;
-  return static_cast<float>(sqrt(limit / squares) * (1.0 - 0x1p-21));
+  if (squares <= limit * (1.0 - 0x1p-40)) return 1.0f;
+  return static_cast<float>(sqrt(limit / squares) * kInsideBall);
 }
 
 INOCULA_END_TARGET

@@ -16,6 +16,11 @@ struct RandomStart {
   float eps = 0;
   float lo = 0, hi = 1;
 };
+/// next_restart: state->restart += 1, so that what is drawn next differs from what was drawn before.
+struct NextRestart {
+  StepState* state = nullptr;
+};
+
 /// start_uniform_linf: clip(clean + U(-eps, eps)), per pixel.
 /// start_uniform_l2:   clip(clean + z), z uniform in the L2 ball: of cols + 2 normals, normalised, the first
 ///                     cols (Voelker, Gosmann, Stewart, "Efficiently sampling vectors and coordinates from the

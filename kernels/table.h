@@ -5,6 +5,7 @@
 #include "kernels/calibrate.h"
 #include "kernels/channels.h"
 #include "kernels/gather.h"
+#include "kernels/image_gradient.h"
 #include "kernels/linear.h"
 #include "kernels/measure.h"
 #include "kernels/norm.h"
@@ -24,6 +25,7 @@
   X(start_uniform_linf, RandomStart)                           \
   X(start_uniform_l2, RandomStart)                             \
   X(start_sphere_l2, RandomStart)                              \
+  X(next_restart, NextRestart)                                 \
   X(keep_best, KeepBest)                                       \
   X(softmax_ce, SoftmaxCe)                                     \
   X(choose_target, ChooseTarget)                               \
@@ -41,6 +43,7 @@
   X(average_pool_backward, AveragePoolBackward)                \
   X(global_average_pool, GlobalAveragePool)                    \
   X(global_average_pool_backward, GlobalAveragePoolBackward)   \
+  X(image_gradient, ImageGradient)                             \
   X(copy_channels, CopyChannels)                               \
   X(linear_forward, LinearForward)                             \
   X(linear_backward_data, LinearBackwardData)                  \
@@ -52,6 +55,7 @@
   X(bin_confidence, BinConfidence)                             \
   X(tally, Tally)                                              \
   X(gather, Gather)                                            \
+  X(mask_padding, MaskPadding)                                 \
   X(measure_perturbation, MeasurePerturbation)                 \
   X(count_zero_gradients, CountZeroGradients)
 

@@ -1,0 +1,158 @@
+// Batches through one Program.
+#include "attacks/evaluate.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "engine/error.h"
+#include "kernels/step_state.h"
+
+namespace inocula::attacks {
+
+namespace {
+
+/// A planned tensor's values into memory that the host reads after the run.
+void record_export(Recorder& r, const Tensor& from, const Tensor& to) {
+  const PlaneShape planes = r.planes(from);
+  r.kernel("evaluate.export", r.kernels().affine, [=](Access& at) {
+    return Affine{at.in(from), nullptr, nullptr, nullptr, at.out(to), nullptr, planes, Activation::none};
+  });
+}
+
+std::int64_t images_to_take(const ImageSplit& split, std::int64_t limit) {
+  if (limit < 0) fail(ErrorKind::usage, "limit is ", limit, ", expected 0 (all) or more");
+  return limit == 0 ? split.count : std::min(limit, split.count);
+}
+
+}  // namespace
+
+Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
+                     const EvaluatorSpec& spec)
+    : spec_(spec),
+      n_(images_to_take(split, spec.limit)),
+      classes_(network.graph().classes()),
+      image_(network.graph().input_shape()),
+      labels_(split.labels.begin(), split.labels.begin() + n_),
+      images_(network.device(), split, classes_, std::max<std::int64_t>(spec.batch, 1)) {
+  if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
+  if (split.channels != image_.c || split.height != image_.h || split.width != image_.w)
+    fail(ErrorKind::bad_data, "split '", split.name, "': images are ", split.channels, " x ", split.height, " x ",
+         split.width, " (channels, height, width), the network expects ", image_.c, " x ", image_.h, " x ", image_.w);
+  const Device& device = network.device();
+  const std::int64_t batch = spec.batch;
+  const auto floats = [&](std::int64_t count) { return Buffer(device, static_cast<std::size_t>(count) * sizeof(float)); };
+  state_ = Buffer(device, sizeof(StepState));
+  clean_logits_ = floats(batch * classes_);
+  logits_ = floats(batch * classes_);
+  norms_ = Buffer(device, static_cast<std::size_t>(batch) * sizeof(PerturbationNorm));
+  bins_ = Buffer(device, kCalibrationBins * sizeof(CalibrationBin));
+  counts_ = Buffer(device, 2 * sizeof(std::uint64_t));
+  if (spec.keep_images == KeepImages::yes) kept_images_ = floats(image_.with_batch(batch).size());
+
+  Recorder r(device);
+  const auto bytes = [&](const char* name, const Buffer& b, std::size_t at, std::size_t count) {
+    return r.external(name, b.as<std::byte>() + at, {1, static_cast<std::int64_t>(count), 1, 1}, DType::bytes);
+  };
+  const Tensor state = bytes("step state", state_, 0, sizeof(StepState));
+  const Tensor norms = bytes("norms", norms_, 0, norms_.bytes());
+  const Tensor bins = bytes("calibration bins", bins_, 0, bins_.bytes());
+  const Tensor zeros = bytes("zero gradients", counts_, 0, sizeof(std::uint64_t));
+  const Tensor all = bytes("all gradients", counts_, sizeof(std::uint64_t), sizeof(std::uint64_t));
+
+  const BatchTensors b = images_.record(r, state);
+  NetworkVictim victim(r, network, batch, spec.attack_norm, perturbation.use());
+  const Tensor x = perturbation.record(r, victim, {b.images, b.label, b.sample, state, zeros, all});
+  // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
+  std::optional<NetworkVictim> frozen;
+  if (spec.attack_norm != NormMode::frozen)
+    frozen.emplace(r, network, batch, NormMode::frozen, VictimUse::logits);
+  NetworkVictim& judge = frozen ? *frozen : victim;
+  const Tensor clean = judge.logits(b.images);
+  const Tensor perturbed = x.id == b.images.id ? clean : judge.logits(x);
+  const Tensor clean_out = r.external("clean logits out", clean_logits_.as<void>(), clean.shape);
+  const Tensor out = r.external("logits out", logits_.as<void>(), clean.shape);
+  record_export(r, clean, clean_out);
+  record_export(r, perturbed, out);
+  const std::int64_t cols = image_.per_sample(), classes = classes_;
+  r.kernel("evaluate.measure", r.kernels().measure_perturbation, [=](Access& at) {
+    return MeasurePerturbation{at.in(x), at.in(b.images), at.out<PerturbationNorm>(norms), batch, cols};
+  });
+  // Padding rows carry a negative index; as labels they are skipped, so bin by the label only where it is real.
+  const Tensor label = r.make("labels of real images", {batch, 1, 1, 1}, DType::i32);
+  r.kernel("evaluate.mask_padding", r.kernels().mask_padding, [=](Access& at) {
+    return MaskPadding{at.in<std::int32_t>(b.label), at.in<std::int32_t>(b.sample), at.out<std::int32_t>(label), batch};
+  });
+  r.kernel("evaluate.bin_confidence", r.kernels().bin_confidence, [=](Access& at) {
+    return BinConfidence{at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), batch, classes,
+                         kCalibrationBins};
+  });
+  if (spec.keep_images == KeepImages::yes)
+    record_export(r, x, r.external("images out", kept_images_.as<void>(), x.shape));
+  program_ = r.finish(Preparation::kept);
+}
+
+Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  Evaluation e;
+  e.n = n_;
+  e.classes = classes_;
+  e.label = labels_;
+  const std::int64_t k = classes_, cols = image_.per_sample();
+  e.clean_logits.resize(static_cast<std::size_t>(n_ * k));
+  e.logits.resize(static_cast<std::size_t>(n_ * k));
+  e.norms.resize(static_cast<std::size_t>(n_));
+  if (spec_.keep_images == KeepImages::yes) e.images.resize(static_cast<std::size_t>(n_ * cols));
+  e.bins.assign(kCalibrationBins, {});
+  bins_.upload(e.bins.data(), e.bins.size());
+  const std::uint64_t zero[2] = {};
+  counts_.upload(zero, 2);
+
+  std::vector<std::int32_t> index(static_cast<std::size_t>(spec_.batch));
+  for (std::int64_t first = 0; first < n_; first += spec_.batch) {
+    const std::int64_t rows = std::min(spec_.batch, n_ - first);
+    for (std::int64_t i = 0; i < spec_.batch; ++i)
+      index[static_cast<std::size_t>(i)] = i < rows ? static_cast<std::int32_t>(first + i) : -1;
+    images_.choose(index.data());
+    StepState state;
+    state.seed = spec_.seed;
+    state_.upload(&state, 1);
+    // Weights stand still: they are prepared for the first batch and kept for the others.
+    program_.run(first == 0 ? Preparation::repeated : Preparation::kept);
+    const auto count = static_cast<std::size_t>(rows);
+    clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
+    logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));
+    norms_.download(e.norms.data() + first, count);
+    if (!e.images.empty()) kept_images_.download(e.images.data() + first * cols, count * static_cast<std::size_t>(cols));
+    if (progress) progress(first + rows, n_);
+  }
+  bins_.download(e.bins.data(), e.bins.size());
+  std::uint64_t counts[2];
+  counts_.download(counts, 2);
+  e.zero_gradients = counts[0];
+  e.all_gradients = counts[1];
+  return e;
+}
+
+Robustness judge_robustness(const Evaluation& e) {
+  const std::vector<std::int32_t> before = argmax_rows(e.clean_logits, e.classes);
+  const std::vector<std::int32_t> after = argmax_rows(e.logits, e.classes);
+  Robustness r;
+  for (std::size_t i = 0; i < e.label.size(); ++i) {
+    const bool clean = before[i] == e.label[i];
+    r.clean_correct += clean ? 1 : 0;
+    r.robust_correct += clean && after[i] == e.label[i] ? 1 : 0;
+    r.max_linf = std::max(r.max_linf, e.norms[i].linf);
+    r.max_l2 = std::max(r.max_l2, e.norms[i].l2);
+  }
+  r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.n);
+  r.robust_accuracy_ci95 = wilson95(r.robust_correct, e.n);
+  r.success_rate = r.clean_correct > 0 ? static_cast<double>(r.clean_correct - r.robust_correct) / static_cast<double>(r.clean_correct)
+                                       : std::numeric_limits<double>::quiet_NaN();
+  r.zero_gradient_fraction =
+      e.all_gradients > 0 ? static_cast<double>(e.zero_gradients) / static_cast<double>(e.all_gradients) : 0;
+  return r;
+}
+
+Scores score(const Evaluation& e) { return score(e.logits, e.label, e.classes, e.bins); }
+
+}  // namespace inocula::attacks

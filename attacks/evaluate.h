@@ -1,0 +1,75 @@
+// Running a perturbation over a split and collecting what the network says of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "attacks/metrics.h"
+#include "engine/network.h"
+#include "engine/perturbation.h"
+#include "engine/program.h"
+#include "engine/resident_images.h"
+#include "kernels/measure.h"
+
+namespace inocula::attacks {
+
+inline constexpr std::int32_t kCalibrationBins = 15;
+
+enum class KeepImages { no, yes };
+
+struct EvaluatorSpec {
+  std::int64_t batch = 64;
+  std::uint64_t seed = 0;
+  std::int64_t limit = 0;  ///< the first so many images of the split; 0 takes all
+  NormMode attack_norm = NormMode::frozen;
+  KeepImages keep_images = KeepImages::no;
+};
+
+/// What came out, image by image, in the order of the split.
+struct Evaluation {
+  std::int64_t n = 0, classes = 0;
+  std::vector<std::int32_t> label;
+  std::vector<float> clean_logits;      ///< (n, classes) of the images as they are
+  std::vector<float> logits;            ///< (n, classes) of the perturbed ones
+  std::vector<PerturbationNorm> norms;  ///< measured afresh from the stored floats
+  std::vector<float> images;            ///< (n, C, H, W), where they were to be kept
+  std::vector<CalibrationBin> bins;     ///< of the perturbed logits
+  std::uint64_t zero_gradients = 0, all_gradients = 0;
+};
+
+/// An attack's verdict.
+struct Robustness {
+  std::int64_t clean_correct = 0;
+  std::int64_t robust_correct = 0;   ///< right before and after
+  double robust_accuracy = 0;        ///< robust_correct / n
+  Interval robust_accuracy_ci95;
+  double success_rate = 0;           ///< fooled / clean_correct; NaN where nothing was right
+  double max_linf = 0, max_l2 = 0;
+  double zero_gradient_fraction = 0; ///< 0 where no gradient was taken
+};
+Robustness judge_robustness(const Evaluation& e);
+Scores score(const Evaluation& e);
+
+/// One Program, recorded once, run batch by batch as often as wanted. A last batch that is not full is filled up
+/// with black images that count nowhere; with frozen statistics they change nothing. The perturbed image of a
+/// sample does not depend on the batch size.
+class Evaluator {
+ public:
+  Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation, const EvaluatorSpec& spec);
+
+  /// `progress` is called after each batch with the images done and in all; it may throw to stop.
+  Evaluation run(const std::function<void(std::int64_t, std::int64_t)>& progress = {});
+  Program& program() { return program_; }
+
+ private:
+  EvaluatorSpec spec_;
+  std::int64_t n_, classes_;
+  Shape image_;
+  std::vector<std::int32_t> labels_;
+  ResidentImages images_;
+  Buffer state_, clean_logits_, logits_, norms_, kept_images_, bins_, counts_;
+  Program program_;
+};
+
+}  // namespace inocula::attacks

@@ -1,0 +1,144 @@
+// Scores from logits.
+#include "attacks/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "attacks/calibration.h"
+#include "engine/error.h"
+
+namespace inocula::attacks {
+
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kZ95 = 1.959963984540054;  // 97.5 % quantile of the standard normal
+
+double log_sum_exp(std::span<const float> row) {
+  const double top = *std::max_element(row.begin(), row.end());
+  double sum = 0;
+  for (const float z : row) sum += std::exp(static_cast<double>(z) - top);
+  return top + std::log(sum);
+}
+
+}  // namespace
+
+Interval wilson95(std::int64_t hits, std::int64_t n) {
+  if (n == 0) return {};
+  const double p = static_cast<double>(hits) / static_cast<double>(n), m = static_cast<double>(n);
+  const double z2 = kZ95 * kZ95;
+  const double centre = (p + z2 / (2 * m)) / (1 + z2 / m);
+  const double half = kZ95 * std::sqrt(p * (1 - p) / m + z2 / (4 * m * m)) / (1 + z2 / m);
+  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+double roc_auc(std::span<const double> score, const std::vector<bool>& positive) {
+  std::vector<std::size_t> order(score.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return score[a] < score[b]; });
+  double rank_sum = 0, positives = 0;
+  for (std::size_t begin = 0; begin < order.size();) {
+    std::size_t end = begin;
+    double among = 0;
+    for (; end < order.size() && score[order[end]] == score[order[begin]]; ++end) among += positive[order[end]] ? 1 : 0;
+    rank_sum += among * (static_cast<double>(begin + 1 + end) / 2);  // average rank, counted from 1
+    positives += among;
+    begin = end;
+  }
+  const double negatives = static_cast<double>(score.size()) - positives;
+  if (positives == 0 || negatives == 0) return kNaN;
+  return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
+}
+
+std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t classes) {
+  const auto k = static_cast<std::size_t>(classes);
+  std::vector<double> p(logits.size());
+  for (std::size_t row = 0; row + k <= logits.size(); row += k) {
+    const double log_sum = log_sum_exp(logits.subspan(row, k));
+    for (std::size_t j = 0; j < k; ++j) p[row + j] = std::min(1.0, std::exp(static_cast<double>(logits[row + j]) - log_sum));
+  }
+  return p;
+}
+
+std::vector<std::int32_t> argmax_rows(std::span<const float> logits, std::int64_t classes) {
+  const auto k = static_cast<std::size_t>(classes);
+  std::vector<std::int32_t> best;
+  for (std::size_t row = 0; row + k <= logits.size(); row += k) {
+    const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(row);
+    best.push_back(static_cast<std::int32_t>(std::max_element(begin, begin + classes) - begin));
+  }
+  return best;
+}
+
+double balanced_accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> label,
+                         std::int64_t classes) {
+  std::vector<double> hits(static_cast<std::size_t>(classes)), all(static_cast<std::size_t>(classes));
+  for (std::size_t i = 0; i < label.size(); ++i) {
+    all[static_cast<std::size_t>(label[i])] += 1;
+    hits[static_cast<std::size_t>(label[i])] += predicted[i] == label[i] ? 1 : 0;
+  }
+  double sum = 0, present = 0;
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    if (all[c] == 0) continue;
+    sum += hits[c] / all[c];
+    present += 1;
+  }
+  return present > 0 ? sum / present : kNaN;
+}
+
+double medmnist_auc(std::span<const double> probability, std::span<const std::int32_t> label, std::int64_t classes) {
+  double sum = 0;
+  const std::int64_t first = classes == 2 ? 1 : 0;
+  std::vector<double> column(label.size());
+  std::vector<bool> positive(label.size());
+  for (std::int64_t c = first; c < classes; ++c) {
+    for (std::size_t i = 0; i < label.size(); ++i) {
+      column[i] = probability[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(c)];
+      positive[i] = label[i] == c;
+    }
+    sum += roc_auc(column, positive);  // NaN stays NaN: never silently skipped
+  }
+  return sum / static_cast<double>(classes - first);
+}
+
+double expected_calibration_error(std::span<const CalibrationBin> bins) {
+  double n = 0, sum = 0;
+  for (const CalibrationBin& b : bins) n += static_cast<double>(b.count);
+  for (const CalibrationBin& b : bins)
+    sum += std::abs(static_cast<double>(b.correct) - static_cast<double>(b.confidence) * 0x1p-32);
+  return n > 0 ? sum / n : kNaN;
+}
+
+Scores score(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
+             std::span<const CalibrationBin> bins) {
+  const auto k = static_cast<std::size_t>(classes);
+  if (label.empty() || logits.size() != label.size() * k)
+    fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes, " classes");
+  const std::vector<double> p = softmax_rows(logits, classes);
+  const std::vector<std::int32_t> predicted = argmax_rows(logits, classes);
+  Scores s;
+  s.n = static_cast<std::int64_t>(label.size());
+  const double n = static_cast<double>(s.n);
+  for (std::size_t i = 0; i < label.size(); ++i) {
+    const auto y = static_cast<std::size_t>(label[i]);
+    s.correct += predicted[i] == label[i] ? 1 : 0;
+    s.nll += (log_sum_exp(logits.subspan(i * k, k)) - static_cast<double>(logits[i * k + y])) / n;
+    for (std::size_t j = 0; j < k; ++j) {
+      const double q = p[i * k + j], d = q - (j == y ? 1 : 0);
+      s.brier += d * d / n;
+      s.entropy -= q > 0 ? q * std::log(q) / n : 0;
+    }
+  }
+  s.accuracy = static_cast<double>(s.correct) / n;
+  s.accuracy_ci95 = wilson95(s.correct, s.n);
+  s.balanced_accuracy = balanced_accuracy(predicted, label, classes);
+  s.auc = medmnist_auc(p, label, classes);
+  s.ece = expected_calibration_error(bins);
+  s.rmsce = rmsce_marginal(p, label, classes);
+  s.rmsce_top_label = rmsce_top_label(p, predicted, label, classes);
+  return s;
+}
+
+}  // namespace inocula::attacks

@@ -1,0 +1,30 @@
+// From a spec such as "pgd:norm=linf,eps=4/255,steps=20" to perturbations, and the list of what there is.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attacks/pgd.h"
+#include "engine/perturbation.h"
+
+namespace inocula::attacks {
+
+/// An attack ready to be recorded, with what a report says of it.
+struct NamedAttack {
+  std::unique_ptr<Perturbation> perturbation;
+  double eps = 0;
+  Norm norm = Norm::linf;
+  std::int64_t steps = 1;
+};
+
+/// One attack for each value of eps in the spec. Throws Error (usage) naming the spec, the key and what was expected.
+std::vector<NamedAttack> parse_attacks(const std::string& spec);
+
+/// The PGD that a spec without eps list describes; for training methods.
+PgdSpec parse_pgd(const std::string& spec);
+
+/// Every attack with its keys and defaults, one a line.
+std::string list_attacks();
+
+}  // namespace inocula::attacks

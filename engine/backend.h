@@ -1,0 +1,120 @@
+// The seam to a vendor: memory, and convolutions prepared once for fixed shapes.
+//
+// Everything else that runs on a device is one of our own kernels (kernels/table.h). A backend lives in
+// engine/backends/<name>/ and is the only place where a vendor's header may appear.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/tensor.h"
+#include "kernels/queue.h"
+
+namespace inocula {
+
+/// Work with all its addresses bound: calling it enqueues it once.
+using Launch = std::function<void(const Queue&)>;
+
+struct ConvWindow {
+  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+  std::int64_t dilation_h = 1, dilation_w = 1;  ///< 1 means dense, as in PyTorch
+
+  bool operator==(const ConvWindow&) const = default;
+};
+
+struct ConvGeometry {
+  Shape in, out;
+  ConvWindow window;
+  std::int64_t groups = 1;
+  Layout in_layout = Layout::blocked;  ///< plain for the network's input; the output is always blocked
+
+  double multiply_adds() const {
+    return static_cast<double>(out.size()) * static_cast<double>(in.c / groups * window.kernel_h * window.kernel_w);
+  }
+  bool operator==(const ConvGeometry&) const = default;
+};
+
+/// What follows the products of a forward convolution, in this order: + bias[o], + residual, ReLU, sign bits.
+struct ConvEpilogue {
+  bool bias = false;
+  bool residual = false;
+  bool relu = false;
+  bool sign_bits = false;  ///< one bit an output: is it positive? (kernels/pointwise.h)
+
+  bool operator==(const ConvEpilogue&) const = default;
+};
+
+/// What follows the products of a backward-data convolution: + add, then zero where the mask bit is clear.
+struct GradientEpilogue {
+  bool add = false;
+  bool mask = false;
+
+  bool operator==(const GradientEpilogue&) const = default;
+};
+
+/// Addresses of one call; a pass reads those of its own and the epilogue's.
+struct ConvOperands {
+  const float* x = nullptr;       ///< forward, backward_weights
+  const void* weights = nullptr;  ///< forward, backward_data: as written by bind_weights
+  const float* bias = nullptr;    ///< (out.c), readable to the next multiple of the block
+  const float* residual = nullptr;
+  float* y = nullptr;
+  std::uint8_t* sign_bits = nullptr;
+  const float* dy = nullptr;  ///< backward_data, backward_weights
+  float* dx = nullptr;
+  const float* add = nullptr;
+  const std::uint8_t* mask = nullptr;
+  float* dw = nullptr;     ///< (out.c, in.c / groups, kernel_h, kernel_w) plain, accumulated
+  float* dbias = nullptr;  ///< (out.c), accumulated; may be null
+  void* scratch = nullptr;  ///< scratch_bytes() of it, contents undefined before and after
+};
+
+/// One pass of one convolution, chosen and built once; bound to addresses as often as it occurs.
+class PreparedConv {
+ public:
+  virtual ~PreparedConv() = default;
+
+  /// Size of the prepared weights; 0 for backward_weights.
+  virtual std::size_t weight_bytes() const { return 0; }
+  /// Scratch of bind_weights' launch.
+  virtual std::size_t weight_scratch_bytes() const { return 0; }
+  /// Transforms plain weights (out.c, in.c / groups, kernel_h, kernel_w), each output channel times scale[o]
+  /// where `scale` is not null, into the form that this pass reads.
+  virtual Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch);
+
+  virtual std::size_t scratch_bytes() const = 0;
+  virtual Launch bind(const ConvOperands&) = 0;
+  /// Which implementation runs, for records and benchmarks: "onednn jit:avx512_core".
+  virtual std::string algorithm() const = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;
+  /// Hardware, instruction set and library versions, one fact a line.
+  virtual std::string describe() const = 0;
+  /// Channels stored side by side in Layout::blocked, for an activation of `channels` channels.
+  virtual std::int64_t block(std::int64_t channels) const = 0;
+
+  /// Zeroed memory aligned to 64 bytes. Throws Error (internal) with the size that was asked for.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory, std::size_t bytes) = 0;
+  virtual void upload(void* to, const void* from_host, std::size_t bytes) = 0;
+  virtual void download(void* to_host, const void* from, std::size_t bytes) = 0;
+
+  virtual std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry&, const ConvEpilogue&) = 0;
+  virtual std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry&, const GradientEpilogue&) = 0;
+  virtual std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry&) = 0;
+
+  /// Called around every replay, so that a backend can set up the calling thread and restore it afterwards.
+  virtual void run(const std::function<void(const Queue&)>& work) = 0;
+};
+
+}  // namespace inocula

@@ -1,0 +1,131 @@
+// Memory and threads of the CPU backend.
+#include "engine/backends/cpu/backend.h"
+
+#include <omp.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <new>
+#include <sstream>
+#include <string>
+
+#include "engine/backends/cpu/conv.h"
+#include "engine/error.h"
+
+namespace inocula::cpu {
+
+namespace {
+
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+/// oneDNN takes its thread count from OpenMP's setting of the calling thread: set it, and put it back.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  ~ThreadScope() { omp_set_num_threads(before_); }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int before_;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const KernelTable& kernels, int threads)
+      : block_(preferred_block()), queue_{.threads = threads, .stream = nullptr}, convolutions_(kernels, block_) {}
+
+  std::string name() const override { return "cpu"; }
+  std::string describe() const override { return describe_machine(); }
+  std::int64_t block(std::int64_t) const override { return block_; }
+
+  void* allocate(std::size_t bytes) override {
+    const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
+    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* memory = std::aligned_alloc(alignment, rounded);
+    if (memory == nullptr) fail(ErrorKind::internal, "out of memory: ", bytes, " bytes were asked for");
+    // Fewer page faults and TLB misses for arenas; a kernel without huge pages says no, which is fine.
+    if (bytes >= kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
+    std::memset(memory, 0, rounded);
+    return memory;
+  }
+  void release(void* memory, std::size_t) override { std::free(memory); }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void download(void* to, const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+
+  // Primitives split their work for the thread count they are built with.
+  std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
+    const ThreadScope scope(queue_.threads);
+    return convolutions_.forward(g, e);
+  }
+  std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry& g, const GradientEpilogue& e) override {
+    const ThreadScope scope(queue_.threads);
+    return convolutions_.backward_data(g, e);
+  }
+  std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry& g) override {
+    const ThreadScope scope(queue_.threads);
+    return convolutions_.backward_weights(g);
+  }
+
+  void run(const std::function<void(const Queue&)>& work) override {
+    const ThreadScope scope(queue_.threads);
+    work(queue_);
+  }
+
+ private:
+  std::int64_t block_;
+  Queue queue_;
+  ConvFactory convolutions_;
+};
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown processor";
+}
+
+const char* isa_name(dnnl::cpu_isa isa) {
+  switch (isa) {
+    case dnnl::cpu_isa::sse41: return "SSE4.1";
+    case dnnl::cpu_isa::avx: return "AVX";
+    case dnnl::cpu_isa::avx2: return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni: return "AVX2 with VNNI";
+    case dnnl::cpu_isa::avx512_core: return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_vnni: return "AVX-512 with VNNI";
+    case dnnl::cpu_isa::avx512_core_bf16: return "AVX-512 with bf16";
+    case dnnl::cpu_isa::avx512_core_amx: return "AVX-512 with AMX";
+    default: return "another instruction set";
+  }
+}
+
+}  // namespace
+
+std::int64_t preferred_block() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto avx512 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  return (isa & avx512) == avx512 ? 16 : 8;
+}
+
+std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads) {
+  return std::make_unique<CpuBackend>(kernels, threads);
+}
+
+std::string describe_machine() {
+  const dnnl_version_t* v = dnnl_version();
+  std::ostringstream text;
+  text << processor_name() << "\n"
+       << "oneDNN " << v->major << "." << v->minor << "." << v->patch << " using "
+       << isa_name(dnnl::get_effective_cpu_isa()) << "\n"
+       << "precisions: fp32";
+  return text.str();
+}
+
+}  // namespace inocula::cpu

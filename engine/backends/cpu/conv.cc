@@ -1,0 +1,410 @@
+// oneDNN primitives behind PreparedConv.
+//
+// Activations are nChw16c (nChw8c without AVX-512) throughout, so that no reorder stands between layers; only
+// weights change their form, once an outer step. Scratch comes from the Program's arena.
+#include "engine/backends/cpu/conv.h"
+
+#include <algorithm>
+#include <sstream>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/backends/cpu/onednn.h"
+#include "engine/error.h"
+#include "kernels/planes.h"
+
+namespace inocula::cpu {
+
+namespace {
+
+using dnnl::memory;
+using Arguments = std::unordered_map<int, memory>;
+
+PlaneShape planes(const Shape& s, Layout layout, std::int64_t block) {
+  return {s.n, s.c, s.h, s.w, layout == Layout::plain ? 1 : block};
+}
+
+std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// What all three passes need: descriptions, and memory objects over given addresses.
+class Described {
+ public:
+  Described(const dnnl::engine& engine, const ConvGeometry& g, std::int64_t block)
+      : engine_(engine), stream_(engine), geometry_(g), block_(block) {}
+
+ protected:
+  memory::format_tag tag(Layout layout) const {
+    if (layout == Layout::plain) return memory::format_tag::nchw;
+    return block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c;
+  }
+
+  ConvDescription describe(Layout x_layout, bool bias) const {
+    const auto f32 = memory::data_type::f32;
+    const ConvGeometry& g = geometry_;
+    const ConvWindow& w = g.window;
+    ConvDescription d;
+    d.x = {{g.in.n, g.in.c, g.in.h, g.in.w}, f32, tag(x_layout)};
+    d.y = {{g.out.n, g.out.c, g.out.h, g.out.w}, f32, tag(Layout::blocked)};
+    d.weights = {weight_dims(), f32, memory::format_tag::any};
+    if (bias) d.bias = {{g.out.c}, f32, memory::format_tag::a};
+    d.strides = {w.stride_h, w.stride_w};
+    d.dilations = {w.dilation_h - 1, w.dilation_w - 1};
+    d.pads = {w.pad_h, w.pad_w};
+    return d;
+  }
+
+  memory::dims weight_dims() const {
+    const ConvGeometry& g = geometry_;
+    const std::int64_t out = g.out.c / g.groups, in = g.in.c / g.groups;
+    if (g.groups == 1) return {out, in, g.window.kernel_h, g.window.kernel_w};
+    return {g.groups, out, in, g.window.kernel_h, g.window.kernel_w};
+  }
+  memory::desc plain_weights() const {
+    return {weight_dims(), memory::data_type::f32,
+            geometry_.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw};
+  }
+  std::int64_t weight_rows() const { return geometry_.out.c; }
+  std::int64_t weight_cols() const {
+    return geometry_.in.c / geometry_.groups * geometry_.window.kernel_h * geometry_.window.kernel_w;
+  }
+
+  memory at(const memory::desc& d, const void* address) const { return {d, engine_, const_cast<void*>(address)}; }
+
+  Launch launch(const dnnl::primitive& primitive, Arguments arguments) const {
+    return [primitive, arguments = std::move(arguments), stream = stream_](const Queue&) {
+      primitive.execute(stream, arguments);
+    };
+  }
+
+  /// Plain weights, scaled by output channel where asked, into `to`. Scratch holds the scaled copy.
+  Launch transform_weights(const KernelTable& kernels, const memory::desc& to, const float* plain, const float* scale,
+                           void* prepared, void* scratch) const {
+    const void* from = scale != nullptr ? scratch : plain;
+    const memory source = at(plain_weights(), from), target = at(to, prepared);
+    const dnnl::reorder reorder(source, target);
+    const Launch reordering = launch(reorder, {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}});
+    if (scale == nullptr) return reordering;
+    const ScaleRows rows{plain, scale, static_cast<float*>(scratch), weight_rows(), weight_cols()};
+    return [function = kernels.scale_rows, rows, reordering](const Queue& queue) {
+      function(queue, rows);
+      reordering(queue);
+    };
+  }
+  std::size_t plain_weight_bytes() const {
+    return static_cast<std::size_t>(weight_rows() * weight_cols()) * sizeof(float);
+  }
+
+  dnnl::engine engine_;
+  mutable dnnl::stream stream_;
+  ConvGeometry geometry_;
+  std::int64_t block_;
+};
+
+dnnl::primitive_attr attributes_with(const dnnl::post_ops& ops) {
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(ops);
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+bool is_fast(const char* implementation) { return std::string(implementation).rfind("jit", 0) == 0; }
+
+/// oneDNN's vectorised kernels take plain images of one or three channels; others are first copied into blocks.
+template <class Describe>
+Layout pick_input_layout(const ConvGeometry& g, const Describe& describe) {
+  if (g.in_layout == Layout::blocked) return Layout::blocked;
+  try {
+    if (is_fast(describe(Layout::plain))) return Layout::plain;
+  } catch (const dnnl::error&) {
+    // No implementation at all: blocks it is.
+  }
+  return Layout::blocked;
+}
+
+class Forward final : public PreparedConv, Described {
+ public:
+  Forward(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g, const ConvEpilogue& e,
+          std::int64_t block)
+      : Described(engine, g, block), kernels_(kernels), epilogue_(e) {
+    input_layout_ = pick_input_layout(g, [&](Layout layout) { return make(layout).impl_info_str(); });
+    primitive_ = make(input_layout_);
+  }
+
+  std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
+  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(); }
+  Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
+    return transform_weights(kernels_, primitive_.weights_desc(), plain, scale, prepared, scratch);
+  }
+
+  std::size_t scratch_bytes() const override {
+    return align(primitive_.scratchpad_desc().get_size()) + (copies_input() ? primitive_.src_desc().get_size() : 0);
+  }
+
+  Launch bind(const ConvOperands& o) override {
+    auto* scratch = static_cast<std::byte*>(o.scratch);
+    auto* copy = reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()));
+    Arguments arguments{{DNNL_ARG_SRC, at(primitive_.src_desc(), copies_input() ? copy : o.x)},
+                        {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
+                        {DNNL_ARG_DST, at(primitive_.dst_desc(), o.y)},
+                        {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}};
+    if (epilogue_.bias) arguments.insert({DNNL_ARG_BIAS, at(primitive_.bias_desc(), o.bias)});
+    if (epilogue_.residual)
+      arguments.insert({DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, at(primitive_.dst_desc(), o.residual)});
+    const Launch convolution = launch(dnnl::convolution_forward(primitive_), std::move(arguments));
+
+    const PlaneShape in = planes(geometry_.in, Layout::blocked, block_);
+    const CopyChannels copying{o.x, copy, planes(geometry_.in, Layout::plain, block_), in, 0, 0, geometry_.in.c};
+    const PackPositive packing{o.y, o.sign_bits, planes(geometry_.out, Layout::blocked, block_).size()};
+    return [convolution, copying, packing, this](const Queue& queue) {
+      if (copies_input()) kernels_.copy_channels(queue, copying);
+      convolution(queue);
+      if (packing.positive != nullptr) kernels_.pack_positive(queue, packing);
+    };
+  }
+
+  std::string algorithm() const override { return std::string("onednn ") + primitive_.impl_info_str(); }
+
+ private:
+  bool copies_input() const { return input_layout_ != geometry_.in_layout; }
+
+  dnnl::convolution_forward::primitive_desc make(Layout x_layout) const {
+    const ConvDescription d = describe(x_layout, epilogue_.bias);
+    dnnl::post_ops ops;
+    if (epilogue_.residual) append_add(ops, d.y);
+    if (epilogue_.relu) append_relu(ops);
+    return describe_forward(engine_, d, attributes_with(ops));
+  }
+
+  const KernelTable& kernels_;
+  ConvEpilogue epilogue_;
+  Layout input_layout_ = Layout::blocked;
+  dnnl::convolution_forward::primitive_desc primitive_;
+};
+
+/// Backward-data to blocked activations.
+class BackwardData final : public PreparedConv, Described {
+ public:
+  BackwardData(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
+               const GradientEpilogue& e, std::int64_t block)
+      : Described(engine, g, block), kernels_(kernels), epilogue_(e) {
+    const ConvDescription d = describe(Layout::blocked, false);
+    const dnnl::primitive_attr attributes = attributes_with({});
+    primitive_ = describe_backward_data(engine_, d, attributes, describe_forward(engine_, d, attributes));
+  }
+
+  std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
+  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(); }
+  Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
+    return transform_weights(kernels_, primitive_.weights_desc(), plain, scale, prepared, scratch);
+  }
+
+  std::size_t scratch_bytes() const override {
+    return align(primitive_.scratchpad_desc().get_size()) +
+           (copies_result() ? primitive_.diff_src_desc().get_size() : 0);
+  }
+
+  Launch bind(const ConvOperands& o) override {
+    auto* scratch = static_cast<std::byte*>(o.scratch);
+    auto* blocked = copies_result()
+                        ? reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()))
+                        : o.dx;
+    const Launch convolution = launch(dnnl::convolution_backward_data(primitive_),
+                                      {{DNNL_ARG_DIFF_DST, at(primitive_.diff_dst_desc(), o.dy)},
+                                       {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
+                                       {DNNL_ARG_DIFF_SRC, at(primitive_.diff_src_desc(), blocked)},
+                                       {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
+    const PlaneShape in = planes(geometry_.in, geometry_.in_layout, block_);
+    const CopyChannels copying{blocked, o.dx, planes(geometry_.in, Layout::blocked, block_), in, 0, 0, geometry_.in.c};
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, in};
+    return [convolution, copying, joining, this](const Queue& queue) {
+      convolution(queue);
+      if (copies_result()) kernels_.copy_channels(queue, copying);
+      if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
+    };
+  }
+
+  std::string algorithm() const override { return std::string("onednn ") + primitive_.impl_info_str(); }
+
+ private:
+  bool copies_result() const { return geometry_.in_layout == Layout::plain; }
+
+  const KernelTable& kernels_;
+  GradientEpilogue epilogue_;
+  dnnl::convolution_backward_data::primitive_desc primitive_;
+};
+
+/// Backward-data to plain images of few channels: our own kernel.
+class BackwardToImages final : public PreparedConv, Described {
+ public:
+  BackwardToImages(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
+                   const GradientEpilogue& e, std::int64_t block)
+      : Described(engine, g, block), kernels_(kernels), epilogue_(e), out_(planes(g.out, Layout::blocked, block)) {}
+
+  std::size_t weight_bytes() const override {
+    return static_cast<std::size_t>(weight_cols() * out_.blocks() * out_.block) * sizeof(float);
+  }
+
+  Launch bind_weights(const float* plain, const float* scale, void* prepared, void*) override {
+    const std::int64_t rows = weight_rows(), padded = out_.blocks() * out_.block;
+    const std::int64_t channels = geometry_.in.c, taps = geometry_.window.kernel_h * geometry_.window.kernel_w;
+    auto* to = static_cast<float*>(prepared);
+    return [=](const Queue&) {
+      std::fill_n(to, taps * channels * padded, 0.0f);
+      for (std::int64_t o = 0; o < rows; ++o)
+        for (std::int64_t c = 0; c < channels; ++c)
+          for (std::int64_t tap = 0; tap < taps; ++tap)
+            to[(tap * channels + c) * padded + o] =
+                plain[(o * channels + c) * taps + tap] * (scale != nullptr ? scale[o] : 1.0f);
+    };
+  }
+
+  std::size_t scratch_bytes() const override { return 0; }
+
+  Launch bind(const ConvOperands& o) override {
+    const ConvWindow& w = geometry_.window;
+    ImageGradient image;
+    image.dy = o.dy;
+    image.weights = static_cast<const float*>(o.weights);
+    image.dx = o.dx;
+    image.out = out_;
+    image.channels = geometry_.in.c;
+    image.height = geometry_.in.h;
+    image.width = geometry_.in.w;
+    image.kernel_h = w.kernel_h;
+    image.kernel_w = w.kernel_w;
+    image.stride_h = w.stride_h;
+    image.stride_w = w.stride_w;
+    image.pad_h = w.pad_h;
+    image.pad_w = w.pad_w;
+    image.dilation_h = w.dilation_h;
+    image.dilation_w = w.dilation_w;
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, planes(geometry_.in, Layout::plain, block_)};
+    return [image, joining, this](const Queue& queue) {
+      kernels_.image_gradient(queue, image);
+      if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
+    };
+  }
+
+  std::string algorithm() const override { return std::string("own image_gradient:") + kernels_.target; }
+
+ private:
+  const KernelTable& kernels_;
+  GradientEpilogue epilogue_;
+  PlaneShape out_;
+};
+
+class BackwardWeights final : public PreparedConv, Described {
+ public:
+  BackwardWeights(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g, std::int64_t block)
+      : Described(engine, g, block), kernels_(kernels) {
+    input_layout_ = pick_input_layout(g, [&](Layout layout) { return make(layout).impl_info_str(); });
+    primitive_ = make(input_layout_);
+  }
+
+  std::size_t scratch_bytes() const override {
+    return align(primitive_.scratchpad_desc().get_size()) + align(primitive_.diff_weights_desc().get_size()) +
+           align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float)) + (copies_input() ? primitive_.src_desc().get_size() : 0);
+  }
+
+  Launch bind(const ConvOperands& o) override {
+    auto* scratch = static_cast<std::byte*>(o.scratch);
+    std::byte* next = scratch + align(primitive_.scratchpad_desc().get_size());
+    void* const dw = next;
+    next += align(primitive_.diff_weights_desc().get_size());
+    auto* const dbias = reinterpret_cast<float*>(next);
+    next += align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float));
+    auto* const copy = reinterpret_cast<float*>(next);
+
+    const memory result = at(primitive_.diff_weights_desc(), dw);
+    // The bias's gradient is always computed where oneDNN was told of a bias: the geometry does not say.
+    const Launch convolution = launch(dnnl::convolution_backward_weights(primitive_),
+                                      {{DNNL_ARG_SRC, at(primitive_.src_desc(), copies_input() ? copy : o.x)},
+                                       {DNNL_ARG_DIFF_DST, at(primitive_.diff_dst_desc(), o.dy)},
+                                       {DNNL_ARG_DIFF_WEIGHTS, result},
+                                       {DNNL_ARG_DIFF_BIAS, at(primitive_.diff_bias_desc(), dbias)},
+                                       {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
+    dnnl::post_ops accumulate;
+    accumulate.append_sum(1.0f);
+    dnnl::primitive_attr attributes;
+    attributes.set_post_ops(accumulate);
+    const memory target = at(plain_weights(), o.dw);
+    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(result, target, attributes));
+    const Launch adding = launch(reorder, {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
+    const PlaneShape bias{1, geometry_.out.c, 1, 1, 1};
+    const JoinGradient adding_bias{dbias, nullptr, o.dbias, nullptr, o.dbias, bias};
+    const CopyChannels copying{
+        o.x, copy, planes(geometry_.in, Layout::plain, block_), planes(geometry_.in, Layout::blocked, block_), 0, 0,
+        geometry_.in.c};
+    return [=, this](const Queue& queue) {
+      if (copies_input()) kernels_.copy_channels(queue, copying);
+      convolution(queue);
+      adding(queue);
+      if (adding_bias.dx != nullptr) kernels_.join_gradient(queue, adding_bias);
+    };
+  }
+
+  std::string algorithm() const override { return std::string("onednn ") + primitive_.impl_info_str(); }
+
+ private:
+  bool copies_input() const { return input_layout_ != geometry_.in_layout; }
+
+  dnnl::convolution_backward_weights::primitive_desc make(Layout x_layout) const {
+    const ConvDescription d = describe(x_layout, true);
+    const dnnl::primitive_attr attributes = attributes_with({});
+    return describe_backward_weights(engine_, d, attributes, describe_forward(engine_, d, attributes));
+  }
+
+  const KernelTable& kernels_;
+  Layout input_layout_ = Layout::blocked;
+  dnnl::convolution_backward_weights::primitive_desc primitive_;
+};
+
+std::string key_of(const char* pass, const ConvGeometry& g, std::initializer_list<bool> flags) {
+  std::ostringstream key;
+  key << pass << g.in.to_string() << g.out.to_string() << g.groups << (g.in_layout == Layout::plain ? "p" : "b");
+  const ConvWindow& w = g.window;
+  for (const std::int64_t v : {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.pad_h, w.pad_w, w.dilation_h, w.dilation_w})
+    key << "," << v;
+  for (const bool f : flags) key << (f ? "+" : "-");
+  return key.str();
+}
+
+}  // namespace
+
+ConvFactory::ConvFactory(const KernelTable& kernels, std::int64_t block)
+    : kernels_(kernels), block_(block), engine_(dnnl::engine::kind::cpu, 0) {}
+
+template <class Make>
+std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& key, const Make& make) {
+  std::shared_ptr<PreparedConv>& known = known_[key];
+  if (!known) {
+    try {
+      known = make();
+    } catch (const dnnl::error& e) {
+      known_.erase(key);
+      fail(ErrorKind::internal, "oneDNN cannot build convolution ", key, ": ", e.what());
+    }
+  }
+  return known;
+}
+
+std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const ConvEpilogue& e) {
+  return find_or_make(key_of("forward", g, {e.bias, e.residual, e.relu, e.sign_bits}),
+                      [&] { return std::make_shared<Forward>(engine_, kernels_, g, e, block_); });
+}
+
+std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
+  return find_or_make(key_of("backward_data", g, {e.add, e.mask}), [&]() -> std::shared_ptr<PreparedConv> {
+    if (g.in_layout == Layout::plain && g.in.c <= kMaxImageChannels && g.groups == 1)
+      return std::make_shared<BackwardToImages>(engine_, kernels_, g, e, block_);
+    return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_);
+  });
+}
+
+std::shared_ptr<PreparedConv> ConvFactory::backward_weights(const ConvGeometry& g) {
+  return find_or_make(key_of("backward_weights", g, {}),
+                      [&] { return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_); });
+}
+
+}  // namespace inocula::cpu

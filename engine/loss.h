@@ -1,0 +1,20 @@
+// Recording the softmax cross-entropy.
+#pragma once
+
+#include "engine/recorder.h"
+
+namespace inocula {
+
+struct LossTensors {
+  Tensor dlogits;    ///< like the logits; no tensor where no gradient was asked for
+  Tensor loss;       ///< (N)
+  Tensor predicted;  ///< (N) i32
+};
+
+enum class LossGradientWanted { no, yes };
+
+/// `scale` multiplies the gradient: 1 for the summed loss of attacks, 1 / N for training.
+LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
+                              LossGradientWanted wanted);
+
+}  // namespace inocula

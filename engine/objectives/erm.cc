@@ -1,0 +1,20 @@
+// One forward and backward in training mode.
+#include "engine/objectives/erm.h"
+
+#include "engine/loss.h"
+#include "engine/recording.h"
+
+namespace inocula {
+
+TrainingResult Erm::record(Recorder& r, Network& network, const TrainingPorts& ports) const {
+  const std::int64_t batch = ports.images.shape.n;
+  Recording recording(r, network, batch,
+                      {.norm = NormMode::batch, .input_gradient = false, .parameter_gradients = true});
+  ForwardTrace trace = recording.forward(ports.images);
+  const LossTensors loss = record_softmax_ce(r, trace.logits, ports.label, 1.0f / static_cast<float>(batch),
+                                             LossGradientWanted::yes);
+  recording.backward(trace, loss.dlogits);
+  return {loss.loss, loss.predicted};
+}
+
+}  // namespace inocula

@@ -1,0 +1,33 @@
+// What changes images inside a Program: attacks and corruptions implement it, training and evaluation use it.
+#pragma once
+
+#include <string>
+
+#include "engine/recorder.h"
+#include "engine/victim.h"
+
+namespace inocula {
+
+/// What a perturbation is given. All images are plain fp32 (N, C, H, W) in [0, 1].
+struct PerturbationPorts {
+  Tensor images;
+  Tensor label;           ///< (N) i32
+  Tensor sample;          ///< (N) i32: index in the data set, names the random numbers; negative where a row is padding
+  Tensor state;           ///< StepState
+  Tensor zero_gradients;  ///< uint64, counted up: gradients that were zero everywhere; may be missing
+  Tensor all_gradients;   ///< uint64, counted up: gradients in all; missing exactly where zero_gradients is
+};
+
+class Perturbation {
+ public:
+  virtual ~Perturbation() = default;
+
+  /// What it asks of the victim.
+  virtual VictimUse use() const { return VictimUse::gradients; }
+  /// Canonical form: parsing it gives the same perturbation.
+  virtual std::string spec() const = 0;
+  /// Records the perturbation; the answer is a tensor of its own or the images themselves.
+  virtual Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const = 0;
+};
+
+}  // namespace inocula

@@ -1,0 +1,103 @@
+// Replaying a Program, and saying what it needs.
+#include "engine/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <iomanip>
+#include <limits>
+#include <map>
+#include <sstream>
+
+#include "engine/error.h"
+
+namespace inocula {
+
+// Steps [begin, end), where loops_[loop] and later ones may start in that range.
+template <class Visit>
+void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit_step) const {
+  std::size_t s = begin;
+  while (s < end) {
+    while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
+    if (loop < loops_.size() && loops_[loop].begin == s && loops_[loop].end <= end) {
+      const LoopRange& range = loops_[loop];
+      for (std::int64_t turn = 0; turn < range.count; ++turn) visit(range.begin, range.end, loop + 1, visit_step);
+      s = range.end;
+      // Skip the loops that were inside, but not an empty or equal one that starts right after.
+      while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
+      continue;
+    }
+    visit_step(s++);
+  }
+}
+
+void Program::run(Preparation preparation) {
+  if (device_ == nullptr) fail(ErrorKind::internal, "Program::run: nothing was recorded");
+  const bool skip = preparation == Preparation::kept;
+  if (skip && !(keeps_preparation_ && prepared_))
+    fail(ErrorKind::internal, "Program::run: there is no preparation to keep");
+  device_->backend().run([&](const Queue& queue) {
+    visit(0, steps_.size(), 0, [&](std::size_t s) {
+      if (!(skip && steps_[s].prepares)) steps_[s].launch(queue);
+    });
+  });
+  prepared_ = true;
+}
+
+std::vector<PartTime> Program::run_timed() {
+  using Clock = std::chrono::steady_clock;
+  std::map<std::string, PartTime> parts;
+  device_->backend().run([&](const Queue& queue) {
+    visit(0, steps_.size(), 0, [&](std::size_t s) {
+      const auto start = Clock::now();
+      steps_[s].launch(queue);
+      PartTime& part = parts[steps_[s].name];
+      part.count += 1;
+      part.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    });
+  });
+  std::vector<PartTime> result;
+  for (auto& [name, part] : parts) {
+    part.name = name;
+    result.push_back(part);
+  }
+  std::stable_sort(result.begin(), result.end(),
+                   [](const PartTime& a, const PartTime& b) { return a.seconds > b.seconds; });
+  return result;
+}
+
+Footprint Program::footprint() const {
+  Footprint f;
+  f.arena_bytes = plan_.arena_bytes;
+  f.sum_bytes = plan_.sum_bytes;
+  f.steps = steps_.size();
+  visit(0, steps_.size(), 0, [&](std::size_t) { f.launches += 1; });
+  for (std::size_t t = 0; t < tensors_.size(); ++t)
+    if (!tensors_[t].external && plan_.lifetimes[t].first <= plan_.lifetimes[t].last)
+      f.items.push_back({tensors_[t].name, tensors_[t].bytes, plan_.lifetimes[t].first, plan_.lifetimes[t].last});
+  std::stable_sort(f.items.begin(), f.items.end(),
+                   [](const Footprint::Item& a, const Footprint::Item& b) { return a.bytes > b.bytes; });
+  return f;
+}
+
+std::string Footprint::to_string() const {
+  constexpr double kMebibyte = 1024.0 * 1024.0;
+  constexpr std::size_t kShown = 12;
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << steps << " steps, " << launches << " launches, "
+       << static_cast<double>(arena_bytes) / kMebibyte << " MiB in one arena ("
+       << static_cast<double>(sum_bytes) / kMebibyte << " MiB without sharing)\n";
+  for (std::size_t i = 0; i < items.size() && i < kShown; ++i)
+    text << std::setw(10) << static_cast<double>(items[i].bytes) / kMebibyte << " MiB  steps " << items[i].first
+         << " to " << items[i].last << "  " << items[i].name << "\n";
+  if (items.size() > kShown) text << "           and " << items.size() - kShown << " smaller ones\n";
+  return text.str();
+}
+
+void Program::poison() {
+  const std::vector<float> nan(arena_.bytes() / sizeof(float), std::numeric_limits<float>::quiet_NaN());
+  arena_.upload(nan.data(), nan.size());
+  prepared_ = false;
+}
+
+}  // namespace inocula

@@ -1,0 +1,78 @@
+// A recorded list of steps with all memory in place: replayed for ever, nothing is allocated or looked up.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/device.h"
+#include "engine/plan.h"
+
+namespace inocula {
+
+/// What a Program needs in memory, known before its first run.
+struct Footprint {
+  std::size_t arena_bytes = 0;   ///< one allocation for everything planned
+  std::size_t sum_bytes = 0;     ///< what the tensors would take without sharing
+  std::size_t steps = 0;         ///< recorded
+  std::size_t launches = 0;      ///< executed in one run: loops counted out
+  struct Item {
+    std::string name;
+    std::size_t bytes = 0;
+    std::size_t first = 0, last = 0;  ///< steps between which it lives
+  };
+  std::vector<Item> items;  ///< planned tensors, largest first
+
+  /// A table for humans: totals and the largest tensors.
+  std::string to_string() const;
+};
+
+/// Time spent in steps of one name.
+struct PartTime {
+  std::string name;
+  std::int64_t count = 0;  ///< launches
+  double seconds = 0;
+};
+
+/// Steps that depend on parameters alone (Recorder::preparation): done in every run, or kept from an earlier one.
+enum class Preparation { repeated, kept };
+
+class Program {
+ public:
+  Program() = default;
+
+  /// Runs every step once, in order. With Preparation::kept, which needs a Program finished with it and a run
+  /// before, the preparation is skipped: its results are still there.
+  void run(Preparation preparation = Preparation::repeated);
+  /// The same, timing each launch; parts by name, the most expensive first.
+  std::vector<PartTime> run_timed();
+
+  Footprint footprint() const;
+  /// Overwrites all planned memory with quiet NaNs: what a Program computes must not depend on leftovers.
+  void poison();
+
+ private:
+  friend class Recorder;
+  struct Step {
+    std::string name;
+    Launch launch;
+    bool prepares = false;
+  };
+
+  template <class Visit>
+  void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit) const;
+
+  const Device* device_ = nullptr;
+  bool keeps_preparation_ = false;
+  bool prepared_ = false;
+  std::vector<Step> steps_;
+  std::vector<LoopRange> loops_;
+  std::vector<PlannedTensor> tensors_;
+  std::vector<std::shared_ptr<const void>> kept_;
+  MemoryPlan plan_;
+  Buffer arena_;
+};
+
+}  // namespace inocula

@@ -1,0 +1,137 @@
+// Recording steps, and turning the record into a Program.
+#include "engine/recorder.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+
+namespace inocula {
+
+namespace {
+
+void add_once(std::vector<std::int32_t>& list, std::int32_t id) {
+  if (std::find(list.begin(), list.end(), id) == list.end()) list.push_back(id);
+}
+
+}  // namespace
+
+/// Learns what a step touches.
+class TracingAccess final : public Access {
+ public:
+  explicit TracingAccess(StepUse& use) : use_(use) {}
+
+ private:
+  void* touch(const Tensor& t, Touch how) override {
+    if (!t) return nullptr;
+    if (how != Touch::write) add_once(use_.reads, t.id);
+    if (how != Touch::read) add_once(use_.writes, t.id);
+    return nullptr;
+  }
+  void* touch_scratch(std::size_t bytes) override {
+    use_.scratch_bytes = std::max(use_.scratch_bytes, bytes);
+    return nullptr;
+  }
+  StepUse& use_;
+};
+
+/// Answers the planned addresses.
+class BindingAccess final : public Access {
+ public:
+  BindingAccess(const std::vector<void*>& external, const MemoryPlan& plan, std::byte* arena, std::size_t step)
+      : external_(external), plan_(plan), arena_(arena), step_(step) {}
+
+ private:
+  void* touch(const Tensor& t, Touch) override {
+    if (!t) return nullptr;
+    return external_[t.id] != nullptr ? external_[t.id] : arena_ + plan_.offsets[t.id];
+  }
+  void* touch_scratch(std::size_t bytes) override {
+    return bytes == 0 ? nullptr : arena_ + plan_.scratch_offsets[step_];
+  }
+  const std::vector<void*>& external_;
+  const MemoryPlan& plan_;
+  std::byte* arena_;
+  std::size_t step_;
+};
+
+Recorder::Recorder(const Device& device) : device_(device) {}
+
+PlaneShape Recorder::planes(const Tensor& t) const {
+  return {t.shape.n, t.shape.c, t.shape.h, t.shape.w,
+          t.layout == Layout::plain ? 1 : device_.backend().block(t.shape.c)};
+}
+
+Tensor Recorder::make(std::string name, Shape shape, DType dtype, Layout layout) {
+  const Tensor t{static_cast<std::int32_t>(tensors_.size()), shape, dtype, layout};
+  const std::int64_t elements = planes(t).size();
+  const std::int64_t bytes = dtype == DType::bits ? (elements + 7) / 8 : dtype == DType::bytes ? elements : 4 * elements;
+  if (bytes <= 0) fail(ErrorKind::internal, "Recorder::make: tensor '", name, "' of shape ", shape.to_string(), " is empty");
+  tensors_.push_back({std::move(name), static_cast<std::size_t>(bytes)});
+  external_.push_back(nullptr);
+  return t;
+}
+
+Tensor Recorder::external(std::string name, void* memory, Shape shape, DType dtype, Layout layout) {
+  if (memory == nullptr) fail(ErrorKind::internal, "Recorder::external: tensor '", name, "' has no memory");
+  const Tensor t{static_cast<std::int32_t>(tensors_.size()), shape, dtype, layout};
+  tensors_.push_back({std::move(name), 0, /*external=*/true});
+  external_.push_back(memory);
+  return t;
+}
+
+void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind) {
+  Step step{name, std::move(bind), {}, preparing_};
+  TracingAccess access(step.use);
+  step.bind(access);
+  steps_.push_back(std::move(step));
+}
+
+void Recorder::conv(const std::string& name, std::shared_ptr<PreparedConv> conv,
+                    std::function<ConvOperands(Access&)> operands) {
+  keep(conv);
+  step(name, [conv = std::move(conv), operands = std::move(operands)](Access& at) -> Launch {
+    ConvOperands o = operands(at);
+    o.scratch = at.scratch(conv->scratch_bytes());
+    return o.y == nullptr && o.dx == nullptr && o.dw == nullptr ? Launch{} : conv->bind(o);
+  });
+}
+
+void Recorder::loop(std::int64_t count, const std::function<void()>& body) {
+  if (count < 1) fail(ErrorKind::internal, "Recorder::loop: count is ", count, ", expected at least 1");
+  const std::size_t index = loops_.size();
+  loops_.push_back({steps_.size(), steps_.size(), count});
+  body();
+  loops_[index].end = steps_.size();
+  if (loops_[index].end == loops_[index].begin) fail(ErrorKind::internal, "Recorder::loop: the body records nothing");
+}
+
+void Recorder::preparation(const std::function<void()>& body) {
+  preparing_ = true;
+  body();
+  preparing_ = false;
+}
+
+Program Recorder::finish(Preparation preparation) {
+  Program program;
+  program.device_ = &device_;
+  program.keeps_preparation_ = preparation == Preparation::kept;
+  std::vector<StepUse> uses;
+  for (const Step& step : steps_) {
+    uses.push_back(step.use);
+    if (program.keeps_preparation_ && step.prepares)
+      for (const std::int32_t t : step.use.writes) tensors_[static_cast<std::size_t>(t)].permanent = true;
+  }
+  program.plan_ = plan_memory(tensors_, uses, loops_);
+  program.arena_ = Buffer(device_, std::max(program.plan_.arena_bytes, kArenaAlignment));
+  for (std::size_t s = 0; s < steps_.size(); ++s) {
+    BindingAccess access(external_, program.plan_, program.arena_.as<std::byte>(), s);
+    program.steps_.push_back({std::move(steps_[s].name), steps_[s].bind(access), steps_[s].prepares});
+  }
+  program.loops_ = std::move(loops_);
+  program.tensors_ = std::move(tensors_);
+  program.kept_ = std::move(kept_);
+  steps_.clear();
+  return program;
+}
+
+}  // namespace inocula

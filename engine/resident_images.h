@@ -1,0 +1,42 @@
+// A split of a data set in device memory, from which Programs gather their batches.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/device.h"
+#include "engine/recorder.h"
+#include "engine/source.h"
+
+namespace inocula {
+
+/// Random changes of training images, each a function of (seed, step, image).
+struct Augmentation {
+  bool flip = false;       ///< left to right with probability 1/2
+  std::int32_t shift = 0;  ///< up to so many pixels each way, zeros moving in
+};
+
+/// A batch inside a Program.
+struct BatchTensors {
+  Tensor images;  ///< plain (N, C, H, W) in [0, 1]
+  Tensor label;   ///< (N) i32
+  Tensor sample;  ///< (N) i32: what was written to the index buffer
+};
+
+class ResidentImages {
+ public:
+  /// Throws Error (bad_data) where labels do not fit `classes`.
+  ResidentImages(const Device& device, const ImageSplit& split, std::int64_t classes, std::int64_t batch);
+
+  std::int64_t count() const { return count_; }
+  std::int64_t batch() const { return batch_; }
+  /// Which images the next run takes: `batch` indices, negative for a black image.
+  void choose(const std::int32_t* indices) { index_.upload(indices, static_cast<std::size_t>(batch_)); }
+  /// Records the gathering of the chosen images.
+  BatchTensors record(Recorder& r, const Tensor& state, const Augmentation& augmentation = {}) const;
+
+ private:
+  std::int64_t count_, batch_, channels_, height_, width_;
+  Buffer pixels_, labels_, index_;
+};
+
+}  // namespace inocula

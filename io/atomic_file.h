@@ -1,0 +1,46 @@
+// Writing a file so that its name never stands for a half-written one: write aside, flush, rename.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace inocula {
+
+/// Everything the library writes goes through here. The temporary lies in the same folder and is called
+/// NAME.tmp.PID.N; it is removed unless commit() succeeds. A file already there keeps its permissions,
+/// a symbolic link its target's place.
+class AtomicFile {
+ public:
+  /// Errors: cannot_create when the folder is missing or not writable, or the name stands for anything
+  /// but a regular file.
+  explicit AtomicFile(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Writes at the current position and moves it on. Errors: io with the system's reason.
+  void write(const void* data, std::uint64_t bytes);
+  void seek(std::uint64_t position) { position_ = position; }
+  std::uint64_t position() const { return position_; }
+
+  /// Flushes file and folder to the disk and gives the file its name. Errors: io with the system's reason.
+  void commit();
+
+ private:
+  std::string path_, temporary_;
+  int descriptor_ = -1;
+  std::uint64_t position_ = 0;
+};
+
+void write_file(const std::string& path, const std::string& text);
+
+/// Whether a file name is one that AtomicFile gives to its temporaries, for removing what a killed run left.
+bool is_temporary_name(const std::string& name);
+
+/// Errors: io when the file system that holds `folder` has fewer than `bytes` free for this user.
+void require_free_space(const std::string& folder, std::uint64_t bytes);
+
+/// Creates a folder and its parents where missing. Errors: cannot_create with the system's reason.
+void create_folder(const std::string& folder);
+
+}  // namespace inocula

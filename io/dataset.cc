@@ -1,0 +1,247 @@
+// MedMNIST's layout to and from memory, with every claim of a file checked.
+#include "io/dataset.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <unordered_map>
+
+#include "io/array_file.h"
+
+namespace inocula {
+namespace {
+
+constexpr const char* kSplits[] = {"train", "val", "test"};
+constexpr std::int64_t kMaxLabel = 65535;
+
+template <class Data>
+auto splits_of(Data& data) {
+  return std::array{&data.train, &data.val, &data.test};
+}
+
+void read_images(ArrayFile& file, const std::string& name, const std::string& where, ImageSplit& split) {
+  Array images = file.read(name);
+  if (images.type != ElementType::u8) {
+    fail(ErrorKind::bad_data, where, ": holds ", element_name(images.type), ", expected u8 pixels");
+  }
+  const std::vector<std::int64_t>& shape = images.shape;
+  const bool grey = shape.size() == 3 || (shape.size() == 4 && shape[3] == 1);
+  if (!grey && !(shape.size() == 4 && shape[3] == 3)) {
+    fail(ErrorKind::bad_data, where, ": has shape ", shape_text(shape),
+         ", expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)");
+  }
+  if (shape[1] == 0 || shape[2] == 0)
+    fail(ErrorKind::bad_data, where, ": has images without pixels: ", shape_text(shape));
+  split.count = shape[0];
+  split.height = shape[1];
+  split.width = shape[2];
+  split.channels = grey ? 1 : 3;
+  split.pixels = std::move(images.bytes);
+}
+
+/// Label number i of an array of T, widened; what does not fit becomes negative and is refused with the rest.
+template <class T>
+std::int64_t label_at(const Array& labels, std::int64_t i) {
+  T value;
+  std::memcpy(&value, labels.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+  return static_cast<std::int64_t>(value);
+}
+
+std::int64_t label_at(const Array& labels, std::int64_t i) {
+  switch (labels.type) {
+    case ElementType::i8:
+      return label_at<std::int8_t>(labels, i);
+    case ElementType::u16:
+      return label_at<std::uint16_t>(labels, i);
+    case ElementType::i16:
+      return label_at<std::int16_t>(labels, i);
+    case ElementType::u32:
+      return label_at<std::uint32_t>(labels, i);
+    case ElementType::i32:
+      return label_at<std::int32_t>(labels, i);
+    case ElementType::u64:
+    case ElementType::i64:
+      return label_at<std::int64_t>(labels, i);
+    default:
+      return label_at<std::uint8_t>(labels, i);
+  }
+}
+
+void read_labels(ArrayFile& file, const std::string& name, const std::string& where, ImageSplit& split) {
+  const Array labels = file.read(name);
+  const std::vector<std::int64_t>& shape = labels.shape;
+  if (!is_integer(labels.type)) {
+    fail(ErrorKind::bad_data, where, ": holds ", element_name(labels.type), ", expected integer labels");
+  }
+  if (shape.size() == 2 && shape[1] > 1) {
+    fail(ErrorKind::bad_data, where, ": has shape ", shape_text(shape),
+         ": several labels an image are not supported, expected (N, 1)");
+  }
+  if (shape.size() != 1 && !(shape.size() == 2 && shape[1] == 1)) {
+    fail(ErrorKind::bad_data, where, ": has shape ", shape_text(shape), ", expected (N) or (N, 1)");
+  }
+  if (shape[0] != split.count) {
+    fail(ErrorKind::bad_data, where, ": has ", shape[0], " labels, expected one for each of ", split.count,
+         " images");
+  }
+  split.labels.resize(static_cast<std::size_t>(split.count));
+  for (std::int64_t i = 0; i < split.count; ++i) {
+    const std::int64_t label = label_at(labels, i);
+    if (label < 0 || label > kMaxLabel) {
+      fail(ErrorKind::bad_data, where, "[", i, "]: has label ", label, ", expected 0 to ", kMaxLabel);
+    }
+    split.labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(label);
+  }
+}
+
+std::string image_shape(const ImageSplit& split) {
+  return shape_text({split.height, split.width, split.channels});
+}
+
+/// The splits agree in shape; the set takes it from them. Also counts the classes.
+void unite(ImageData& data) {
+  const ImageSplit* first = nullptr;
+  std::int64_t images = 0;
+  data.classes = 2;
+  for (const ImageSplit* split : splits_of(data)) {
+    images += split->count;
+    if (split->channels == 0) continue;
+    if (first == nullptr) first = split;
+    if (image_shape(*split) != image_shape(*first)) {
+      fail(ErrorKind::bad_data, data.path, ": ", split->name, "_images are ", image_shape(*split),
+           ", expected ", image_shape(*first), " as in ", first->name, "_images");
+    }
+    for (const std::int32_t label : split->labels)
+      data.classes = std::max<std::int64_t>(data.classes, label + 1);
+  }
+  if (first == nullptr) {
+    fail(ErrorKind::bad_data, data.path, ": has none of the arrays train_images, val_images and test_images");
+  }
+  if (images == 0) fail(ErrorKind::bad_data, data.path, ": has no image in any split");
+  data.height = first->height;
+  data.width = first->width;
+  data.channels = first->channels;
+}
+
+/// One split's images by the hash of their bytes.
+using HashIndex = std::unordered_multimap<std::uint64_t, std::int64_t>;
+
+const std::uint8_t* image_at(const ImageSplit& split, std::int64_t i) {
+  return split.pixels.data() + i * split.image_bytes();
+}
+
+std::uint64_t hash_image(const ImageSplit& split, std::int64_t i) {
+  return XXH3_64bits(image_at(split, i), static_cast<std::size_t>(split.image_bytes()));
+}
+
+/// An indexed image of `among` that equals image i of `split`, or -1.
+std::int64_t find_equal(const ImageSplit& split, std::int64_t i, std::uint64_t hash, const ImageSplit& among,
+                        const HashIndex& index) {
+  const auto [begin, end] = index.equal_range(hash);
+  for (auto candidate = begin; candidate != end; ++candidate) {
+    if (std::memcmp(image_at(split, i), image_at(among, candidate->second),
+                    static_cast<std::size_t>(split.image_bytes())) == 0) {
+      return candidate->second;
+    }
+  }
+  return -1;
+}
+
+SplitInfo describe_split(const ImageSplit& split, std::int64_t classes) {
+  SplitInfo info{.name = split.name,
+                 .count = split.count,
+                 .class_counts = std::vector<std::int64_t>(static_cast<std::size_t>(classes), 0),
+                 .mean = {},
+                 .repeated = 0};
+  for (const std::int32_t label : split.labels) ++info.class_counts[static_cast<std::size_t>(label)];
+  if (split.count == 0) return info;
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(split.channels), 0);
+  for (std::size_t i = 0; i < split.pixels.size(); ++i) sums[i % sums.size()] += split.pixels[i];
+  for (const std::uint64_t sum : sums) {
+    info.mean.push_back(static_cast<double>(sum) / 255.0 /
+                        static_cast<double>(split.pixels.size() / sums.size()));
+  }
+  return info;
+}
+
+}  // namespace
+
+ImageData load_image_data(const std::string& path) {
+  const std::unique_ptr<ArrayFile> file = open_array_file(path);
+  ImageData data;
+  data.path = path;
+  const auto splits = splits_of(data);
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    ImageSplit& split = *splits[s];
+    split.name = kSplits[s];
+    const std::string images = split.name + "_images", labels = split.name + "_labels";
+    if (!file->contains(images) && !file->contains(labels)) continue;
+    read_images(*file, images, path + ": " + images, split);
+    read_labels(*file, labels, path + ": " + labels, split);
+  }
+  unite(data);
+  return data;
+}
+
+void save_image_data(const std::string& path, const ImageData& data) {
+  ArrayViews arrays;
+  std::deque<std::vector<std::uint8_t>> bytes;  // what the views of labels point into
+  std::deque<std::vector<std::uint16_t>> words;
+  for (const ImageSplit* split : splits_of(data)) {
+    if (split->count == 0) continue;
+    std::vector<std::int64_t> shape{split->count, split->height, split->width};
+    if (split->channels > 1) shape.push_back(split->channels);
+    arrays[split->name + "_images"] = view_of(split->pixels, shape);
+    ArrayView& labels = arrays[split->name + "_labels"];
+    if (data.classes <= 256) {
+      labels = view_of(bytes.emplace_back(split->labels.begin(), split->labels.end()), {split->count, 1});
+    } else {
+      labels = view_of(words.emplace_back(split->labels.begin(), split->labels.end()), {split->count, 1});
+    }
+  }
+  write_array_file(path, arrays);
+}
+
+const ImageSplit& require_split(const ImageData& data, const std::string& name) {
+  for (const ImageSplit* split : splits_of(data)) {
+    if (split->name != name) continue;
+    if (split->count == 0) fail(ErrorKind::bad_data, data.path, ": split '", name, "' has no images");
+    return *split;
+  }
+  fail(ErrorKind::usage, "split '", name, "' is unknown, expected train, val or test");
+}
+
+DataInfo describe(const ImageData& data) {
+  DataInfo info;
+  const auto splits = splits_of(data);
+  std::array<HashIndex, 3> seen;
+  std::size_t pair = 0;
+  for (std::size_t later = 0; later < splits.size(); ++later) {
+    const ImageSplit& split = *splits[later];
+    info.splits[later] = describe_split(split, data.classes);
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      info.shared[pair + earlier] = {splits[earlier]->name, split.name, 0, 0};
+    }
+    for (std::int64_t i = 0; i < split.count; ++i) {
+      const std::uint64_t hash = hash_image(split, i);
+      for (std::size_t earlier = 0; earlier < later; ++earlier) {
+        const std::int64_t twin = find_equal(split, i, hash, *splits[earlier], seen[earlier]);
+        if (twin < 0) continue;
+        ++info.shared[pair + earlier].count;
+        info.shared[pair + earlier].other_label += splits[earlier]->labels[static_cast<std::size_t>(twin)] !=
+                                                   split.labels[static_cast<std::size_t>(i)];
+      }
+      if (find_equal(split, i, hash, split, seen[later]) >= 0) {
+        ++info.splits[later].repeated;
+      } else {
+        seen[later].emplace(hash, i);
+      }
+    }
+    pair += later;
+  }
+  return info;
+}
+
+}  // namespace inocula

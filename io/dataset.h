@@ -1,0 +1,48 @@
+// Labelled image sets in MedMNIST's layout: from and to .npz and HDF5, and what a set is made of.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/source.h"
+
+namespace inocula {
+
+/// Reads the arrays {train,val,test}_{images,labels} of an .npz or HDF5 file, whichever of the splits are
+/// there. Images: uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3). Labels: any integer type, (N) or (N, 1), 0
+/// to 65535. Errors: no_input when the file is missing, a folder or unreadable; bad_data for everything that
+/// is not as above, for splits whose images differ in shape, and for a file without any image.
+ImageData load_image_data(const std::string& path);
+
+/// Writes .npz or HDF5 by extension; images (N, H, W) or (N, H, W, C), labels (N, 1) of uint8, or uint16
+/// where a label needs it; empty splits are left out. Errors: as write_array_file.
+void save_image_data(const std::string& path, const ImageData& data);
+
+/// The split called "train", "val" or "test". Errors: usage for another name, bad_data when it has no image.
+const ImageSplit& require_split(const ImageData& data, const std::string& name);
+
+struct SplitInfo {
+  std::string name;
+  std::int64_t count = 0;
+  std::vector<std::int64_t> class_counts;  ///< (classes)
+  std::vector<double> mean;                ///< (channels), in [0, 1]; empty for an empty split
+  std::int64_t repeated = 0;               ///< images that an earlier image of the same split equals
+};
+
+/// How many images of `later` are equal, byte for byte, to one of `earlier`.
+struct SharedImages {
+  std::string earlier, later;
+  std::int64_t count = 0;
+  std::int64_t other_label = 0;  ///< of these, how many carry another label there
+};
+
+struct DataInfo {
+  std::array<SplitInfo, 3> splits;     ///< train, val, test
+  std::array<SharedImages, 3> shared;  ///< val in train, test in train, test in val
+};
+
+DataInfo describe(const ImageData& data);
+
+}  // namespace inocula

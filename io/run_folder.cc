@@ -1,0 +1,92 @@
+// Creating, overwriting and resuming a run's folder.
+#include "io/run_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <system_error>
+
+#include "io/atomic_file.h"
+#include "io/checkpoint.h"
+#include "io/input_file.h"
+#include "io/strict_json.h"
+
+namespace inocula {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxMetricsBytes = std::uint64_t{1} << 30;
+constexpr std::array kFiles = {"config.toml", "model.safetensors", "model.json", "metrics.jsonl", "log.txt"};
+
+/// Temporaries that a killed run left beside one of its files.
+bool is_own_temporary(const std::string& name) {
+  return is_temporary_name(name) && std::any_of(kFiles.begin(), kFiles.end(), [&](const std::string& file) {
+           return name.starts_with(file + ".tmp.");
+         });
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(fs::symlink_status(path, error))) {
+    fail(ErrorKind::cannot_create, path.string(), ": is a folder, expected a file of a run");
+  }
+  fs::remove(path, error);
+  if (error) fail(ErrorKind::cannot_create, path.string(), ": cannot be removed: ", error.message());
+}
+
+void remove_temporaries(const std::string& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (is_own_temporary(it->path().filename().string())) remove_file(it->path());
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const std::string& folder, RunMode mode) : folder_(folder) {
+  create_folder(folder);
+  if (mode == RunMode::fresh) {
+    for (const char* name :
+         {"config.toml", "model.safetensors", "model.json", "metrics.jsonl", "log.txt", "checkpoint"}) {
+      std::error_code ignored;
+      if (fs::exists(fs::symlink_status(in_folder(name), ignored))) {
+        fail(ErrorKind::cannot_create, folder, ": already holds a run (", name,
+             "), expected a new folder, --resume or --overwrite");
+      }
+    }
+  }
+  if (mode == RunMode::overwrite) {
+    for (const char* name : kFiles) remove_file(in_folder(name));
+    remove_checkpoints(checkpoint());
+  }
+  remove_temporaries(folder);
+  metrics_.emplace(metrics_jsonl());
+  log_.emplace(log_txt());
+}
+
+std::string RunFolder::in_folder(const char* name) const {
+  return (fs::path(folder_) / name).string();
+}
+
+void RunFolder::truncate_metrics(std::int64_t epoch) {
+  const std::string text = read_text_file(metrics_jsonl(), kMaxMetricsBytes);
+  std::string kept;
+  std::int64_t number = 1;
+  for (std::size_t begin = 0; begin < text.size(); ++number) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string line = text.substr(begin, end - begin);
+    begin = end + 1;
+    const std::string where = metrics_jsonl() + ": line " + std::to_string(number);
+    try {
+      if (json_value<std::int64_t>(parse_strict_json(line, where), "epoch", where) < epoch)
+        kept += line + "\n";
+    } catch (const Error&) {
+      if (begin < text.size()) throw;  // only the last line can have been cut short
+    }
+  }
+  write_file(metrics_jsonl(), kept);
+  metrics_.emplace(metrics_jsonl());  // the old descriptor belongs to the replaced file
+}
+
+}  // namespace inocula

@@ -1,0 +1,47 @@
+// The folder that one training run writes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "io/line_file.h"
+
+namespace inocula {
+
+enum class RunMode {
+  fresh,      ///< refuses a folder that already holds a run
+  overwrite,  ///< removes the run that is there, and nothing else
+  resume,     ///< goes on with what is there, or starts anew
+};
+
+class RunFolder {
+ public:
+  /// Creates the folder where missing. Errors: cannot_create when `mode` is fresh and a run is there, or when
+  /// the folder is not writable.
+  RunFolder(const std::string& folder, RunMode mode);
+
+  const std::string& path() const { return folder_; }
+  std::string config_toml() const { return in_folder("config.toml"); }
+  std::string model_safetensors() const { return in_folder("model.safetensors"); }
+  std::string model_json() const { return in_folder("model.json"); }
+  std::string metrics_jsonl() const { return in_folder("metrics.jsonl"); }
+  std::string checkpoint() const { return in_folder("checkpoint"); }
+  std::string log_txt() const { return in_folder("log.txt"); }
+
+  /// One JSON object, with the key "epoch". Errors: as LineFile.
+  void append_metrics(const std::string& json_line) { metrics_->append(json_line); }
+  void append_log(const std::string& line) { log_->append(line); }
+
+  /// Keeps only the metrics of epochs below `epoch`, for resuming there; a last line cut short is dropped.
+  /// Errors: bad_data naming another line that is not as append_metrics writes it; io.
+  void truncate_metrics(std::int64_t epoch);
+
+ private:
+  std::string in_folder(const char* name) const;
+
+  std::string folder_;
+  std::optional<LineFile> metrics_, log_;
+};
+
+}  // namespace inocula

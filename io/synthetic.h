@@ -1,0 +1,37 @@
+// A procedural image set for trying everything out without data; its classes differ in shape, not in
+// brightness.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/source.h"
+
+namespace inocula {
+
+enum class SyntheticKind {
+  /// Grey, 2 classes: lungs with four scattered spots (0) or one opacity of the same area (1). A faint line
+  /// raster,
+  /// as an acquisition leaves it, goes across or along with the class in most images: a feature that is easy
+  /// to
+  /// learn and that an attack of 8/255 turns around.
+  chest,
+  lesion,  ///< RGB, 2 classes: skin lesion with a regular (0) or an irregular border (1)
+  cells,   ///< RGB, 3 classes: round (0), elongated (1), lobed (2)
+};
+
+struct SyntheticSpec {
+  SyntheticKind kind = SyntheticKind::chest;
+  std::int64_t count = 2000;  ///< images in all; 70 % train, 10 % val, 20 % test
+  std::int64_t size = 28;     ///< height and width in pixels, 16 to 1024
+  std::uint64_t seed = 0;
+};
+
+/// Each byte is a function of (kind, size, seed, image): the same on every machine, whatever the count.
+/// Classes take turns. Errors: usage when a number is out of range (count: 10 to 10 million).
+ImageData synthesize(const SyntheticSpec& spec);
+
+/// "chest", "lesion" or "cells". Errors: usage.
+SyntheticKind synthetic_kind(const std::string& name);
+
+}  // namespace inocula

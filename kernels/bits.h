@@ -1,0 +1,111 @@
+// Sign bits of floats: packed eight to a byte, and used to let values pass.
+//
+// A compiler turns the plain loops into one shift and one store per bit; compare-into-mask instructions do 16.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/for_each.h"
+#include "kernels/target.h"
+
+#if !defined(__CUDACC__) && (defined(__AVX512F__) || defined(__AVX2__))
+#include <immintrin.h>
+#endif
+
+INOCULA_BEGIN_TARGET
+
+INOCULA_HD inline bool bit_at(const std::uint8_t* bits, std::int64_t i) {
+  return (bits[i / 8] >> (i % 8) & 1) != 0;
+}
+
+#if !defined(__CUDACC__)
+
+/// Bit l of the result is set where v[l] > 0, l in [0, 16).
+inline std::uint32_t positive16(const float* v) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(v), _mm512_setzero_ps(), _CMP_GT_OQ);
+#elif defined(__AVX2__)
+  const __m256 zero = _mm256_setzero_ps();
+  const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(v), zero, _CMP_GT_OQ));
+  const int high = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(v + 8), zero, _CMP_GT_OQ));
+  return static_cast<std::uint32_t>(low | high << 8);
+#else
+  std::uint32_t bits = 0;
+  for (int l = 0; l < 16; ++l) bits |= static_cast<std::uint32_t>(v[l] > 0) << l;
+  return bits;
+#endif
+}
+
+/// Zeroes v[l] where bit l is clear, l in [0, 16).
+inline void keep16(float* v, std::uint32_t bits) {
+#if defined(__AVX512F__)
+  _mm512_storeu_ps(v, _mm512_maskz_loadu_ps(static_cast<__mmask16>(bits), v));
+#elif defined(__AVX2__)
+  const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  for (int half = 0; half < 2; ++half) {
+    const __m256i all = _mm256_set1_epi32(static_cast<int>(bits >> (8 * half)));
+    const __m256i keep = _mm256_cmpeq_epi32(_mm256_and_si256(all, lane_bit), lane_bit);
+    float* to = v + 8 * half;
+    _mm256_storeu_ps(to, _mm256_and_ps(_mm256_loadu_ps(to), _mm256_castsi256_ps(keep)));
+  }
+#else
+  for (int l = 0; l < 16; ++l) v[l] = (bits >> l & 1) != 0 ? v[l] : 0.0f;
+#endif
+}
+
+/// Writes the n sign bits of v to `bits`, whole bytes; bits past n in the last byte are 0.
+inline void pack_positive_bits(const Team&, const float* v, std::int64_t n, std::uint8_t* bits) {
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const std::uint32_t word = positive16(v + i);
+    bits[i / 8] = static_cast<std::uint8_t>(word);
+    bits[i / 8 + 1] = static_cast<std::uint8_t>(word >> 8);
+  }
+  for (; i < n; i += 8) {
+    std::uint32_t word = 0;
+    for (int l = 0; l < 8 && i + l < n; ++l) word |= static_cast<std::uint32_t>(v[i + l] > 0) << l;
+    bits[i / 8] = static_cast<std::uint8_t>(word);
+  }
+}
+
+/// Zeroes the v[i] of n whose bit is clear.
+inline void keep_where_set(float* v, std::int64_t n, const std::uint8_t* bits) {
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    keep16(v + i, bits[i / 8] | static_cast<std::uint32_t>(bits[i / 8 + 1]) << 8);
+  for (; i < n; ++i) v[i] = bit_at(bits, i) ? v[i] : 0.0f;
+}
+
+/// Zeroes v[l] where bit first + l is clear, l in [0, kLanes).
+template <int kLanes>
+inline void keep_lanes(float* v, const std::uint8_t* bits, std::int64_t first) {
+  if (kLanes == 16 && first % 8 == 0) {
+    keep16(v, bits[first / 8] | static_cast<std::uint32_t>(bits[first / 8 + 1]) << 8);
+  } else {
+    for (int l = 0; l < kLanes; ++l) v[l] = bit_at(bits, first + l) ? v[l] : 0.0f;
+  }
+}
+
+#else  // CUDA
+
+template <int kLanes>
+__device__ inline void keep_lanes(float* v, const std::uint8_t* bits, std::int64_t first) {
+  for (int l = 0; l < kLanes; ++l) v[l] = bit_at(bits, first + l) ? v[l] : 0.0f;
+}
+
+/// Called by whole warps for 32 consecutive i that start at a multiple of 32; writes the bits of those below n.
+__device__ inline void pack_bit(bool positive, std::int64_t i, std::int64_t n, std::uint8_t* bits) {
+  const unsigned word = __ballot_sync(0xFFFFFFFFu, i < n && positive);
+  if (i % 8 == 0 && i < n) bits[i / 8] = static_cast<std::uint8_t>(word >> (threadIdx.x % 32));
+}
+
+__device__ inline void pack_positive_bits(const Team&, const float* v, std::int64_t n, std::uint8_t* bits) {
+  for (std::int64_t base = 0; base < n; base += kRowThreads) {
+    const std::int64_t i = base + threadIdx.x;
+    pack_bit(i < n && v[i] > 0, i, n, bits);
+  }
+}
+
+#endif
+
+INOCULA_END_TARGET

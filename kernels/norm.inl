@@ -1,0 +1,180 @@
+// Bodies of batch normalisation.
+#include "kernels/norm.h"
+
+#include <cmath>
+
+#include "kernels/for_each.h"
+#include "kernels/lanes.h"
+#include "kernels/map_planes.h"
+#include "kernels/plane_sums.h"
+
+INOCULA_BEGIN_TARGET
+
+namespace {
+
+INOCULA_HD inline std::int64_t padded_channels(const PlaneShape& shape) { return shape.blocks() * shape.block; }
+
+/// Mean of each channel in one plane, and the sum of squared differences from it.
+struct PlaneMoments {
+  const float* x;
+  float *mean, *squares;  // (batch, padded channels)
+  PlaneShape shape;
+
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const PlaneLanes part = plane_lanes(shape, row);
+    const std::int64_t at = part.sample * padded_channels(shape) + part.channel;
+    const float* const from = x;
+    float* const to_mean = mean + at;
+    float* const to_squares = squares + at;
+    const double pixels = static_cast<double>(shape.pixels());
+    sum_plane(
+        team, shape, part, [=](int l, double sum) { to_mean[l] = static_cast<float>(sum / pixels); },
+        [=](std::int64_t i, int) { return from[i]; });
+    // The stored mean is rounded: the sum of differences from it says by how much, and corrects the squares.
+    sum_plane(
+        team, shape, part,
+        [=](int l, double sum, double sum_squares) {
+          to_squares[l] = static_cast<float>(sum_squares - sum * sum / pixels);
+        },
+        [=](std::int64_t i, int l) { return from[i] - to_mean[l]; },
+        [=](std::int64_t i, int l) { return (from[i] - to_mean[l]) * (from[i] - to_mean[l]); });
+  }
+};
+
+struct CombineMoments {
+  BatchStatistics a;
+  const float *mean, *squares;
+
+  INOCULA_DEVICE void operator()(std::int64_t c) const {
+    if (c >= a.shape.channels) {
+      a.mean[c] = a.rstd[c] = a.scale[c] = a.shift[c] = 0;
+      return;
+    }
+    const std::int64_t stride = padded_channels(a.shape);
+    const double pixels = static_cast<double>(a.shape.pixels());
+    double total = 0;
+    for (std::int64_t n = 0; n < a.shape.batch; ++n) total += mean[n * stride + c];
+    const double centre = total / static_cast<double>(a.shape.batch);
+    double spread = 0;
+    for (std::int64_t n = 0; n < a.shape.batch; ++n) {
+      const double d = mean[n * stride + c] - centre;
+      spread += squares[n * stride + c] + pixels * d * d;
+    }
+    const double count = pixels * static_cast<double>(a.shape.batch);
+    const double variance = spread / count;
+    const double rstd = 1.0 / sqrt(variance + a.eps);
+    const double scale = a.gamma[c] * rstd;
+    a.mean[c] = static_cast<float>(centre);
+    a.rstd[c] = static_cast<float>(rstd);
+    a.scale[c] = static_cast<float>(scale);
+    a.shift[c] = static_cast<float>(a.beta[c] - centre * scale);
+    if (a.running_mean != nullptr) {
+      const double keep = 1.0 - a.momentum;
+      const double unbiased = count > 1 ? spread / (count - 1) : variance;
+      a.running_mean[c] = static_cast<float>(keep * a.running_mean[c] + a.momentum * centre);
+      a.running_var[c] = static_cast<float>(keep * a.running_var[c] + a.momentum * unbiased);
+    }
+  }
+};
+
+struct Fold {
+  FoldNorm a;
+  INOCULA_DEVICE void operator()(std::int64_t c) const {
+    if (c >= a.channels) {
+      a.scale[c] = a.shift[c] = 0;
+      return;
+    }
+    const double scale = a.gamma[c] / sqrt(static_cast<double>(a.running_var[c]) + a.eps);
+    const double bias = a.bias != nullptr ? a.bias[c] : 0.0f;
+    a.scale[c] = static_cast<float>(scale);
+    a.shift[c] = static_cast<float>(a.beta[c] + (bias - a.running_mean[c]) * scale);
+  }
+};
+
+struct PlaneGradientSums {
+  NormGradientSums a;
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const PlaneLanes part = plane_lanes(a.shape, row);
+    const std::int64_t stride = padded_channels(a.shape);
+    const float* const x = a.x;
+    const float* const dy = a.dy;
+    const float* const mean = a.mean + part.channel;
+    const float* const rstd = a.rstd + part.channel;
+    float* const to_dy = a.partial + part.sample * stride + part.channel;
+    float* const to_dy_xhat = to_dy + a.shape.batch * stride;
+    sum_plane(
+        team, a.shape, part,
+        [=](int l, double sum, double sum_xhat) {
+          to_dy[l] = static_cast<float>(sum);
+          to_dy_xhat[l] = static_cast<float>(sum_xhat);
+        },
+        [=](std::int64_t i, int) { return dy[i]; },
+        [=](std::int64_t i, int l) { return dy[i] * ((x[i] - mean[l]) * rstd[l]); });
+  }
+};
+
+struct CombineGradientSums {
+  NormGradientSums a;
+  INOCULA_DEVICE void operator()(std::int64_t c) const {
+    const std::int64_t stride = padded_channels(a.shape);
+    const float* const of_dy = a.partial;
+    const float* const of_dy_xhat = a.partial + a.shape.batch * stride;
+    double dy = 0, dy_xhat = 0;
+    for (std::int64_t n = 0; n < a.shape.batch; ++n) {
+      dy += of_dy[n * stride + c];
+      dy_xhat += of_dy_xhat[n * stride + c];
+    }
+    a.sum_dy[c] = static_cast<float>(dy);
+    a.sum_dy_xhat[c] = static_cast<float>(dy_xhat);
+    if (a.dbeta != nullptr) a.dbeta[c] += static_cast<float>(dy);
+    if (a.dgamma != nullptr) a.dgamma[c] += static_cast<float>(dy_xhat);
+  }
+};
+
+/// dx = scale dy - from_mean - (x - mean) from_xhat, the channel's two means folded into the coefficients.
+template <bool kAdd>
+struct BackwardMap {
+  static constexpr int kCoefficients = 4;
+  const float *x, *dy, *mean, *rstd, *scale, *sum_dy, *sum_dy_xhat, *add;
+  float per_element;  // 1 / m
+
+  INOCULA_DEVICE Coefficients<4> coefficients(std::int64_t, std::int64_t c) const {
+    const float step = scale[c] * per_element;
+    return {{scale[c], step * sum_dy[c], mean[c], step * rstd[c] * sum_dy_xhat[c]}};
+  }
+  INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<4> k) const {
+    float dx = (k.v[0] * dy[i] - k.v[1]) - (x[i] - k.v[2]) * k.v[3];
+    if constexpr (kAdd) dx += add[i];
+    return dx;
+  }
+};
+
+template <bool kAdd>
+void map_backward(const Queue& queue, const NormBackward& a) {
+  const float per_element = static_cast<float>(1.0 / static_cast<double>(a.shape.batch * a.shape.pixels()));
+  const BackwardMap<kAdd> map{a.x, a.dy, a.mean, a.rstd, a.scale, a.sum_dy, a.sum_dy_xhat, a.add, per_element};
+  map_planes(queue, a.shape, map, a.dx, a.positive, nullptr);
+}
+
+}  // namespace
+
+void batch_statistics(const Queue& queue, const BatchStatistics& args) {
+  float* const mean = args.partial;
+  float* const squares = args.partial + args.shape.batch * padded_channels(args.shape);
+  for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
+               PlaneMoments{args.x, mean, squares, args.shape});
+  for_each(queue, padded_channels(args.shape), CombineMoments{args, mean, squares});
+}
+
+void fold_norm(const Queue& queue, const FoldNorm& args) { for_each(queue, args.padded_channels, Fold{args}); }
+
+void norm_gradient_sums(const Queue& queue, const NormGradientSums& args) {
+  for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes, PlaneGradientSums{args});
+  for_each(queue, padded_channels(args.shape), CombineGradientSums{args});
+}
+
+void norm_backward(const Queue& queue, const NormBackward& args) {
+  args.add != nullptr ? map_backward<true>(queue, args) : map_backward<false>(queue, args);
+}
+
+INOCULA_END_TARGET

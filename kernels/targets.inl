@@ -1,0 +1,62 @@
+// Bodies of choosing and judging an attack's targets.
+#include "kernels/targets.h"
+
+#include <cmath>
+
+#include "kernels/draw.h"
+#include "kernels/for_each.h"
+
+INOCULA_BEGIN_TARGET
+
+namespace {
+
+struct ChooseRow {
+  ChooseTarget a;
+
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const std::int64_t target = choose(row, team);
+    if (team.leads()) a.target[row] = static_cast<std::int32_t>(target);
+  }
+
+ private:
+  INOCULA_DEVICE std::int64_t choose(std::int64_t row, const Team& team) const {
+    switch (a.rule) {
+      case TargetRule::least_likely: return least_likely(a.logits + row * a.classes, team);
+      case TargetRule::random: return other_than(a.label[row], static_cast<std::uint32_t>(a.sample[row]));
+      case TargetRule::given: break;
+    }
+    return a.given;
+  }
+
+  INOCULA_DEVICE std::int64_t least_likely(const float* z, const Team& team) const {
+    const float lowest = -team.largest(a.classes, -INFINITY, [=](std::int64_t j) { return -z[j]; });
+    const std::int64_t index = team.first(a.classes, [=](std::int64_t j) { return z[j] == lowest; });
+    return index < a.classes ? index : 0;  // every logit is NaN
+  }
+
+  INOCULA_DEVICE std::int64_t other_than(std::int64_t label, std::uint32_t sample) const {
+    const std::uint32_t word = draw(a.state->seed, Draw::target, a.state->restart, a.state->step, sample, 0);
+    const std::int64_t rank = uniform_below(word, static_cast<std::uint32_t>(a.classes - 1));
+    return rank < label ? rank : rank + 1;
+  }
+};
+
+struct JudgeElement {
+  Judge a;
+  INOCULA_DEVICE void operator()(std::int64_t row) const {
+    const bool targeted = a.target != nullptr;
+    a.score[row] = targeted ? -a.loss[row] : a.loss[row];
+    const bool hit = targeted ? a.predicted[row] == a.target[row] : a.predicted[row] != a.label[row];
+    a.hit[row] = hit ? 1 : 0;
+  }
+};
+
+}  // namespace
+
+void choose_target(const Queue& queue, const ChooseTarget& args) {
+  for_each_row(queue, args.rows, args.classes, ChooseRow{args});
+}
+
+void judge(const Queue& queue, const Judge& args) { for_each(queue, args.rows, JudgeElement{args}); }
+
+INOCULA_END_TARGET

@@ -1,0 +1,20 @@
+// What every model starts with: the images' shape, and the normalisation that belongs to the model.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/graph.h"
+
+namespace inocula::models {
+
+/// Images are fp32 in [0, 1]; the model's first node computes (x - mean[c]) / std[c].
+struct InputSpec {
+  std::int64_t channels = 1, height = 28, width = 28;
+  std::vector<float> mean, std;  ///< one a channel; empty means 0.5 and 0.5, MedMNIST's
+};
+
+/// A graph that holds the input and its normalisation.
+Graph start_graph(const InputSpec& input);
+
+}  // namespace inocula::models

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs every test that this machine can run, and counts them: ./test.sh [--fast].
+#
+# --fast leaves out the second build and run, under AddressSanitizer and UndefinedBehaviorSanitizer.
+# A test that needs what is not here is counted and printed as skipped, with the reason. Tests on real data read
+# the folder that INOCULA_TEST_DATA names, or ../shared/data where that exists.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+sanitize=true
+case "$*" in
+  "") ;;
+  --fast) sanitize=false ;;
+  *) echo "usage: ./test.sh [--fast]" >&2; exit 64 ;;
+esac
+
+tools/setup/install_packages.sh test
+
+# The programs of the packages just installed, not namesakes that come first on PATH.
+installed() { if [[ -x /usr/bin/$1 ]]; then echo "/usr/bin/$1"; else echo "$1"; fi; }
+cmake=$(installed cmake)
+ctest=$(installed ctest)
+python=$(installed python3)
+
+if [[ -z ${INOCULA_TEST_DATA:-} && -d ../shared/data ]]; then
+  INOCULA_TEST_DATA=$(cd ../shared/data && pwd)
+  export INOCULA_TEST_DATA
+fi
+
+# A failing test is remembered and the other suites still run; a failing build ends here.
+failed=false
+summary=()
+
+# build PRESET [TARGET...]: everything where no target is named.
+build() {
+  local preset=$1
+  shift
+  echo "== building: $preset"
+  "$cmake" --preset "$preset"
+  "$cmake" --build --preset "$preset" ${1:+--target "$@"}
+}
+
+# run PRESET [ctest's arguments]
+run() {
+  local preset=$1
+  shift
+  echo "== testing: $preset"
+  rm -f "build/$preset/junit.xml"
+  "$ctest" --preset "$preset" --parallel "$(nproc)" "$@" || failed=true
+  summary+=("$preset=build/$preset/junit.xml")
+}
+
+build cpu
+run cpu
+
+"$cmake" --preset cuda
+if grep -q '^INOCULA_CUDA_FOUND:INTERNAL=ON' build/cuda/CMakeCache.txt; then
+  build cuda cuda_link
+  run cuda --tests-regex '^cuda_link'
+else
+  summary+=(--not-run "cuda: the CUDA kernels were not compiled: no CUDA compiler was found")
+fi
+
+if $sanitize; then
+  build cpu-debug
+  run cpu-debug
+  "$ctest" --test-dir build/cpu-debug --show-only --label-regex '^slow$' > build/cpu-debug/slow_tests
+  summary+=(--left-out cpu-debug=build/cpu-debug/slow_tests)
+else
+  summary+=(--not-run "cpu-debug: the run under the sanitizers was left out by --fast")
+fi
+
+echo "== summary"
+"$python" tests/repository/summary.py "${summary[@]}" || failed=true
+if $failed; then exit 1; fi
