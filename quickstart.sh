@@ -50,7 +50,8 @@ train() {  # METHOD [flags]
     --epochs "$epochs" --batch "$batch" --lr "$learning_rate" --method "$@"
 }
 evaluate() {  # METHOD
-  "$inocula" evaluate --model "$study/$1" --data "$data" --out "$study/$1/evaluate.json" --seed 0 --quiet \
+  echo "== $1 training, attacked by $attack"
+  "$inocula" evaluate --model "$study/$1" --data "$data" --out "$study/$1/evaluate.json" --seed 0 \
     --attack "$attack" --limit "$evaluated_images"
 }
 

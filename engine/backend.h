@@ -31,7 +31,7 @@ struct ConvGeometry {
   Shape in, out;
   ConvWindow window;
   std::int64_t groups = 1;
-  Layout in_layout = Layout::blocked;  ///< plain for the network's input; the output is always blocked
+  Layout in_layout = Layout::blocked;  ///< plain for images and pooled features; the output is always blocked
 
   double multiply_adds() const {
     return static_cast<double>(out.size()) * static_cast<double>(in.c / groups * window.kernel_h * window.kernel_w);

@@ -34,6 +34,19 @@ struct Infer {
     want_inputs(1);
     return in[0];
   }
+  template <class Window>
+  void want_window(const Window& w) const {
+    if (w.kernel_h < 1 || w.kernel_w < 1 || w.stride_h < 1 || w.stride_w < 1 || w.pad_h < 0 || w.pad_w < 0)
+      fail(ErrorKind::usage, "node '", name, "': kernel ", w.kernel_h, " x ", w.kernel_w, ", stride ", w.stride_h, " x ",
+           w.stride_w, ", padding ", w.pad_h, " x ", w.pad_w, ", expected at least 1, 1 and 0");
+  }
+  /// As in PyTorch: then every window holds a cell of the image.
+  void want_pool(const PoolWindow& w) const {
+    want_window(w);
+    if (2 * w.pad_h > w.kernel_h || 2 * w.pad_w > w.kernel_w)
+      fail(ErrorKind::usage, "node '", name, "': padding ", w.pad_h, " x ", w.pad_w, ", expected at most half the kernel of ",
+           w.kernel_h, " x ", w.kernel_w);
+  }
 
   Shape operator()(const op::Input&) const { fail(ErrorKind::usage, "node '", name, "': a graph has one input"); }
   Shape operator()(const op::Normalize& o) const {
@@ -48,6 +61,9 @@ struct Infer {
   Shape operator()(const op::Conv& o) const {
     want_inputs(1);
     const ConvWindow& w = o.window;
+    want_window(w);
+    if (w.dilation_h < 1 || w.dilation_w < 1)
+      fail(ErrorKind::usage, "node '", name, "': dilation ", w.dilation_h, " x ", w.dilation_w, ", expected at least 1");
     if (o.groups < 1 || in[0].c % o.groups != 0 || o.out_channels < 1 || o.out_channels % o.groups != 0)
       fail(ErrorKind::usage, "node '", name, "': ", o.groups, " groups do not divide ", in[0].c, " input and ",
            o.out_channels, " output channels");
@@ -58,12 +74,14 @@ struct Infer {
   Shape operator()(const op::Relu&) const { return same(); }
   Shape operator()(const op::MaxPool& o) const {
     want_inputs(1);
+    want_pool(o.window);
     if (o.window.kernel_h * o.window.kernel_w > 256)
       fail(ErrorKind::usage, "node '", name, "': a pooling window has at most 256 cells");
     return pooled(in[0], o.window);
   }
   Shape operator()(const op::AveragePool& o) const {
     want_inputs(1);
+    want_pool(o.window);
     return pooled(in[0], o.window);
   }
   Shape operator()(const op::GlobalAveragePool&) const {
@@ -138,13 +156,20 @@ double Graph::multiply_adds() const {
   return sum;
 }
 
+Layout layout_of(const Graph& graph, Value v) {
+  return std::visit(Overloaded{[](const op::Input&) { return Layout::plain; },
+                               [](const op::GlobalAveragePool&) { return Layout::plain; },
+                               [](const op::Linear&) { return Layout::plain; },
+                               [](const op::Conv&) { return Layout::blocked; },
+                               [&](const auto&) { return layout_of(graph, graph.node(v).inputs[0]); }},
+                    graph.node(v).operation);
+}
+
 ConvGeometry conv_geometry(const Graph& graph, const Node& node, std::int64_t batch) {
   const auto& conv = std::get<op::Conv>(node.operation);
-  const Node& source = graph.node(node.inputs[0]);
-  const bool plain = std::holds_alternative<op::Input>(source.operation) ||
-                     std::holds_alternative<op::Normalize>(source.operation);
-  return {source.shape.with_batch(batch), node.shape.with_batch(batch), conv.window, conv.groups,
-          plain ? Layout::plain : Layout::blocked};
+  const Shape in = graph.node(node.inputs[0]).shape;
+  return {in.with_batch(batch), node.shape.with_batch(batch), conv.window, conv.groups,
+          layout_of(graph, node.inputs[0])};
 }
 
 }  // namespace inocula

@@ -95,7 +95,11 @@ class Graph {
   std::vector<Node> nodes_;
 };
 
-/// Geometry of a convolution node for a batch. Its in_layout is plain where the input is the images.
+/// How a value lies in memory: plain from the images on until a convolution puts it into blocks; pooled and linear
+/// features are plain again.
+Layout layout_of(const Graph& graph, Value v);
+
+/// Geometry of a convolution node for a batch.
 ConvGeometry conv_geometry(const Graph& graph, const Node& node, std::int64_t batch);
 
 }  // namespace inocula

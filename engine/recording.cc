@@ -113,15 +113,19 @@ ForwardTrace Recording::forward(const Tensor& images) {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     LayerTrace layer;
     for (const Value v : groups_[i].inputs) layer.x.push_back(values.at(v));
-    for (const Tensor& x : layer.x)
-      if (layer.x.size() > 1 && groups_[i].conv < 0 && x.layout != layer.x[0].layout)
+    const Layout joined = groups_[i].conv >= 0 ? Layout::blocked : layer.x[0].layout;
+    for (std::size_t input = 1; input < layer.x.size(); ++input)
+      if (layer.x[input].layout != joined)
         fail(ErrorKind::usage, "node '", network_.graph().node(groups_[i].output).name,
-             "': joins the images with features; put a convolution between them");
+             "': joins images or pooled features with a convolution's; put a convolution between them");
     layers_[i]->forward(recorder_, parameters_, layer);
     values[groups_[i].output] = layer.y;
     trace.layers.push_back(std::move(layer));
   }
   trace.logits = values.at(network_.graph().output());
+  if (trace.logits.layout != Layout::plain || trace.logits.shape.pixels() != 1)
+    fail(ErrorKind::usage, "node '", network_.graph().node(network_.graph().output()).name, "': ends the network with ",
+         trace.logits.shape.to_string(), ", expected logits from a linear layer or global pooling");
   return trace;
 }
 

@@ -36,20 +36,25 @@ inline std::uint32_t positive16(const float* v) {
 #endif
 }
 
+/// Zeroes v[l] where bit l is clear, l in [0, 8).
+inline void keep8(float* v, std::uint32_t bits) {
+#if defined(__AVX2__)
+  const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i set = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), lane_bit);
+  const __m256i keep = _mm256_cmpeq_epi32(set, lane_bit);
+  _mm256_storeu_ps(v, _mm256_and_ps(_mm256_loadu_ps(v), _mm256_castsi256_ps(keep)));
+#else
+  for (int l = 0; l < 8; ++l) v[l] = (bits >> l & 1) != 0 ? v[l] : 0.0f;
+#endif
+}
+
 /// Zeroes v[l] where bit l is clear, l in [0, 16).
 inline void keep16(float* v, std::uint32_t bits) {
 #if defined(__AVX512F__)
   _mm512_storeu_ps(v, _mm512_maskz_loadu_ps(static_cast<__mmask16>(bits), v));
-#elif defined(__AVX2__)
-  const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-  for (int half = 0; half < 2; ++half) {
-    const __m256i all = _mm256_set1_epi32(static_cast<int>(bits >> (8 * half)));
-    const __m256i keep = _mm256_cmpeq_epi32(_mm256_and_si256(all, lane_bit), lane_bit);
-    float* to = v + 8 * half;
-    _mm256_storeu_ps(to, _mm256_and_ps(_mm256_loadu_ps(to), _mm256_castsi256_ps(keep)));
-  }
 #else
-  for (int l = 0; l < 16; ++l) v[l] = (bits >> l & 1) != 0 ? v[l] : 0.0f;
+  keep8(v, bits);
+  keep8(v + 8, bits >> 8);
 #endif
 }
 
@@ -81,6 +86,8 @@ template <int kLanes>
 inline void keep_lanes(float* v, const std::uint8_t* bits, std::int64_t first) {
   if (kLanes == 16 && first % 8 == 0) {
     keep16(v, bits[first / 8] | static_cast<std::uint32_t>(bits[first / 8 + 1]) << 8);
+  } else if (kLanes == 8 && first % 8 == 0) {
+    keep8(v, bits[first / 8]);
   } else {
     for (int l = 0; l < kLanes; ++l) v[l] = bit_at(bits, first + l) ? v[l] : 0.0f;
   }

@@ -7,17 +7,24 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-/// One plane of `to`: its lanes that the copy covers come from one or more planes of `from`.
-struct CopyPlane {
-  CopyChannels a;
+/// Elements of `to` that one team fills: its lines stay in the first-level cache while lane after lane is written.
+constexpr std::int64_t kCopyPiece = 4096;
 
-  INOCULA_DEVICE void operator()(std::int64_t plane, const Team& team) const {
+/// A stretch of pixels of one plane of `to`; its lanes may come from several planes of `from`.
+struct CopyPixels {
+  CopyChannels a;
+  std::int64_t pixels_per_piece, pieces_per_plane;
+
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const std::int64_t plane = row / pieces_per_plane;
+    const std::int64_t first_pixel = (row - plane * pieces_per_plane) * pixels_per_piece;
+    const std::int64_t left = a.to_shape.pixels() - first_pixel;
+    const std::int64_t pixels = left < pixels_per_piece ? left : pixels_per_piece;
     const std::int64_t n = plane / a.to_shape.blocks();
     const std::int64_t first = (plane - n * a.to_shape.blocks()) * a.to_shape.block;  // channel of lane 0
     const std::int64_t end = a.to_first + a.count;
-    const std::int64_t pixels = a.to_shape.pixels();
     const std::int64_t to_block = a.to_shape.block, from_block = a.from_shape.block;
-    float* const to = a.to + plane * a.to_shape.plane_size();
+    float* const to = a.to + plane * a.to_shape.plane_size() + first_pixel * to_block;
 
     // Stretches of channels that lie side by side on both sides.
     std::int64_t c = first > a.to_first ? first : a.to_first;
@@ -26,8 +33,8 @@ struct CopyPlane {
       const std::int64_t source = a.from_first + (c - a.to_first);
       const std::int64_t block = source / from_block, lane = source - block * from_block;
       const std::int64_t together = from_block - lane < stop - c ? from_block - lane : stop - c;
-      const float* const from =
-          a.from + (n * a.from_shape.blocks() + block) * a.from_shape.plane_size() + lane;
+      const std::int64_t from_plane = n * a.from_shape.blocks() + block;
+      const float* const from = a.from + from_plane * a.from_shape.plane_size() + first_pixel * from_block + lane;
       float* const into = to + (c - first);
       if (together == 1) {
         team.each(pixels, [=](std::int64_t p) { into[p * to_block] = from[p * from_block]; });
@@ -49,7 +56,11 @@ struct CopyPlane {
 }  // namespace
 
 void copy_channels(const Queue& queue, const CopyChannels& args) {
-  for_each_row(queue, args.to_shape.planes(), args.to_shape.plane_size(), CopyPlane{args});
+  const std::int64_t block = args.to_shape.block;
+  const std::int64_t pixels_per_piece = block < kCopyPiece ? kCopyPiece / block : 1;
+  const std::int64_t pieces_per_plane = (args.to_shape.pixels() + pixels_per_piece - 1) / pixels_per_piece;
+  for_each_row(queue, args.to_shape.planes() * pieces_per_plane, kCopyPiece,
+               CopyPixels{args, pixels_per_piece, pieces_per_plane});
 }
 
 INOCULA_END_TARGET

@@ -26,9 +26,11 @@ INOCULA_HD inline Range covered(std::int64_t start, std::int64_t kernel, std::in
 /// Outputs whose windows cover input i.
 INOCULA_HD inline Range covering(std::int64_t i, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
                                  std::int64_t outputs) {
-  const std::int64_t at = i + pad;
-  const std::int64_t end = at / stride + 1;
-  return {at < kernel ? 0 : (at - kernel) / stride + 1, end < outputs ? end : outputs};
+  // In 32 bits, whose divisions cost a fraction: a side has fewer than 2^31 pixels.
+  const std::int32_t at = static_cast<std::int32_t>(i + pad), step = static_cast<std::int32_t>(stride);
+  const std::int32_t before = at - static_cast<std::int32_t>(kernel);
+  const std::int64_t end = at / step + 1;
+  return {before < 0 ? 0 : before / step + 1, end < outputs ? end : outputs};
 }
 
 /// One line of outputs in one plane.

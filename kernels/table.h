@@ -14,6 +14,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/pool.h"
 #include "kernels/queue.h"
+#include "kernels/roof.h"
 #include "kernels/softmax_ce.h"
 #include "kernels/start.h"
 #include "kernels/targets.h"
@@ -57,6 +58,8 @@
   X(gather, Gather)                                            \
   X(mask_padding, MaskPadding)                                 \
   X(measure_perturbation, MeasurePerturbation)                 \
+  X(fma_chains, FmaChains)                                     \
+  X(copy_floats, CopyFloats)                                   \
   X(count_zero_gradients, CountZeroGradients)
 
 namespace inocula {

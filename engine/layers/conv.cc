@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "engine/error.h"
+
 namespace inocula {
 
 ConvLayer::ConvLayer(const Device& device, ConvLayerSpec spec) : device_(device), spec_(std::move(spec)) {
@@ -104,6 +106,9 @@ Tensor ConvLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& trac
 }
 
 void ConvLayer::backward_params(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
+  if (spec_.norm)
+    fail(ErrorKind::usage, "batch norm '", spec_.norm->name,
+         "': its parameters cannot be trained with frozen statistics");
   const auto conv = device_.backend().conv_backward_weights(spec_.geometry);
   const Tensor x = trace.x[0], dy = trace.dy;
   const Tensor dw = p.gradient(spec_.name + ".weight");

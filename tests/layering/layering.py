@@ -23,7 +23,7 @@ VENDORS = [(what, re.compile(headers), re.compile(homes)) for what, headers, hom
     ("libzip", r"zip(conf)?\.h", r"io/.*\.cc$"),
     ("zlib", r"z(lib|conf)\.h", r"io/.*\.cc$"),
     ("xxHash", r"xxh", r"io/.*\.cc$"),
-    ("nlohmann-json", r"nlohmann/", r"(io|tools)/.*\.cc$"),
+    ("nlohmann-json", r"nlohmann/", r"(io|tools)/.*\.cc$|io/strict_json\.h$"),
     ("CLI11", r"CLI", r"tools/"),
     ("toml++", r"toml", r"tools/"),
     ("an instruction set", r"(\w*intrin|arm_neon|arm_sve|cpuid)\.h", r"kernels/|engine/"),
@@ -32,9 +32,13 @@ VENDORS = [(what, re.compile(headers), re.compile(homes)) for what, headers, hom
      r"(engine|io|tools)/.*\.cc$"),
 )]
 
+# Headers that show a vendor's types, and the files that may include them.
+PRIVATE = {"io/strict_json.h": re.compile(r"io/.*\.cc$")}
+
 # (rule, what must not appear, where it may all the same, why): library folders only, comments and strings aside
 FORBIDDEN = [(rule, re.compile(pattern), re.compile(homes), why) for rule, pattern, homes, why in (
-    ("output", r"\bstd::(cout|cerr|clog)\b|\bstd(out|err)\b|(?<![\w.>:])(std::|::)?(printf|vprintf|puts|putchar|perror)\s*\(",
+    ("output", r"\bstd::(cout|cerr|clog)\b|\bstd(out|err)\b"
+               r"|(?<![\w.>:])(std::|::)?(printf|vprintf|puts|putchar|perror)\s*\(",
      r"$^", "only tools/ speaks to people"),
     ("exit", r"(?<![\w.>:])(std::|::)?(exit|_exit|_Exit|quick_exit|abort|terminate|assert)\s*\(",
      r"$^", "the library never ends the process; fail() throws"),
@@ -45,9 +49,12 @@ FORBIDDEN = [(rule, re.compile(pattern), re.compile(homes), why) for rule, patte
 
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b[ \t]*(.*)$", re.M)
 TOKEN = re.compile(
-    r'(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>R"([^(\s"]*)\(.*?\)\3"|"(?:\\.|[^"\\\n])*"|\'(?:\\[^\']+|[^\'\\\n])\')',
+    r'(?P<comment>//[^\n]*|/\*.*?\*/)'
+    r'|(?P<string>R"([^(\s"]*)\(.*?\)\3"|"(?:\\.|[^"\\\n])*"|\'(?:\\[^\']+|[^\'\\\n])\')',
     re.S)
-CAPTIONS = {"//": re.compile(r"// \S+( \S+){2,}[.]$"), "#": re.compile(r'(# |""")\S+( \S+){2,}[.]("""|)$')}
+# A sentence on the first line, or on the first two where it is long.
+CAPTIONS = {"//": re.compile(r"// \S+( \S+)*(\n//)?( \S+)+[.]\n"),
+            "#": re.compile(r'(# |""")\S+( \S+)*(\n#)?( \S+)+[.](""")?\n')}
 
 
 def blank(text, strings):
@@ -75,6 +82,8 @@ def check_include(root, path, name):
     backend = re.match(r"engine/backends/[^/]+/", name)
     if backend and not path.startswith(backend[0]) and not re.match(r"engine/[^/]+\.cc$", path):
         return "backend", "a backend is seen by itself and by engine/*.cc alone"
+    if name in PRIVATE and not PRIVATE[name].match(path):
+        return "private", "shows a vendor's types and is for its own folder's sources"
     return None
 
 
@@ -113,10 +122,9 @@ def check_source(root, path, text):
 
 
 def check_caption(text, comment):
-    lines = text.split("\n")
-    at = 1 if lines[0].startswith("#!") else 0
-    if len(lines) <= at or not CAPTIONS[comment].match(lines[at]):
-        yield at + 1, "caption", "the first line is not one sentence that says what the file is for"
+    shebang = re.match(r"#!.*\n", text)
+    if not CAPTIONS[comment].match(text, shebang.end() if shebang else 0):
+        yield 1, "caption", "does not begin with one sentence that says what the file is for"
 
 
 def files(root):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Fails where object files of one instruction set export a symbol that another's may replace: symbols.py TARGET OBJECT...
+"""Fails where objects of one instruction set export a symbol that another's may replace: symbols.py TARGET OBJECT...
 
 Inline functions and templates outside the target's namespace have one name in the objects of all instruction sets.
 The linker keeps one copy, and on a smaller processor that may be the wrong one (docs/adr/0009).

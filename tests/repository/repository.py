@@ -9,8 +9,7 @@ from urllib.parse import unquote
 
 LARGEST = 512 * 1024  # bytes; data and weights are made or fetched, never committed
 
-LINK = re.compile(r"(?<!!)\[[^\]]*\]\(<?([^)>\s]+)>?[^)]*\)|!\[[^\]]*\]\(<?([^)>\s]+)>?[^)]*\)|^\[[^\]]+\]:\s+<?(\S+?)>?$",
-                  re.M)
+LINK = re.compile(r"\[[^\]]*\]\(<?([^)>\s]+)>?[^)]*\)|^\[[^\]]+\]:\s+<?(\S+?)>?$", re.M)
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 
 # A path that exists on its author's machine alone.

@@ -9,7 +9,7 @@ import repository
 PACKAGES = "#!/bin/bash\n# Prints the packages of a set.\necho \"only $2\"\n"
 SOUND = {
     "README.md": (
-        "# Inocula\n\nSee [building](docs/building.md#from-source-on-debian), [top](#inocula), ![plot](docs/plot.png),\n"
+        "# Inocula\n\nSee [building](docs/building.md#from-source-on-debian), [top](#inocula),\n![plot](docs/plot.png), "
         "[paper](https://arxiv.org/abs/1706.06083) and [ref].\n\n[ref]: docs/building.md\n\n"
         "```\n[not a link](absent.md)\n```\n"),
     "docs/building.md": "# Building\n\n## From source (on *Debian*)\n\n" + "".join(

@@ -64,7 +64,8 @@ def main(arguments):
         tests = tests or [("held no test at all", "failed", [])]
         for suite, listing in options.left_out:
             if suite == name:
-                tests += [(test, "skipped", ["too slow for this suite"]) for test in LISTED.findall(listing.read_text())]
+                slow = LISTED.findall(listing.read_text())
+                tests += [(test, "skipped", ["too slow for this suite"]) for test in slow]
         count = {verdict: sum(test[1] == verdict for test in tests) for verdict in total}
         rows.append((name, *count.values(), round(seconds)))
         for verdict in total:

@@ -55,7 +55,7 @@ def main():
         root = Path(folder)
         (root / "CMakeLists.txt").write_text(PROJECT)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([cmake, "-S", root, "-B", root], check=True, **quiet)
+        subprocess.run([cmake, "-G", "Ninja", "-S", root, "-B", root], check=True, **quiet)
         subprocess.run([ctest, "--test-dir", root, "--output-junit", "fine.xml", "-LE", "slow"], check=False, **quiet)
         subprocess.run([ctest, "--test-dir", root, "--output-junit", "pass.xml", "-R", "passes"], check=True, **quiet)
         listing = subprocess.run([ctest, "--test-dir", root, "-N", "-L", "slow"], check=True, capture_output=True)

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 readonly build_set=(
-  g++ cmake ninja-build
+  g++ cmake ninja-build pkgconf
   libdnnl-dev libhdf5-dev libzip-dev libxxhash-dev zlib1g-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
 )

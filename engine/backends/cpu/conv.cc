@@ -72,8 +72,13 @@ class Described {
   memory at(const memory::desc& d, const void* address) const { return {d, engine_, const_cast<void*>(address)}; }
 
   Launch launch(const dnnl::primitive& primitive, Arguments arguments) const {
-    return [primitive, arguments = std::move(arguments), stream = stream_](const Queue&) {
-      primitive.execute(stream, arguments);
+    // Listed once for the C interface: the C++ one allocates such a list in every call.
+    std::vector<dnnl_exec_arg_t> list;
+    for (const auto& [index, memory] : arguments) list.push_back({index, memory.get()});
+    return [primitive, arguments = std::move(arguments), list = std::move(list), stream = stream_](const Queue&) {
+      const dnnl_status_t status =
+          dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(list.size()), list.data());
+      if (status != dnnl_success) fail(ErrorKind::internal, "oneDNN could not run a primitive: status ", status);
     };
   }
 

@@ -1,0 +1,102 @@
+// Bodies of the activations for tests.
+#include "tests/kernels/activations.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "tests/kernels/harness.h"
+
+namespace inocula::test {
+
+std::vector<PlaneShape> plane_shapes() {
+  std::vector<PlaneShape> shapes;
+  for (const std::int64_t channels : {1, 3, 8, 16, 17, 40}) {
+    std::vector<std::int64_t> blocks = {1, 8, 16, channels};
+    std::sort(blocks.begin(), blocks.end());
+    blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+    for (const std::int64_t block : blocks) {
+      shapes.push_back({.batch = 3, .channels = channels, .height = 5, .width = 7, .block = block});
+      shapes.push_back({.batch = 2, .channels = channels, .height = 1, .width = 1, .block = block});
+    }
+  }
+  for (const std::int64_t block : {1, 8, 16, 20})
+    shapes.push_back({.batch = 3, .channels = 20, .height = 23, .width = 29, .block = block});
+  return shapes;
+}
+
+std::int64_t index_of(const PlaneShape& shape, std::int64_t n, std::int64_t c, std::int64_t pixel) {
+  const std::int64_t plane = n * shape.blocks() + c / shape.block;
+  return plane * shape.plane_size() + pixel * shape.block + c % shape.block;
+}
+
+Dense random_dense(const PlaneShape& shape, unsigned seed, float lo, float hi) {
+  Dense dense(shape.batch, shape.channels, shape.height, shape.width);
+  dense.v = as_doubles(random_floats(dense.v.size(), seed, lo, hi));
+  return dense;
+}
+
+std::vector<float> to_planes(const Dense& dense, const PlaneShape& shape) {
+  std::vector<float> planes(static_cast<std::size_t>(shape.size()), 0.0f);
+  std::size_t i = 0;
+  for (std::int64_t n = 0; n < shape.batch; ++n)
+    for (std::int64_t c = 0; c < shape.channels; ++c)
+      for (std::int64_t p = 0; p < shape.pixels(); ++p)
+        planes[static_cast<std::size_t>(index_of(shape, n, c, p))] = static_cast<float>(dense.v[i++]);
+  return planes;
+}
+
+std::vector<float> from_planes(const std::vector<float>& planes, const PlaneShape& shape) {
+  std::vector<float> dense;
+  for (std::int64_t n = 0; n < shape.batch; ++n)
+    for (std::int64_t c = 0; c < shape.channels; ++c)
+      for (std::int64_t p = 0; p < shape.pixels(); ++p)
+        dense.push_back(planes[static_cast<std::size_t>(index_of(shape, n, c, p))]);
+  return dense;
+}
+
+bool padding_is_zero(const std::vector<float>& planes, const PlaneShape& shape) {
+  for (std::int64_t n = 0; n < shape.batch; ++n)
+    for (std::int64_t c = shape.channels; c < shape.blocks() * shape.block; ++c)
+      for (std::int64_t p = 0; p < shape.pixels(); ++p)
+        if (planes[static_cast<std::size_t>(index_of(shape, n, c, p))] != 0) return false;
+  return true;
+}
+
+std::vector<float> padded(const std::vector<float>& values, const PlaneShape& shape) {
+  std::vector<float> result = values;
+  result.resize(static_cast<std::size_t>(shape.blocks() * shape.block), 0.0f);
+  return result;
+}
+
+std::vector<std::uint8_t> positive_bits(const std::vector<float>& planes) {
+  std::vector<std::uint8_t> bits((planes.size() + 7) / 8, 0);
+  for (std::size_t i = 0; i < planes.size(); ++i)
+    if (planes[i] > 0) bits[i / 8] = static_cast<std::uint8_t>(bits[i / 8] | 1u << (i % 8));
+  return bits;
+}
+
+double finite_difference_error(std::vector<double>& x, const std::vector<double>& gradient,
+                               const std::function<double()>& f) {
+  constexpr double kStep = 1e-5;
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double at = x[i];
+    x[i] = at + kStep;
+    const double above = f();
+    x[i] = at - kStep;
+    const double below = f();
+    x[i] = at;
+    const double slope = (above - below) / (2 * kStep);
+    worst = std::max(worst, std::fabs(slope - gradient[i]) / std::max(1.0, std::fabs(gradient[i])));
+  }
+  return worst;
+}
+
+std::string to_string(const PlaneShape& shape) {
+  return "batch " + std::to_string(shape.batch) + ", channels " + std::to_string(shape.channels) + ", " +
+         std::to_string(shape.height) + " x " + std::to_string(shape.width) + ", block " +
+         std::to_string(shape.block);
+}
+
+}  // namespace inocula::test

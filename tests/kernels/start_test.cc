@@ -1,0 +1,153 @@
+// Random starts: inside the ball, distributed as said, and a function of seed, step, restart and image alone.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/normal.h"
+#include "tests/kernels/harness.h"
+
+namespace inocula::test {
+namespace {
+
+using Kernel = void (*KernelTable::*)(const Queue&, const RandomStart&);
+
+const Kernel kKernels[] = {&KernelTable::start_uniform_linf, &KernelTable::start_uniform_l2,
+                           &KernelTable::start_sphere_l2};
+
+struct Images {
+  std::vector<float> clean;
+  std::vector<std::int32_t> sample;
+  std::int64_t rows = 0, cols = 0;
+  float eps = 0;
+  StepState state = {.seed = 5, .step = 3, .restart = 1};
+};
+
+Images grey_images(std::int64_t rows, std::int64_t cols, float eps) {
+  Images images{std::vector<float>(static_cast<std::size_t>(rows * cols), 0.5f), {}, rows, cols, eps};
+  for (std::int64_t i = 0; i < rows; ++i) images.sample.push_back(static_cast<std::int32_t>(1000 + i));
+  return images;
+}
+
+std::vector<float> start(const Run& run, Kernel kernel, const Images& images) {
+  Guarded<float> x(images.clean.size(), kNan);
+  (run.kernels.*kernel)(run.queue, {.x = x.data(), .clean = images.clean.data(), .sample = images.sample.data(),
+                                    .state = &images.state, .rows = images.rows, .cols = images.cols,
+                                    .eps = images.eps});
+  return x.values();
+}
+
+std::vector<float> start(Kernel kernel, const Images& images) {
+  return same_everywhere([&](const Run& run) { return Outputs{start(run, kernel, images)}; })[0];
+}
+
+double l2_distance(const std::vector<float>& x, const Images& images, std::int64_t row) {
+  double squares = 0;
+  for (std::int64_t i = row * images.cols; i < (row + 1) * images.cols; ++i) {
+    const std::size_t k = static_cast<std::size_t>(i);
+    squares += (double{x[k]} - images.clean[k]) * (double{x[k]} - images.clean[k]);
+  }
+  return std::sqrt(squares);
+}
+
+TEST_CASE("start_uniform_linf is the documented function of the draws") {
+  for (const std::int64_t cols : {1, 2, 3, 4, 5, 787}) {
+    const Images images = grey_images(3, cols, 8 / 255.f);
+    std::vector<double> expected;
+    for (const std::int32_t sample : images.sample)
+      for (std::int64_t i = 0; i < cols; ++i)
+        expected.push_back(0.5 + double{images.eps} *
+                                     uniform_signed(draw(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample),
+                                                         static_cast<std::uint32_t>(i))));
+    check_near(start(&KernelTable::start_uniform_linf, images), expected, 0, kFloatEpsilon, "x");
+  }
+}
+
+TEST_CASE("L2 starts are the documented functions of the draws") {
+  for (const std::int64_t cols : {1, 2, 3, 4, 5, 787}) {
+    for (const int spare : {0, 2}) {
+      const Images images = grey_images(3, cols, 0.4f);
+      std::vector<double> expected;
+      for (const std::int32_t sample : images.sample) {
+        const auto z = [&](std::int64_t i) {
+          return double{normal(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(i))};
+        };
+        double squares = 0;
+        for (std::int64_t i = 0; i < cols + spare; ++i) squares += z(i) * z(i);
+        for (std::int64_t i = 0; i < cols; ++i) expected.push_back(0.5 + 0.4 * z(i) / std::sqrt(squares));
+      }
+      // Pixels are of order 1; the radius is held 2^-21 inside the ball.
+      check_near(start(spare == 0 ? &KernelTable::start_sphere_l2 : &KernelTable::start_uniform_l2, images), expected,
+                 0, 0.4 * 0x1p-20, "x");
+    }
+  }
+}
+
+TEST_CASE("starts keep the ball and the box exactly") {
+  for (const float eps : {0.0f, 1e-6f, 4 / 255.f, 1.0f}) {
+    CAPTURE(eps);
+    Images images = grey_images(100, 1001, eps);
+    images.clean = random_floats(images.clean.size(), 3, 0, 1);
+    for (std::size_t i = 0; i < images.clean.size(); i += 3) images.clean[i] = i % 2 == 0 ? 0.0f : 1.0f;
+    for (const Kernel kernel : kKernels) {
+      const std::vector<float> x = start(kernel, images);
+      CHECK(std::all_of(x.begin(), x.end(), [](float v) { return v >= 0 && v <= 1; }));
+      bool inside = true;
+      for (std::int64_t row = 0; row < images.rows; ++row)
+        inside = inside && (kernel == kKernels[0] || l2_distance(x, images, row) <= double{eps});
+      for (std::size_t i = 0; i < x.size(); ++i) inside = inside && std::fabs(double{x[i]} - images.clean[i]) <= eps;
+      CHECK(inside);
+    }
+  }
+}
+
+TEST_CASE("starts are spread as their names say") {
+  constexpr std::int64_t kRows = 4000;
+  const double root = std::sqrt(static_cast<double>(kRows));
+  const Images images = grey_images(kRows, 6, 0.4f);
+  const std::vector<float> ball = start(&KernelTable::start_uniform_l2, images);
+  const std::vector<float> sphere = start(&KernelTable::start_sphere_l2, images);
+  double mean_power = 0, first = 0;
+  for (std::int64_t row = 0; row < kRows; ++row) {
+    CHECK(std::fabs(l2_distance(sphere, images, row) / 0.4 - 1) <= 1e-5);
+    // Uniform in a ball of dimension d: (r / eps)^d is uniform on [0, 1].
+    mean_power += std::pow(l2_distance(ball, images, row) / 0.4, 6) / kRows;
+    first += (ball[static_cast<std::size_t>(row * 6)] - 0.5) / kRows;
+  }
+  CHECK(std::fabs(mean_power - 0.5) <= 4 * std::sqrt(1.0 / 12) / root);
+  // A coordinate of a uniform point of the unit ball has variance 1 / (d + 2).
+  CHECK(std::fabs(first) <= 4 * 0.4 * std::sqrt(1.0 / 8) / root);
+}
+
+TEST_CASE("a start depends on seed, step, restart and image, not on the batch") {
+  for (const Kernel kernel : kKernels) {
+    const Images images = grey_images(64, 50, 0.1f);
+    const std::vector<float> base = start(kernel, images);
+    for (const int what : {0, 1, 2, 3}) {
+      Images other = images;
+      if (what == 0) other.state.seed += 1;
+      if (what == 1) other.state.step += 1;
+      if (what == 2) other.state.restart += 1;
+      if (what == 3)
+        for (std::int32_t& s : other.sample) s += 64;
+      const std::vector<float> x = start(kernel, other);
+      CHECK(!std::equal(x.begin(), x.begin() + 50, base.begin()));
+    }
+    for (std::size_t row : {std::size_t{0}, std::size_t{17}, std::size_t{63}}) {
+      Images alone = grey_images(1, 50, 0.1f);
+      alone.sample[0] = images.sample[row];
+      const std::vector<float> x = start(kernel, alone);
+      CHECK(std::equal(x.begin(), x.end(), base.begin() + static_cast<std::ptrdiff_t>(row * 50)));
+    }
+  }
+}
+
+TEST_CASE("next_restart counts") {
+  for (const Run& run : runs()) {
+    StepState state;
+    run.kernels.next_restart(run.queue, {&state});
+    run.kernels.next_restart(run.queue, {&state});
+    CHECK(state.restart == 2);
+  }
+}
+
+}  // namespace
+}  // namespace inocula::test

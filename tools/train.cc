@@ -1,0 +1,222 @@
+// `inocula train`: a network trained by one method, in a run folder that survives interruption at any moment.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "attacks/clean.h"
+#include "attacks/evaluate.h"
+#include "engine/error.h"
+#include "io/atomic_file.h"
+#include "io/checkpoint.h"
+#include "io/dataset.h"
+#include "io/digest.h"
+#include "io/model_card.h"
+#include "io/run_folder.h"
+#include "models/registry.h"
+#include "tools/interrupt.h"
+#include "tools/network_files.h"
+#include "tools/terminal.h"
+#include "tools/train_options.h"
+#include "tools/training_checkpoint.h"
+
+namespace inocula {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+/// One run of `inocula train`: what belongs together while it lasts.
+class TrainingRun {
+ public:
+  explicit TrainingRun(const TrainOptions& options);
+  void run();
+
+ private:
+  RunMode run_mode() const;
+  void resume();
+  void train_epoch();
+  void finish_epoch(double seconds, std::int64_t steps);
+  void save_checkpoint();
+  void stop_if_asked();
+  void save_model();
+  std::string progress_line(Clock::time_point begin, std::int64_t first_step) const;
+  TrainingTally finite_tally() const;
+
+  const TrainOptions& options_;
+  Device device_;
+  ImageData data_;
+  models::InputSpec input_;
+  std::string model_spec_, config_;
+  Network network_;
+  TrainingMethod method_;
+  Trainer trainer_;
+  std::optional<attacks::Evaluator> validation_;
+  RunFolder folder_;
+  CheckpointStore checkpoints_;
+  Progress progress_;
+  Clock::time_point last_checkpoint_ = Clock::now();
+};
+
+TrainingRun::TrainingRun(const TrainOptions& options)
+    : options_(options),
+      device_(options.common.open_device()),
+      data_(load_image_data(options.data)),
+      input_(options.input_spec(data_.channels, data_.height, data_.width)),
+      model_spec_(models::canonical_spec(options.model, input_)),
+      config_(options.resolved_toml(model_spec_, device_.threads())),
+      network_(models::build(model_spec_, input_, data_.classes), device_),
+      method_(make_method(options.method)),
+      trainer_(network_, *method_.objective, require_split(data_, "train"), options.trainer_spec()),
+      folder_(options.out, run_mode()),
+      checkpoints_(folder_.checkpoint()),
+      progress_(options.common.quiet, [this](const std::string& line) { folder_.append_log(line); }) {
+  if (data_.val.count > 0) validation_.emplace(network_, data_.val, attacks::Clean{}, attacks::EvaluatorSpec{});
+}
+
+RunMode TrainingRun::run_mode() const {
+  if (options_.resume && options_.overwrite) fail(ErrorKind::usage, "--resume and --overwrite exclude each other");
+  return options_.resume ? RunMode::resume : options_.overwrite ? RunMode::overwrite : RunMode::fresh;
+}
+
+void TrainingRun::resume() {
+  std::string warning;
+  const std::optional<Checkpoint> found = options_.resume ? checkpoints_.load_latest(&warning) : std::nullopt;
+  if (!warning.empty()) progress_.say("warning: " + warning);
+  if (!found) {
+    network_.initialize(options_.common.seed);
+    folder_.truncate_metrics(0);
+    return;
+  }
+  trainer_.restore(from_checkpoint(*found, config_));
+  folder_.truncate_metrics(trainer_.epoch());
+  progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " + std::to_string(trainer_.total_steps()));
+}
+
+TrainingTally TrainingRun::finite_tally() const {
+  const TrainingTally t = trainer_.tally();
+  if (!std::isfinite(t.loss))
+    fail(ErrorKind::internal, "training diverged: the loss is ", t.loss, " after step ", trainer_.step(),
+         "; try a smaller --lr; earlier checkpoints are whole");
+  return t;
+}
+
+void TrainingRun::save_checkpoint() {
+  finite_tally();
+  checkpoints_.save(to_checkpoint(trainer_.save(), config_));
+  last_checkpoint_ = Clock::now();
+}
+
+void TrainingRun::stop_if_asked() {
+  if (!InterruptWatch::requested()) return;
+  save_checkpoint();
+  progress_.say("stopped after step " + std::to_string(trainer_.step()));
+  fail(ErrorKind::interrupted, "stopped after step ", trainer_.step(), " with a checkpoint in ", folder_.checkpoint(),
+       "; the same command with --resume goes on");
+}
+
+std::string TrainingRun::progress_line(Clock::time_point begin, std::int64_t first_step) const {
+  const TrainingTally t = finite_tally();
+  const double seen = static_cast<double>(std::max<std::uint64_t>(t.seen, 1));
+  const std::int64_t per_epoch = trainer_.steps_per_epoch();
+  const std::int64_t in_epoch = trainer_.step() - trainer_.step() / per_epoch * per_epoch;
+  const double rate = static_cast<double>(trainer_.step() - first_step) / std::max(seconds_since(begin), 1e-9);
+  return "epoch " + std::to_string(trainer_.epoch() + 1) + "/" + std::to_string(options_.epochs) + " step " +
+         std::to_string(in_epoch) + "/" + std::to_string(per_epoch) + " loss " + fixed(t.loss / seen, 4) +
+         (method_.attack ? " adversarial accuracy " : " accuracy ") + fixed(100 * static_cast<double>(t.correct) / seen, 1) + "% " +
+         fixed(rate * static_cast<double>(options_.batch), 1) + " images/s " +
+         format_duration(static_cast<double>(trainer_.total_steps() - trainer_.step()) / std::max(rate, 1e-9)) + " left";
+}
+
+void TrainingRun::train_epoch() {
+  const Clock::time_point begin = Clock::now();
+  const std::int64_t first_step = trainer_.step(), epoch = trainer_.epoch();
+  while (!trainer_.done() && trainer_.epoch() == epoch) {
+    trainer_.run_step();
+    const bool last = trainer_.epoch() != epoch;
+    if (last) break;
+    progress_.update([&] { return progress_line(begin, first_step); });
+    stop_if_asked();
+    if (seconds_since(last_checkpoint_) >= options_.checkpoint_every) save_checkpoint();
+  }
+  finish_epoch(seconds_since(begin), trainer_.step() - first_step);
+}
+
+void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
+  const TrainingTally t = finite_tally();
+  const double seen = static_cast<double>(t.seen);
+  const std::int64_t epoch = trainer_.step() / trainer_.steps_per_epoch() - 1;
+  nlohmann::ordered_json line{{"epoch", epoch},
+                              {"loss", t.loss / seen},
+                              {"train_accuracy", static_cast<double>(t.correct) / seen}};
+  std::string text = "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(options_.epochs) + " loss " + fixed(t.loss / seen, 4) +
+                     (method_.attack ? " adversarial accuracy " : " accuracy ") + fixed(100 * static_cast<double>(t.correct) / seen, 2) + "%";
+  if (validation_) {
+    const attacks::Scores s = attacks::score(validation_->run());
+    line["val_accuracy"] = s.accuracy;
+    line["val_auc"] = s.auc;
+    text += " val accuracy " + fixed(100 * s.accuracy, 2) + "% auc " + fixed(s.auc, 4);
+  }
+  const double rate = static_cast<double>(steps * options_.batch) / seconds;
+  line["seconds"] = seconds;
+  line["images_per_second"] = rate;
+  progress_.say(text + " " + fixed(rate, 1) + " images/s");
+  folder_.append_metrics(line.dump());
+  trainer_.clear_tally();
+  save_checkpoint();
+  if (!trainer_.done()) stop_if_asked();
+}
+
+void TrainingRun::save_model() {
+  save_network(folder_.model_safetensors(), network_);
+  write_model_card(folder_.model_json(), {.spec = model_spec_,
+                                          .classes = network_.graph().classes(),
+                                          .channels = input_.channels,
+                                          .height = input_.height,
+                                          .width = input_.width,
+                                          .mean = input_.mean,
+                                          .deviation = input_.std,
+                                          .method = method_.objective->name(),
+                                          .seed = options_.common.seed,
+                                          .config_hash = xxh3_128(config_)});
+}
+
+void TrainingRun::run() {
+  const InterruptWatch watch;
+  resume();
+  write_file(folder_.config_toml(), config_);
+  char macs[32];
+  std::snprintf(macs, sizeof macs, "%.3g", network_.graph().multiply_adds());
+  progress_.say(model_spec_ + ": " + std::to_string(network_.graph().parameter_count()) + " parameters, " + macs +
+                " multiply-adds an image; " + method_.objective->name() +
+                (method_.attack ? " (" + method_.attack->spec() + ")" : "") + "; " + std::to_string(device_.threads()) + " threads; " +
+                fixed(static_cast<double>(trainer_.program().footprint().arena_bytes) / (1 << 20), 1) + " MiB a step");
+  while (!trainer_.done()) train_epoch();
+  save_model();
+  progress_.say("written: " + folder_.model_safetensors());
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& program, std::vector<Command>& commands) {
+  const auto o = std::make_shared<TrainOptions>();
+  CLI::App* app = program.add_subcommand("train", "Train a network into a run folder");
+  o->add_flags(*app);
+  commands.push_back({app, [o] {
+                        require_flag(o->data, "--data");
+                        require_flag(o->out, "--out");
+                        TrainingRun(*o).run();
+                      }});
+}
+
+}  // namespace inocula

@@ -1,0 +1,135 @@
+// Flags of `inocula train`, and config.toml.
+#include "tools/train_options.h"
+
+#include <sstream>
+
+#include "engine/error.h"
+
+namespace inocula {
+
+namespace {
+
+ScheduleKind parse_schedule(const std::string& text) {
+  if (text == "constant") return ScheduleKind::constant;
+  if (text == "steps") return ScheduleKind::steps;
+  if (text == "cosine") return ScheduleKind::cosine;
+  if (text == "triangular") return ScheduleKind::triangular;
+  fail(ErrorKind::usage, "--schedule is '", text, "', expected constant, steps, cosine or triangular");
+}
+
+std::string quoted(const std::string& text) {
+  std::string q = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') q += '\\';
+    q += c;
+  }
+  return q + "\"";
+}
+
+bool is_bare(const std::string& text) {
+  return text == "true" || text == "false" ||
+         (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos);
+}
+
+template <class T>
+std::string number_list(const std::vector<T>& values) {
+  std::ostringstream text;
+  text.precision(9);
+  for (std::size_t i = 0; i < values.size(); ++i) text << (i == 0 ? "[" : ", ") << values[i];
+  return values.empty() ? "[]" : text.str() + "]";
+}
+
+}  // namespace
+
+void TrainOptions::add_flags(CLI::App& app) {
+  app.add_option("--data", data, "Images: .npz in MedMNIST's layout, or HDF5");
+  app.add_option("--model", model, "Model such as resnet18:width=16 or small_cnn")->capture_default_str();
+  app.add_option("--out", out, "Run folder to write");
+  method.add_flags(app);
+  app.add_option("--epochs", epochs, "Passes over the training split")->capture_default_str();
+  app.add_option("--batch", batch, "Images a step")->capture_default_str();
+  app.add_option("--optimizer", optimizer, "adam or sgd")->capture_default_str();
+  app.add_option("--lr", lr, "Peak learning rate: 0.001 (adam) or 0.05 (sgd)");
+  app.add_option("--momentum", momentum, "Momentum of sgd")->capture_default_str();
+  app.add_flag("--nesterov,!--no-nesterov", nesterov, "Nesterov's momentum");
+  app.add_option("--weight-decay", weight_decay, "L2 penalty, added to the gradient")->capture_default_str();
+  app.add_option("--schedule", schedule, "constant, steps, cosine or triangular")->capture_default_str();
+  app.add_option("--milestones", milestones, "steps: fractions of the run at which the rate falls")->capture_default_str();
+  app.add_option("--lr-factor", lr_factor, "steps: what the rate is multiplied by")->capture_default_str();
+  app.add_option("--turn", turn, "triangular: fraction of the run at the peak")->capture_default_str();
+  app.add_option("--warmup", warmup, "Fraction of the run over which the rate rises from 0")->capture_default_str();
+  app.add_flag("--flip,!--no-flip", flip, "Flip training images left to right at random");
+  app.add_option("--shift", shift, "Shift training images by up to so many pixels")->capture_default_str();
+  app.add_option("--mean", mean, "Normalisation inside the model, one a channel: 0.5");
+  app.add_option("--std", std, "Normalisation inside the model, one a channel: 0.5");
+  app.add_flag("--resume", resume, "Go on from the latest whole checkpoint, or start anew");
+  app.add_flag("--overwrite", overwrite, "Replace a run that is in the folder");
+  app.add_option("--checkpoint-every", checkpoint_every, "Seconds between checkpoints inside an epoch")
+      ->capture_default_str();
+  add_common(app, common);
+}
+
+TrainerSpec TrainOptions::trainer_spec() const {
+  TrainerSpec s;
+  s.epochs = epochs;
+  s.batch = batch;
+  s.seed = common.seed;
+  s.augmentation = {flip, shift};
+  if (optimizer != "adam" && optimizer != "sgd") fail(ErrorKind::usage, "--optimizer is '", optimizer, "', expected adam or sgd");
+  const bool adam = optimizer == "adam";
+  s.optimizer.kind = adam ? OptimizerKind::adam : OptimizerKind::sgd;
+  s.optimizer.momentum = static_cast<float>(momentum);
+  s.optimizer.nesterov = nesterov;
+  s.optimizer.decay = static_cast<float>(weight_decay);
+  s.schedule = {.kind = parse_schedule(schedule),
+                .peak = lr.value_or(adam ? 1e-3 : 0.05),
+                .milestones = milestones,
+                .factor = lr_factor,
+                .turn = turn,
+                .warmup = warmup};
+  return s;
+}
+
+models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const {
+  models::InputSpec input{channels, height, width, mean, std};
+  const std::vector<float> half(static_cast<std::size_t>(channels), 0.5f);
+  if (input.mean.empty()) input.mean = half;
+  if (input.std.empty()) input.std = half;
+  return input;
+}
+
+std::string TrainOptions::resolved_toml(const std::string& canonical_model, int threads) const {
+  const TrainerSpec s = trainer_spec();
+  std::ostringstream t;
+  t.precision(17);
+  const auto flag = [&](const char* key, const auto& value) { t << key << " = " << value << "\n"; };
+  flag("data", quoted(data));
+  flag("model", quoted(canonical_model));
+  for (const auto& [key, value] : method.resolved()) flag(key.c_str(), is_bare(value) ? value : quoted(value));
+  flag("epochs", epochs);
+  flag("batch", batch);
+  flag("optimizer", quoted(optimizer));
+  flag("lr", s.schedule.peak);
+  if (s.optimizer.kind == OptimizerKind::sgd) {
+    flag("momentum", momentum);
+    flag("nesterov", nesterov ? "true" : "false");
+  }
+  flag("weight_decay", weight_decay);
+  flag("schedule", quoted(schedule));
+  if (s.schedule.kind == ScheduleKind::steps) {
+    flag("milestones", number_list(milestones));
+    flag("lr_factor", lr_factor);
+  }
+  if (s.schedule.kind == ScheduleKind::triangular) flag("turn", turn);
+  flag("warmup", warmup);
+  flag("flip", flip ? "true" : "false");
+  flag("shift", shift);
+  if (!mean.empty()) flag("mean", number_list(mean));
+  if (!std.empty()) flag("std", number_list(std));
+  flag("seed", common.seed);
+  flag("device", quoted(common.device));
+  flag("threads", threads);
+  return t.str();
+}
+
+}  // namespace inocula

@@ -1,0 +1,42 @@
+// Everything a training run can be told, and the settings it comes to.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/trainer.h"
+#include "models/input.h"
+#include "tools/command.h"
+#include "tools/method.h"
+
+namespace inocula {
+
+struct TrainOptions {
+  CommonOptions common;
+  MethodOptions method;
+  std::string data, model = "resnet18", out;
+  std::int64_t epochs = 10, batch = 64;
+  std::string optimizer = "adam";
+  std::optional<double> lr;  ///< 1e-3 for adam, 0.05 for sgd
+  double momentum = 0.9, weight_decay = 0;
+  bool nesterov = false;
+  std::string schedule = "cosine";
+  std::vector<double> milestones{0.5, 0.75};
+  double lr_factor = 0.1, turn = 0.5, warmup = 0;
+  bool flip = false;
+  std::int32_t shift = 0;
+  std::vector<float> mean, std;
+  bool resume = false, overwrite = false;
+  double checkpoint_every = 300;  ///< seconds
+
+  void add_flags(CLI::App& app);
+  /// Throws Error (usage) naming the flag that is out of range.
+  TrainerSpec trainer_spec() const;
+  models::InputSpec input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const;
+  /// config.toml: every setting that a result depends on, defaults written out. `inocula train --config` takes it.
+  std::string resolved_toml(const std::string& canonical_model, int threads) const;
+};
+
+}  // namespace inocula
