@@ -36,6 +36,9 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       labels_(split.labels.begin(), split.labels.begin() + n_),
       images_(network.device(), split, classes_, std::max<std::int64_t>(spec.batch, 1)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
+  if (spec.attack_norm == NormMode::batch)
+    fail(ErrorKind::usage, "an attack in training mode would change the running statistics of the network that it "
+         "evaluates; expected frozen statistics or those of the batch without update");
   if (split.channels != image_.c || split.height != image_.h || split.width != image_.w)
     fail(ErrorKind::bad_data, "split '", split.name, "': images are ", split.channels, " x ", split.height, " x ",
          split.width, " (channels, height, width), the network expects ", image_.c, " x ", image_.h, " x ", image_.w);

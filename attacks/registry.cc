@@ -1,6 +1,7 @@
 // The attacks by name.
 #include "attacks/registry.h"
 
+#include <string>
 #include <utility>
 
 #include "engine/error.h"
@@ -20,6 +21,8 @@ Target parse_target(const Spec& s) {
   } else if (word == "random") {
     t.rule = TargetRule::random;
   } else {
+    if (word.size() > 9 || word.find_first_not_of("0123456789") != std::string::npos)
+      fail(ErrorKind::usage, "'", s.text(), "': target=", word, ", expected a class number, least_likely or random");
     t.given = static_cast<std::int32_t>(s.integer("target", 0));
   }
   return t;

@@ -11,6 +11,10 @@ ResidentImages::ResidentImages(const Device& device, const ImageSplit& split, st
                                std::int64_t batch)
     : count_(split.count), batch_(batch), channels_(split.channels), height_(split.height), width_(split.width) {
   if (count_ < 1) fail(ErrorKind::bad_data, "split '", split.name, "' is empty, expected at least one image");
+  if (static_cast<std::int64_t>(split.pixels.size()) != count_ * split.image_bytes() ||
+      static_cast<std::int64_t>(split.labels.size()) != count_)
+    fail(ErrorKind::bad_data, "split '", split.name, "': ", split.pixels.size(), " bytes of pixels and ",
+         split.labels.size(), " labels, expected ", count_ * split.image_bytes(), " and ", count_);
   for (std::size_t i = 0; i < split.labels.size(); ++i)
     if (split.labels[i] < 0 || split.labels[i] >= classes)
       fail(ErrorKind::bad_data, "split '", split.name, "': label ", split.labels[i], " of image ", i,

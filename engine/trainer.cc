@@ -12,9 +12,12 @@ namespace inocula {
 
 namespace {
 
-const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train) {
+const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, const Shape& image) {
   if (spec.epochs < 1) fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at least 1");
   if (spec.batch < 2) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 2 to train");
+  if (train.channels != image.c || train.height != image.h || train.width != image.w)
+    fail(ErrorKind::bad_data, "split '", train.name, "': images are ", train.channels, " x ", train.height, " x ",
+         train.width, " (channels, height, width), the network expects ", image.c, " x ", image.h, " x ", image.w);
   if (train.count < 1) fail(ErrorKind::bad_data, "split '", train.name, "' is empty, expected images to train on");
   if (spec.batch > train.count)
     fail(ErrorKind::usage, "batch is ", spec.batch, ", but split '", train.name, "' has ", train.count, " images");
@@ -27,7 +30,7 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train) {
 
 Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit& train, const TrainerSpec& spec)
     : network_(network),
-      spec_(checked(spec, train)),
+      spec_(checked(spec, train, network.graph().input_shape())),
       statistics_updates_(objective.statistics_updates()),
       images_(network.device(), train, network.graph().classes(), spec.batch),
       optimizer_(spec.optimizer, network),

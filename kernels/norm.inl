@@ -14,36 +14,39 @@ namespace {
 
 INOCULA_HD inline std::int64_t padded_channels(const PlaneShape& shape) { return shape.blocks() * shape.block; }
 
-/// Mean of each channel in one plane, and the sum of squared differences from it.
+/// Mean of each channel in one plane, as a difference from the channel's first value in the batch, its origin, and
+/// the sum of squared differences from that mean. Beside a large mean and a small deviation all roundings are then
+/// relative to the deviation.
 struct PlaneMoments {
   const float* x;
-  float *mean, *squares;  // (batch, padded channels)
+  float *offset, *squares;  // (batch, padded channels)
   PlaneShape shape;
 
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(shape, row);
     const std::int64_t at = part.sample * padded_channels(shape) + part.channel;
     const float* const from = x;
-    float* const to_mean = mean + at;
+    const float* const origin = x + part.offset - part.sample * shape.blocks() * shape.plane_size();
+    float* const to_offset = offset + at;
     float* const to_squares = squares + at;
     const double pixels = static_cast<double>(shape.pixels());
     sum_plane(
-        team, shape, part, [=](int l, double sum) { to_mean[l] = static_cast<float>(sum / pixels); },
-        [=](std::int64_t i, int) { return from[i]; });
-    // The stored mean is rounded: the sum of differences from it says by how much, and corrects the squares.
+        team, shape, part, [=](int l, double sum) { to_offset[l] = static_cast<float>(sum / pixels); },
+        [=](std::int64_t i, int l) { return from[i] - origin[l]; });
+    // The stored offset is rounded: the sum of differences from it says by how much, and corrects the squares.
+    const auto difference = [=](std::int64_t i, int l) { return (from[i] - origin[l]) - to_offset[l]; };
     sum_plane(
         team, shape, part,
         [=](int l, double sum, double sum_squares) {
           to_squares[l] = static_cast<float>(sum_squares - sum * sum / pixels);
         },
-        [=](std::int64_t i, int l) { return from[i] - to_mean[l]; },
-        [=](std::int64_t i, int l) { return (from[i] - to_mean[l]) * (from[i] - to_mean[l]); });
+        difference, [=](std::int64_t i, int l) { return difference(i, l) * difference(i, l); });
   }
 };
 
 struct CombineMoments {
   BatchStatistics a;
-  const float *mean, *squares;
+  const float *offset, *squares;
 
   INOCULA_DEVICE void operator()(std::int64_t c) const {
     if (c >= a.shape.channels) {
@@ -52,26 +55,29 @@ struct CombineMoments {
     }
     const std::int64_t stride = padded_channels(a.shape);
     const double pixels = static_cast<double>(a.shape.pixels());
+    const double batch = static_cast<double>(a.shape.batch);
     double total = 0;
-    for (std::int64_t n = 0; n < a.shape.batch; ++n) total += mean[n * stride + c];
-    const double centre = total / static_cast<double>(a.shape.batch);
+    for (std::int64_t n = 0; n < a.shape.batch; ++n) total += offset[n * stride + c];
+    const double centre = total / batch;
     double spread = 0;
     for (std::int64_t n = 0; n < a.shape.batch; ++n) {
-      const double d = mean[n * stride + c] - centre;
+      const double d = offset[n * stride + c] - centre;
       spread += squares[n * stride + c] + pixels * d * d;
     }
-    const double count = pixels * static_cast<double>(a.shape.batch);
+    const double origin = a.x[c / a.shape.block * a.shape.plane_size() + c % a.shape.block];
+    const double mean = origin + centre;
+    const double count = pixels * batch;
     const double variance = spread / count;
     const double rstd = 1.0 / sqrt(variance + a.eps);
     const double scale = a.gamma[c] * rstd;
-    a.mean[c] = static_cast<float>(centre);
+    a.mean[c] = static_cast<float>(mean);
     a.rstd[c] = static_cast<float>(rstd);
     a.scale[c] = static_cast<float>(scale);
-    a.shift[c] = static_cast<float>(a.beta[c] - centre * scale);
+    a.shift[c] = static_cast<float>(a.beta[c] - mean * scale);
     if (a.running_mean != nullptr) {
       const double keep = 1.0 - a.momentum;
       const double unbiased = count > 1 ? spread / (count - 1) : variance;
-      a.running_mean[c] = static_cast<float>(keep * a.running_mean[c] + a.momentum * centre);
+      a.running_mean[c] = static_cast<float>(keep * a.running_mean[c] + a.momentum * mean);
       a.running_var[c] = static_cast<float>(keep * a.running_var[c] + a.momentum * unbiased);
     }
   }
@@ -159,11 +165,11 @@ void map_backward(const Queue& queue, const NormBackward& a) {
 }  // namespace
 
 void batch_statistics(const Queue& queue, const BatchStatistics& args) {
-  float* const mean = args.partial;
+  float* const offset = args.partial;
   float* const squares = args.partial + args.shape.batch * padded_channels(args.shape);
   for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
-               PlaneMoments{args.x, mean, squares, args.shape});
-  for_each(queue, padded_channels(args.shape), CombineMoments{args, mean, squares});
+               PlaneMoments{args.x, offset, squares, args.shape});
+  for_each(queue, padded_channels(args.shape), CombineMoments{args, offset, squares});
 }
 
 void fold_norm(const Queue& queue, const FoldNorm& args) { for_each(queue, args.padded_channels, Fold{args}); }

@@ -40,18 +40,21 @@ struct StepL2 {
       return v * v;
     });
     const float step = unit > 0 ? static_cast<float>(a.alpha / sqrt(squares_of_gradient)) : 0.0f;
-    const auto moved = [=](std::int64_t i) { return (x[i] + step * direction(i)) - clean[i]; };
+    const auto moved = [=](std::int64_t i) { return x[i] + step * direction(i); };
     // In double: the promise that the ball is kept rests on this sum.
     const double squares = team.sum(a.cols, [=](std::int64_t i) {
-      const double delta = moved(i);
+      const double delta = static_cast<double>(moved(i)) - clean[i];
       return delta * delta;
     });
-    const float shrink = shrink_to_l2(squares, a.eps);
     const float lo = a.lo, hi = a.hi;
-    team.each(a.cols, [=](std::int64_t i) {
-      const float y = add_towards(clean[i], shrink * moved(i));
-      x[i] = y < lo ? lo : (y > hi ? hi : y);
-    });
+    if (in_l2_ball(squares, a.eps)) {
+      team.each(a.cols, [=](std::int64_t i) { x[i] = clip(moved(i), lo, hi); });
+    } else {
+      const float shrink = shrink_to_l2(squares, a.eps);
+      team.each(a.cols, [=](std::int64_t i) {
+        x[i] = clip(add_towards(clean[i], shrink * (moved(i) - clean[i])), lo, hi);
+      });
+    }
   }
 };
 

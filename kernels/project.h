@@ -34,25 +34,29 @@ INOCULA_HD inline float add_towards(float clean, float delta) {
   return sum;
 }
 
+/// y moved into [lo, hi]; a NaN stays.
+INOCULA_HD inline float clip(float y, float lo, float hi) { return y < lo ? lo : (y > hi ? hi : y); }
+
 /// y projected to the L-infinity ball of radius eps around clean, then to [lo, hi].
 INOCULA_HD inline float project_linf(float y, float clean, float eps, float lo, float hi) {
   const float ball_lo = add_towards(clean, -eps);
   const float ball_hi = add_towards(clean, eps);
-  const float low = ball_lo > lo ? ball_lo : lo;
-  const float high = ball_hi < hi ? ball_hi : hi;
-  return y < low ? low : (y > high ? high : y);
+  return clip(y, ball_lo > lo ? ball_lo : lo, ball_hi < hi ? ball_hi : hi);
 }
 
-/// A factor of eps / norm lies this far below 1, so that rounding it and its products to float (twice 2^-24)
-/// cannot leave the ball.
+/// Whether a difference of squared norm `squares`, summed in double, is inside the L2 ball whatever the sum's own
+/// rounding did.
+INOCULA_HD inline bool in_l2_ball(double squares, float eps) {
+  return squares <= static_cast<double>(eps) * eps * (1.0 - 0x1p-40);
+}
+
+/// A factor of eps / norm lies this far below 1, so that rounding the differences, the factor and the products to
+/// float (2^-24 each) cannot leave the ball.
 inline constexpr double kInsideBall = 1.0 - 0x1p-21;
 
-/// Factor that brings a difference of squared norm `squares`, summed in double, into the L2 ball. A norm within
-/// the sum's own rounding of eps is shrunk as well.
+/// Factor that brings a difference of squared norm `squares` outside the L2 ball into it.
 INOCULA_HD inline float shrink_to_l2(double squares, float eps) {
-  const double limit = static_cast<double>(eps) * eps;
-  if (squares <= limit * (1.0 - 0x1p-40)) return 1.0f;
-  return static_cast<float>(sqrt(limit / squares) * kInsideBall);
+  return static_cast<float>(eps / sqrt(squares) * kInsideBall);
 }
 
 INOCULA_END_TARGET

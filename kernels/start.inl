@@ -71,12 +71,10 @@ struct NormalL2 {
       const double z = normal4(stream.words(i / 4)).v[i % 4];
       squares += z * z;
     }
-    // Just below eps, so that the rounding of the products cannot leave the ball.
-    const float unit = squares > 0 ? static_cast<float>(a.eps / sqrt(squares) * kInsideBall) : 0.0f;
+    const float unit = squares > 0 ? shrink_to_l2(squares, a.eps) : 0.0f;
     const float lo = a.lo, hi = a.hi;
     team.each(cols, [=](std::int64_t i) {
-      const float y = add_towards(clean[i], unit * x[i]);
-      x[i] = y < lo ? lo : (y > hi ? hi : y);
+      x[i] = clip(add_towards(clean[i], unit * x[i]), lo, hi);
     });
   }
 };

@@ -90,7 +90,7 @@ void add_attack_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--split", o->split, "train, val or test")->capture_default_str();
   app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
   app->add_option("--batch", o->batch, "Images at a time; changes no result")->capture_default_str();
-  app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval, train or train_no_update")
+  app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval or train_no_update")
       ->capture_default_str();
   app->add_flag("--list", o->list, "Print every attack with its keys and defaults");
   add_common(*app, o->common);

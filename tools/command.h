@@ -41,6 +41,7 @@ void add_evaluate_command(CLI::App& program, std::vector<Command>& commands);
 void add_predict_command(CLI::App& program, std::vector<Command>& commands);
 void add_attack_command(CLI::App& program, std::vector<Command>& commands);
 void add_devices_command(CLI::App& program, std::vector<Command>& commands);
+void add_selftest_command(CLI::App& program, std::vector<Command>& commands);
 void add_bench_command(CLI::App& program, std::vector<Command>& commands);
 void add_report_command(CLI::App& program, std::vector<Command>& commands);
 

@@ -79,7 +79,7 @@ void add_evaluate_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--attack", o->attacks, "Attack such as pgd:norm=linf,eps=4/255,steps=20; may be given several times");
   app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
   app->add_option("--batch", o->batch, "Images at a time; changes no result")->capture_default_str();
-  app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval, train or train_no_update")
+  app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval or train_no_update")
       ->capture_default_str();
   app->add_flag("--json", o->json, "Print the JSON instead of a table");
   add_common(*app, o->common);

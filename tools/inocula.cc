@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_bench_command(program, commands);
   add_report_command(program, commands);
   add_devices_command(program, commands);
+  add_selftest_command(program, commands);
 
   try {
     program.parse(argc, argv);

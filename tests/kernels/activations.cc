@@ -21,7 +21,7 @@ std::vector<PlaneShape> plane_shapes() {
     }
   }
   for (const std::int64_t block : {1, 8, 16, 20})
-    shapes.push_back({.batch = 3, .channels = 20, .height = 23, .width = 29, .block = block});
+    shapes.push_back({.batch = 3, .channels = 20, .height = 11, .width = 13, .block = block});
   return shapes;
 }
 

@@ -6,15 +6,17 @@ namespace inocula::test {
 namespace {
 
 TEST_CASE("copy_channels between any two layouts") {
-  for (const std::int64_t from_channels : {1, 3, 17, 40}) {
+  for (const std::int64_t from_channels : {3, 17, 40}) {
     for (const std::int64_t to_channels : {3, 16, 40}) {
       for (const std::int64_t from_block : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, from_channels}) {
         for (const std::int64_t to_block : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, to_channels}) {
           for (const std::int64_t count : {1, 3, 16, 33}) {
             for (const bool at_end : {false, true}) {
               if (count > from_channels || count > to_channels) continue;
-              const PlaneShape from{.batch = 2, .channels = from_channels, .height = 9, .width = 31, .block = from_block};
-              const PlaneShape to{.batch = 2, .channels = to_channels, .height = 9, .width = 31, .block = to_block};
+              // Once with more pixels than one team copies.
+              const std::int64_t height = from_channels == 17 && to_channels == 40 ? 9 : 2;
+              const PlaneShape from{.batch = 2, .channels = from_channels, .height = height, .width = 31, .block = from_block};
+              const PlaneShape to{.batch = 2, .channels = to_channels, .height = height, .width = 31, .block = to_block};
               const std::int64_t from_first = at_end ? 0 : from_channels - count;
               const std::int64_t to_first = at_end ? to_channels - count : 0;
               const Dense source = random_dense(from, 1), before = random_dense(to, 2);
@@ -34,7 +36,7 @@ TEST_CASE("copy_channels between any two layouts") {
               Dense expected = before;
               for (std::int64_t n = 0; n < 2; ++n)
                 for (std::int64_t c = 0; c < count; ++c)
-                  for (std::int64_t y = 0; y < 9; ++y)
+                  for (std::int64_t y = 0; y < height; ++y)
                     for (std::int64_t x = 0; x < 31; ++x)
                       expected.at(n, to_first + c, y, x) = source.at(n, from_first + c, y, x);
               CAPTURE(to_string(from));

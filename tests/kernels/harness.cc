@@ -57,7 +57,7 @@ std::string difference_in_bits(const Outputs& a, const Outputs& b) {
 }
 
 void check_near(const std::vector<float>& actual, const std::vector<double>& expected, double relative,
-                double absolute, const char* what) {
+                double absolute, const std::string& what) {
   REQUIRE_MESSAGE(actual.size() == expected.size(), what, ": ", actual.size(), " elements, expected ",
                   expected.size());
   double worst = 0;

@@ -104,7 +104,7 @@ Outputs same_everywhere(F&& f) {
 
 /// |actual - expected| <= absolute + relative |expected| for every element; NaN only where NaN is expected.
 void check_near(const std::vector<float>& actual, const std::vector<double>& expected, double relative,
-                double absolute, const char* what);
+                double absolute, const std::string& what);
 
 /// Random floats, uniform on [lo, hi).
 std::vector<float> random_floats(std::size_t n, unsigned seed, float lo = -1, float hi = 1);

@@ -23,7 +23,7 @@ VENDORS = [(what, re.compile(headers), re.compile(homes)) for what, headers, hom
     ("libzip", r"zip(conf)?\.h", r"io/.*\.cc$"),
     ("zlib", r"z(lib|conf)\.h", r"io/.*\.cc$"),
     ("xxHash", r"xxh", r"io/.*\.cc$"),
-    ("nlohmann-json", r"nlohmann/", r"(io|tools)/.*\.cc$|io/strict_json\.h$"),
+    ("nlohmann-json", r"nlohmann/", r"io/.*\.cc$|io/strict_json\.h$|tools/"),
     ("CLI11", r"CLI", r"tools/"),
     ("toml++", r"toml", r"tools/"),
     ("an instruction set", r"(\w*intrin|arm_neon|arm_sve|cpuid)\.h", r"kernels/|engine/"),

@@ -1,0 +1,82 @@
+// What tests of networks share: devices, random images, one recorded pass of a network, comparisons.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/network.h"
+#include "engine/recording.h"
+#include "engine/reference.h"
+#include "engine/source.h"
+
+namespace inocula::test {
+
+/// The CPU with the machine's best instruction set and two threads.
+const Device& cpu();
+
+/// Uniform on [0, 1).
+std::vector<float> random_images(const Shape& shape, unsigned seed);
+std::vector<std::int32_t> random_labels(std::int64_t count, std::int64_t classes, unsigned seed);
+/// Random bytes and labels; every class occurs where there are images enough.
+ImageSplit random_split(std::int64_t count, const Shape& image, std::int64_t classes, unsigned seed);
+
+/// Initialises the weights and gives every batch norm weights, biases and statistics of its own.
+void randomize(Network& network, std::uint64_t seed);
+
+/// What a recorded forward and backward of the cross-entropy left behind.
+struct NetworkPass {
+  std::vector<float> logits, loss;
+  std::vector<std::int32_t> predicted;
+  std::vector<float> dimages;                           ///< empty where the mode asks for no gradient of the images
+  std::map<std::string, std::vector<float>> dweights;   ///< empty where it asks for none of the parameters
+};
+NetworkPass run_pass(Network& network, const std::vector<float>& images, const std::vector<std::int32_t>& label,
+                     RecordingMode mode, Reduction reduction);
+
+/// Buffers of a network's numbers, gaps included.
+std::vector<float> all_weights(const Network& network);
+std::vector<float> all_statistics(const Network& network);
+std::vector<float> find_weight(const Network& network, const std::string& name);
+void set_weight(Network& network, const std::string& name, const std::vector<float>& values);
+
+std::vector<double> to_doubles(const std::vector<float>& values);
+
+/// ||actual - expected||_2 / ||expected||_2; infinite where the sizes differ or a number is not finite.
+double relative_error(const std::vector<float>& actual, const std::vector<double>& expected);
+
+/// Whether two arrays are the same, bit for bit.
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b);
+
+/// The kind and text of the Error that f throws; a failed check where it throws none.
+struct Thrown {
+  ErrorKind kind = ErrorKind::internal;
+  std::string text;
+};
+template <class F>
+Thrown thrown_by(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return {e.kind(), e.what()};
+  }
+  FAIL_CHECK("expected an Error, none was thrown");
+  return {};
+}
+
+/// CHECKs that f throws an Error of that kind whose text is one line that contains `part`.
+template <class F>
+void check_throws(ErrorKind kind, const std::string& part, F&& f) {
+  const Thrown thrown = thrown_by(f);
+  CAPTURE(thrown.text);
+  CHECK(static_cast<int>(thrown.kind) == static_cast<int>(kind));
+  CHECK(thrown.text.find(part) != std::string::npos);
+  CHECK(thrown.text.find('\n') == std::string::npos);
+}
+
+}  // namespace inocula::test
