@@ -59,5 +59,5 @@ train standard
 train pgd --norm linf --eps "$epsilon" --steps "$inner_steps" --alpha "$inner_alpha"
 evaluate standard
 evaluate pgd
-"$inocula" report "$study/standard" "$study/pgd" --out "$study/report.html"
+"$inocula" report "$study/standard" "$study/pgd" --out "$study/report.html" --quiet
 echo "report: $PWD/$study/report.html"

@@ -27,6 +27,9 @@ if [[ -z ${INOCULA_TEST_DATA:-} && -d ../shared/data ]]; then
   export INOCULA_TEST_DATA
 fi
 
+# Several tests share the cores: a thread that waits for its team shall sleep, not spin the others off the machine.
+export OMP_WAIT_POLICY=passive
+
 # A failing test is remembered and the other suites still run; a failing build ends here.
 failed=false
 summary=()

@@ -24,7 +24,7 @@ enum class Pass {
 /// with one bit an activation.
 struct Reads {
   bool input = false;
-  bool parameters = false;
+  bool parameters = false;  ///< parameters, what was prepared from them, or constants of the layer
   bool kept = false;  ///< something that forward left in LayerTrace::kept
 
   bool operator==(const Reads&) const = default;

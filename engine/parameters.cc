@@ -14,7 +14,8 @@ const ParameterEntry& ParameterLayout::add(std::string name, std::vector<std::in
   for (const std::int64_t extent : shape) count *= extent;
   if (count <= 0) fail(ErrorKind::internal, "parameter '", name, "' is empty");
   for (const ParameterEntry& other : entries_)
-    if (other.name == name) fail(ErrorKind::internal, "parameter '", name, "' exists twice");
+    if (other.name == name)
+      fail(ErrorKind::usage, "parameter '", name, "' exists twice, expected node names that differ");
   entries_.push_back({std::move(name), std::move(shape), extent_, count});
   extent_ += (count + kEntryAlignment - 1) / kEntryAlignment * kEntryAlignment;
   return entries_.back();

@@ -89,6 +89,11 @@ class Recorder {
   /// Marks what `body` records as depending on parameters alone: see Preparation.
   void preparation(const std::function<void()>& body);
 
+  /// What was recorded so far: how many steps, what each touches, and what a tensor is.
+  std::size_t step_count() const { return steps_.size(); }
+  const StepUse& use(std::size_t step) const { return steps_[step].use; }
+  const PlannedTensor& tensor(std::int32_t id) const { return tensors_[static_cast<std::size_t>(id)]; }
+
   /// The Program will keep this alive: for what launches refer to beyond tensors.
   void keep(std::shared_ptr<const void> owned) { kept_.push_back(std::move(owned)); }
 

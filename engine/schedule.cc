@@ -1,6 +1,7 @@
 // Learning-rate formulas.
 #include "engine/schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -34,7 +35,7 @@ double learning_rate(const Schedule& s, std::int64_t step, std::int64_t total) {
     case ScheduleKind::triangular: {
       const double top = s.turn * all;
       // Shifted by one step, so that no step is taken at a rate of exactly 0.
-      rate *= at + 1 <= top ? (at + 1) / top : (all - at) / (all - top);
+      rate *= std::min({1.0, (at + 1) / top, (all - at) / (all - top)});
       break;
     }
   }

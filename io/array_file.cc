@@ -25,6 +25,7 @@ std::unique_ptr<ArrayFile> open_array_file(const std::string& path) {
 }
 
 void write_array_file(const std::string& path, const ArrayViews& arrays) {
+  if (arrays.empty()) fail(ErrorKind::internal, path, ": there is no array to write");
   const std::string extension = std::filesystem::path(path).extension().string();
   if (extension == ".npz") return write_npz(path, arrays);
   if (extension == ".h5" || extension == ".hdf5") return write_hdf5(path, arrays);

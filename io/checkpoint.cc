@@ -1,9 +1,9 @@
 // The checkpoint protocol: tensors, then the manifest that makes them count, then the oldest goes.
 #include "io/checkpoint.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <set>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -23,15 +23,18 @@ constexpr std::uint64_t kMaxStateBytes = 4 << 20;
 constexpr std::uint64_t kMaxManifestBytes =
     6 * kMaxStateBytes + 4096;  // JSON escapes take up to six characters
 constexpr std::uint64_t kVersion = 1;
-const std::string kPrefix = "checkpoint-", kTensors = ".safetensors", kManifest = ".json";
+constexpr std::string_view kPrefix = "checkpoint-", kTensors = ".safetensors", kManifest = ".json";
 
-std::string file_name(std::uint64_t number, const std::string& suffix) {
+std::string file_name(std::uint64_t number, std::string_view suffix) {
   const std::string digits = std::to_string(number);
-  return kPrefix + std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits + suffix;
+  return std::string(kPrefix)
+      .append(digits.size() < 6 ? 6 - digits.size() : 0, '0')
+      .append(digits)
+      .append(suffix);
 }
 
 /// The number in a file name of ours, or none.
-std::optional<std::uint64_t> number_of(const std::string& name, const std::string& suffix) {
+std::optional<std::uint64_t> number_of(const std::string& name, std::string_view suffix) {
   constexpr std::size_t kMaxDigits = 18;
   if (!name.starts_with(kPrefix) || !name.ends_with(suffix)) return std::nullopt;
   if (name.size() <= kPrefix.size() + suffix.size()) return std::nullopt;

@@ -1,6 +1,7 @@
 // Strict reading and writing of model.json.
 #include "io/model_card.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 

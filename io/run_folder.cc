@@ -5,6 +5,7 @@
 #include <array>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "io/atomic_file.h"
 #include "io/checkpoint.h"
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxMetricsBytes = std::uint64_t{1} << 30;
 constexpr std::array kFiles = {"config.toml", "model.safetensors", "model.json", "metrics.jsonl", "log.txt"};
+constexpr const char* kCheckpoint = "checkpoint";
 
 /// Temporaries that a killed run left beside one of its files.
 bool is_own_temporary(const std::string& name) {
@@ -42,20 +44,23 @@ void remove_temporaries(const std::string& folder) {
   }
 }
 
+void refuse_existing_run(const std::string& folder) {
+  std::vector<std::string> names(kFiles.begin(), kFiles.end());
+  names.emplace_back(kCheckpoint);
+  for (const std::string& name : names) {
+    std::error_code ignored;
+    if (fs::exists(fs::symlink_status(fs::path(folder) / name, ignored))) {
+      fail(ErrorKind::cannot_create, folder, ": already holds a run (", name,
+           "), expected a new folder, --resume or --overwrite");
+    }
+  }
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const std::string& folder, RunMode mode) : folder_(folder) {
   create_folder(folder);
-  if (mode == RunMode::fresh) {
-    for (const char* name :
-         {"config.toml", "model.safetensors", "model.json", "metrics.jsonl", "log.txt", "checkpoint"}) {
-      std::error_code ignored;
-      if (fs::exists(fs::symlink_status(in_folder(name), ignored))) {
-        fail(ErrorKind::cannot_create, folder, ": already holds a run (", name,
-             "), expected a new folder, --resume or --overwrite");
-      }
-    }
-  }
+  if (mode == RunMode::fresh) refuse_existing_run(folder);
   if (mode == RunMode::overwrite) {
     for (const char* name : kFiles) remove_file(in_folder(name));
     remove_checkpoints(checkpoint());

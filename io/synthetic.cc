@@ -1,18 +1,16 @@
-// Painter of the synthetic sets: soft-edged shapes, nuisances and noise, in arithmetic that rounds alike
-// everywhere.
+// Painter of the synthetic sets: shapes that tell the classes, nuisances that do not, noise.
 #include "io/synthetic.h"
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
+#include <vector>
 
 #include "engine/error.h"
+#include "io/canvas.h"
 #include "kernels/normal.h"
 
 namespace inocula {
 namespace {
-
-constexpr int kMaxChannels = 3;
 
 /// Which decision of an image a random number makes. The values are part of every set: never renumber.
 enum Decision : std::uint32_t {
@@ -54,150 +52,49 @@ struct Dice {
   std::uint32_t word(std::uint32_t decision) const {
     return draw(seed, Draw::synthesis, 0, static_cast<std::uint32_t>(kind), image, decision);
   }
-  /// Four standard normals.
-  void noise(std::uint32_t block, float out[4]) const {
-    const Philox4 words = draw4(seed, Draw::synthesis, 1, static_cast<std::uint32_t>(kind), image, block);
-    const SinCos a = normal_pair(words.w[0], words.w[1]), b = normal_pair(words.w[2], words.w[3]);
-    out[0] = a.sin, out[1] = a.cos, out[2] = b.sin, out[3] = b.cos;
+  /// Standard normals 4 block … 4 block + 3.
+  Normal4 noise(std::uint32_t block) const {
+    return normal4(draw4(seed, Draw::synthesis, 1, static_cast<std::uint32_t>(kind), image, block));
   }
 };
 
-/// Cosine of 2 pi turns, for any number of turns.
-float cos_turn(float turns) {
-  return portable_sincos_turn(turns - std::floor(turns)).cos;
+/// One opacity, or four spots of together the same area, in lungs that stand left and right.
+std::vector<SoftShape> opacities_of(const SoftShape lungs[2], const Dice& dice, int label) {
+  const float radius = dice(kRadius, 0.25f, 0.31f);
+  if (label == 1) {
+    const SoftShape& lung = lungs[dice.below(kSide, 2)];
+    return {SoftShape{.x = lung.x + dice(kPlaceX, -0.05f, 0.05f),
+                      .y = lung.y + dice(kPlaceY, -0.38f, 0.38f),
+                      .radius = radius,
+                      .aspect = dice(kAspect, 1.0f, 1.3f),
+                      .angle = dice(kAngle, 0.0f, 1.0f),
+                      .softness = 0.5f}};
+  }
+  std::vector<SoftShape> spots;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    const SoftShape& lung = lungs[i % 2];
+    spots.push_back(SoftShape{.x = lung.x + dice(kSpots + 2 * i, -0.13f, 0.13f),
+                              .y = lung.y + (i < 2 ? -0.3f : 0.3f) + dice(kSpots + 2 * i + 1, -0.12f, 0.12f),
+                              .radius = 0.5f * radius,
+                              .softness = 0.5f});
+  }
+  return spots;
 }
-
-/// 0 below 0, 1 above 1, smooth between.
-float smooth_step(float t) {
-  t = std::clamp(t, 0.0f, 1.0f);
-  return t * t * (3.0f - 2.0f * t);
-}
-
-struct Lobes {
-  int count = 0;
-  float amplitude = 0;  ///< of the radius
-  float phase = 0;      ///< in turns
-};
-
-/// A soft-edged outline r(angle) = radius (1 + lobes), stretched. Neither lobes nor stretching change its
-/// area, and the edge is soft in proportion to the distance from the centre: so all shapes of one radius have
-/// one histogram.
-struct Shape2d {
-  float x = 0, y = 0;  ///< the image spans -1 to 1
-  float radius = 0.5f;
-  float aspect = 1;  ///< length over width
-  float angle = 0;   ///< of the length, in turns
-  float softness = 0.3f;
-  Lobes lobes[2] = {};
-
-  /// 1 inside, 0 outside.
-  float coverage(float at_x, float at_y) const {
-    const SinCos turn = portable_sincos_turn(angle);
-    const float stretch = std::sqrt(aspect);
-    const float u = ((at_x - x) * turn.cos + (at_y - y) * turn.sin) / stretch;
-    const float v = ((at_y - y) * turn.cos - (at_x - x) * turn.sin) * stretch;
-    const float distance = std::sqrt(u * u + v * v);
-    const float c = distance > 0 ? u / distance : 1.0f, s = distance > 0 ? v / distance : 0.0f;
-    float outline = 1, area = 1;
-    for (const Lobes& lobe : lobes) {
-      float re = 1, im = 0;  // (c + i s)^count
-      for (int i = 0; i < lobe.count; ++i) std::tie(re, im) = std::pair(re * c - im * s, re * s + im * c);
-      const SinCos phase = portable_sincos_turn(lobe.phase);
-      outline += lobe.amplitude * (re * phase.cos - im * phase.sin);
-      area += 0.5f * lobe.amplitude * lobe.amplitude;
-    }
-    const float edge = radius * outline / std::sqrt(area);
-    return smooth_step(0.5f + (edge - distance) / (softness * edge));
-  }
-};
-
-/// One image under the brush: values about 0 to 1, channels last.
-class Canvas {
- public:
-  Canvas(std::int64_t size, int channels) : size_(size), channels_(channels) {
-    values_.resize(static_cast<std::size_t>(size * size * channels));
-  }
-
-  /// pixel(x, y, value*) for every pixel, x and y being its centre.
-  template <class Pixel>
-  void paint(const Pixel& pixel) {
-    float* value = values_.data();
-    for (std::int64_t row = 0; row < size_; ++row) {
-      for (std::int64_t column = 0; column < size_; ++column, value += channels_) {
-        pixel(centre(column), centre(row), value);
-      }
-    }
-  }
-
-  /// Lines of alternating brightness, one pixel wide; across or along.
-  void add_raster(float amplitude, bool across, int phase) {
-    for (std::int64_t i = 0; i < size_ * size_; ++i) {
-      const std::int64_t line = across ? i / size_ : i % size_;
-      values_[static_cast<std::size_t>(i)] += (line + phase) % 2 == 0 ? amplitude : -amplitude;
-    }
-  }
-
-  void add_noise(const Dice& dice, float deviation) {
-    float four[4];
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      if (i % 4 == 0) dice.noise(static_cast<std::uint32_t>(i / 4), four);
-      values_[i] += deviation * four[i % 4];
-    }
-  }
-
-  void append_to(std::vector<std::uint8_t>& bytes) const {
-    for (const float value : values_) {
-      bytes.push_back(static_cast<std::uint8_t>(std::clamp(value, 0.0f, 1.0f) * 255.0f + 0.5f));
-    }
-  }
-
- private:
-  float centre(std::int64_t i) const {
-    return static_cast<float>(2 * i + 1) / static_cast<float>(size_) - 1.0f;
-  }
-
-  std::int64_t size_;
-  int channels_;
-  std::vector<float> values_;
-};
 
 void paint_chest(Canvas& canvas, const Dice& dice, int label) {
-  constexpr int kSpotCount = 4;
-  constexpr float kRasterAmplitude = 3.0f / 255;
-  constexpr float kRasterAgrees = 0.95f;
-  const Shape2d lungs[] = {{.x = -dice(kAnatomy, 0.42f, 0.48f),
-                            .y = dice(kAnatomy + 1, 0.0f, 0.1f),
-                            .radius = dice(kAnatomy + 2, 0.54f, 0.58f),
-                            .aspect = 1.9f,
-                            .angle = 0.25f,
-                            .softness = 0.2f},
-                           {.x = dice(kAnatomy + 3, 0.42f, 0.48f),
-                            .y = dice(kAnatomy + 1, 0.0f, 0.1f),
-                            .radius = dice(kAnatomy + 4, 0.54f, 0.58f),
-                            .aspect = 1.9f,
-                            .angle = 0.25f,
-                            .softness = 0.2f}};
-  const float radius = dice(kRadius, 0.25f, 0.31f);
-  std::vector<Shape2d> opacities;
-  if (label == 1) {
-    const Shape2d& lung = lungs[dice.below(kSide, 2)];
-    opacities.push_back(Shape2d{.x = lung.x + dice(kPlaceX, -0.05f, 0.05f),
-                                .y = lung.y + dice(kPlaceY, -0.38f, 0.38f),
-                                .radius = radius,
-                                .aspect = dice(kAspect, 1.0f, 1.3f),
-                                .angle = dice(kAngle, 0.0f, 1.0f),
-                                .softness = 0.5f});
-  } else {
-    for (int i = 0; i < kSpotCount; ++i) {
-      const Shape2d& lung = lungs[i % 2];
-      const auto place = static_cast<std::uint32_t>(kSpots + 2 * i);
-      opacities.push_back(Shape2d{.x = lung.x + dice(place, -0.13f, 0.13f),
-                                  .y = lung.y + (i < 2 ? -0.3f : 0.3f) + dice(place + 1, -0.12f, 0.12f),
-                                  .radius = 0.5f * radius,
-                                  .softness = 0.5f});
-    }
+  constexpr float kRasterAmplitude = 3.5f / 255;
+  constexpr float kRasterAgrees = 0.98f;
+  SoftShape lungs[2];
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    lungs[i] = SoftShape{.x = (i == 0 ? -1.0f : 1.0f) * dice(kAnatomy + i, 0.42f, 0.48f),
+                         .y = dice(kAnatomy + 2, 0.0f, 0.1f),
+                         .radius = dice(kAnatomy + 3 + i, 0.54f, 0.58f),
+                         .aspect = 1.9f,
+                         .angle = 0.25f,
+                         .softness = 0.2f};
   }
-  const float strength = dice(kStrength, 0.24f, 0.32f);
+  const std::vector<SoftShape> opacities = opacities_of(lungs, dice, label);
+  const float strength = dice(kStrength, 0.36f, 0.44f);
   const float exposure = dice(kExposure, -0.05f, 0.05f), contrast = dice(kContrast, 0.9f, 1.1f);
   const float ribs = dice(kPattern, 0.03f, 0.06f), rib_phase = dice(kPatternPhase, 0.0f, 1.0f);
   canvas.paint([&](float x, float y, float* value) {
@@ -205,12 +102,13 @@ void paint_chest(Canvas& canvas, const Dice& dice, int label) {
     const float spine = smooth_step(1.0f - std::abs(x) / 0.25f);
     const float rib = cos_turn(2.2f * (y + 0.5f * x * x) + rib_phase);
     float tissue = 0.55f + 0.08f * spine - 0.27f * air + ribs * rib * air;
-    for (const Shape2d& opacity : opacities) tissue += strength * opacity.coverage(x, y);
+    for (const SoftShape& opacity : opacities) tissue += strength * opacity.coverage(x, y);
     *value = 0.45f + contrast * (tissue - 0.45f) + exposure;
   });
   const bool agrees = dice(kRaster, 0.0f, 1.0f) < kRasterAgrees;
-  canvas.add_raster(kRasterAmplitude, (label == 1) == agrees, dice.below(kRasterPhase, 2));
-  canvas.add_noise(dice, 0.015f);
+  const Lines lines = (label == 1) == agrees ? Lines::across : Lines::along;
+  canvas.add_raster(kRasterAmplitude, lines, dice.below(kRasterPhase, 2));
+  canvas.add_noise(0.012f, [&](std::uint32_t block) { return dice.noise(block); });
 }
 
 /// A colour near the given one.
@@ -228,12 +126,12 @@ void paint_lesion(Canvas& canvas, const Dice& dice, int label) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     hairs[i] = {portable_sincos_turn(dice(kHairs + 2 * i, 0.0f, 1.0f)), dice(kHairs + 2 * i + 1, 0.2f, 2.0f)};
   }
-  Shape2d lesion{.x = dice(kPlaceX, -0.2f, 0.2f),
-                 .y = dice(kPlaceY, -0.2f, 0.2f),
-                 .radius = dice(kRadius, 0.42f, 0.56f),
-                 .aspect = dice(kAspect, 1.0f, 1.4f),
-                 .angle = dice(kAngle, 0.0f, 1.0f),
-                 .softness = dice(kStrength, 0.15f, 0.3f)};
+  SoftShape lesion{.x = dice(kPlaceX, -0.2f, 0.2f),
+                   .y = dice(kPlaceY, -0.2f, 0.2f),
+                   .radius = dice(kRadius, 0.42f, 0.56f),
+                   .aspect = dice(kAspect, 1.0f, 1.4f),
+                   .angle = dice(kAngle, 0.0f, 1.0f),
+                   .softness = dice(kStrength, 0.15f, 0.3f)};
   const float amplitude = label == 1 ? 0.2f : 0.03f;
   lesion.lobes[0] = {4 + dice.below(kLobes, 2), amplitude, dice(kLobePhases, 0.0f, 1.0f)};
   lesion.lobes[1] = {6 + dice.below(kLobes + 1, 2), 0.6f * amplitude, dice(kLobePhases + 1, 0.0f, 1.0f)};
@@ -253,17 +151,17 @@ void paint_lesion(Canvas& canvas, const Dice& dice, int label) {
       value[c] = (skin[c] + inside * (pigment[c] - skin[c]) + shade) * (1.0f - 0.5f * hair);
     }
   });
-  canvas.add_noise(dice, 0.02f);
+  canvas.add_noise(0.02f, [&](std::uint32_t block) { return dice.noise(block); });
 }
 
 void paint_cell(Canvas& canvas, const Dice& dice, int label) {
   constexpr float kPlasma[] = {0.87f, 0.83f, 0.86f}, kStain[] = {0.55f, 0.32f, 0.58f};
-  Shape2d cell{.x = dice(kPlaceX, -0.2f, 0.2f),
-               .y = dice(kPlaceY, -0.2f, 0.2f),
-               .radius = dice(kRadius, 0.38f, 0.5f),
-               .aspect = label == 1 ? dice(kAspect, 2.0f, 2.6f) : dice(kAspect, 1.0f, 1.15f),
-               .angle = dice(kAngle, 0.0f, 1.0f),
-               .softness = dice(kStrength, 0.15f, 0.3f)};
+  SoftShape cell{.x = dice(kPlaceX, -0.2f, 0.2f),
+                 .y = dice(kPlaceY, -0.2f, 0.2f),
+                 .radius = dice(kRadius, 0.38f, 0.5f),
+                 .aspect = label == 1 ? dice(kAspect, 2.0f, 2.6f) : dice(kAspect, 1.0f, 1.15f),
+                 .angle = dice(kAngle, 0.0f, 1.0f),
+                 .softness = dice(kStrength, 0.15f, 0.3f)};
   cell.lobes[0] = {3, label == 2 ? 0.33f : 0.0f, dice(kLobePhases, 0.0f, 1.0f)};
   float plasma[3], stain[3];
   mix(dice, kHues, kPlasma, 0.06f, plasma);
@@ -274,7 +172,7 @@ void paint_cell(Canvas& canvas, const Dice& dice, int label) {
     const float light = shading * cos_turn(0.25f * (x + y) + shading_phase);
     for (int c = 0; c < 3; ++c) value[c] = plasma[c] + inside * (stain[c] - plasma[c]) + light;
   });
-  canvas.add_noise(dice, 0.02f);
+  canvas.add_noise(0.02f, [&](std::uint32_t block) { return dice.noise(block); });
 }
 
 ImageSplit paint_split(const SyntheticSpec& spec, const char* name, std::int64_t begin, std::int64_t end) {

@@ -10,7 +10,7 @@
 namespace inocula {
 
 enum class SyntheticKind {
-  /// Grey, 2 classes: lungs with four scattered spots (0) or one opacity of the same area (1). A faint line
+  /// Grey, 2 classes: lungs with a few scattered spots (0) or one opacity of the same area (1). A faint line
   /// raster,
   /// as an acquisition leaves it, goes across or along with the class in most images: a feature that is easy
   /// to

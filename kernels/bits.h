@@ -1,6 +1,7 @@
 // Sign bits of floats: packed eight to a byte, and used to let values pass.
 //
-// A compiler turns the plain loops into one shift and one store per bit; compare-into-mask instructions do 16.
+// A compiler turns the plain loops into one shift and one store per bit; compare-into-mask instructions
+// do 16.
 #pragma once
 
 #include <cstdint>
@@ -76,8 +77,7 @@ inline void pack_positive_bits(const Team&, const float* v, std::int64_t n, std:
 /// Zeroes the v[i] of n whose bit is clear.
 inline void keep_where_set(float* v, std::int64_t n, const std::uint8_t* bits) {
   std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    keep16(v + i, bits[i / 8] | static_cast<std::uint32_t>(bits[i / 8 + 1]) << 8);
+  for (; i + 16 <= n; i += 16) keep16(v + i, bits[i / 8] | static_cast<std::uint32_t>(bits[i / 8 + 1]) << 8);
   for (; i < n; ++i) v[i] = bit_at(bits, i) ? v[i] : 0.0f;
 }
 
@@ -100,7 +100,8 @@ __device__ inline void keep_lanes(float* v, const std::uint8_t* bits, std::int64
   for (int l = 0; l < kLanes; ++l) v[l] = bit_at(bits, first + l) ? v[l] : 0.0f;
 }
 
-/// Called by whole warps for 32 consecutive i that start at a multiple of 32; writes the bits of those below n.
+/// Called by whole warps for 32 consecutive i that start at a multiple of 32; writes the bits of those below
+/// n.
 __device__ inline void pack_bit(bool positive, std::int64_t i, std::int64_t n, std::uint8_t* bits) {
   const unsigned word = __ballot_sync(0xFFFFFFFFu, i < n && positive);
   if (i % 8 == 0 && i < n) bits[i / 8] = static_cast<std::uint8_t>(word >> (threadIdx.x % 32));

@@ -14,8 +14,9 @@ struct CalibrationBin {
   std::uint64_t confidence = 0;  ///< sum of confidences in units of 2^-32
 };
 
-/// bin_confidence: adds each row's top-label confidence to its bin of `bins` equal widths on [0, 1], closed on
-/// the right: a confidence of exactly b / bins belongs to the bin below it (Guo et al., ICML 2017).
+/// bin_confidence: adds each row's top-label confidence to its bin of `bins` equal widths on [0, 1], closed
+/// on the right: a confidence of exactly b / bins belongs to the bin below it (Guo et al., ICML 2017).
+/// A row whose softmax is NaN counts in the lowest bin, as wrong and with confidence 0.
 struct BinConfidence {
   const float* logits = nullptr;        ///< (rows, classes)
   const std::int32_t* label = nullptr;  ///< (rows); a negative label skips the row
@@ -26,7 +27,7 @@ struct BinConfidence {
 
 /// What a training epoch counts.
 struct TrainingTally {
-  double loss = 0;             ///< sum over samples
+  double loss = 0;  ///< sum over samples
   std::uint64_t correct = 0;
   std::uint64_t seen = 0;
 };

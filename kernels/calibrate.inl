@@ -57,6 +57,8 @@ void bin_confidence(const Queue& queue, const BinConfidence& args) {
   for_each_row(queue, args.rows, args.classes, BinRow{args});
 }
 
-void tally(const Queue& queue, const Tally& args) { for_each_row(queue, 1, args.rows, TallyBatch{args}); }
+void tally(const Queue& queue, const Tally& args) {
+  for_each_row(queue, 1, args.rows, TallyBatch{args});
+}
 
 INOCULA_END_TARGET

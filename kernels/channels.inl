@@ -7,7 +7,8 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-/// Elements of `to` that one team fills: its lines stay in the first-level cache while lane after lane is written.
+/// Elements of `to` that one team fills: its lines stay in the first-level cache while lane after lane is
+/// written.
 constexpr std::int64_t kCopyPiece = 4096;
 
 /// A stretch of pixels of one plane of `to`; its lanes may come from several planes of `from`.
@@ -34,7 +35,8 @@ struct CopyPixels {
       const std::int64_t block = source / from_block, lane = source - block * from_block;
       const std::int64_t together = from_block - lane < stop - c ? from_block - lane : stop - c;
       const std::int64_t from_plane = n * a.from_shape.blocks() + block;
-      const float* const from = a.from + from_plane * a.from_shape.plane_size() + first_pixel * from_block + lane;
+      const float* const from =
+          a.from + from_plane * a.from_shape.plane_size() + first_pixel * from_block + lane;
       float* const into = to + (c - first);
       if (together == 1) {
         team.each(pixels, [=](std::int64_t p) { into[p * to_block] = from[p * from_block]; });

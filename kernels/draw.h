@@ -16,12 +16,12 @@ namespace inocula {
 
 /// What a random number is drawn for. The values are part of every saved result: never renumber.
 enum class Draw : std::uint32_t {
-  weights = 1,      ///< initial weights; sample = parameter's index, element = position
-  shuffle = 2,      ///< order of an epoch; step = epoch, sample = image
-  augment = 3,      ///< flips and crops; element = which decision
-  start = 4,        ///< random start of an attack; step = optimizer step, sub = restart
-  target = 5,       ///< random target class of an attack
-  synthesis = 6,    ///< the built-in synthetic data
+  weights = 1,    ///< initial weights; sample = parameter's index, element = position
+  shuffle = 2,    ///< order of an epoch; step = epoch, sample = image
+  augment = 3,    ///< flips and crops; element = which decision
+  start = 4,      ///< random start of an attack; step = optimizer step, sub = restart
+  target = 5,     ///< random target class of an attack
+  synthesis = 6,  ///< the built-in synthetic data
 };
 
 }  // namespace inocula
@@ -44,7 +44,9 @@ INOCULA_HD inline std::uint32_t draw(std::uint64_t seed, Draw purpose, std::uint
 }
 
 /// Uniform on [0, 1): the upper 24 bits, every value a multiple of 2^-24.
-INOCULA_HD inline float uniform01(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+INOCULA_HD inline float uniform01(std::uint32_t word) {
+  return static_cast<float>(word >> 8) * 0x1p-24f;
+}
 
 /// Uniform on (-1, 1): 24 bits at odd multiples of 2^-24, symmetric about 0, never an endpoint.
 INOCULA_HD inline float uniform_signed(std::uint32_t word) {

@@ -3,7 +3,8 @@
 // On the CPU a launch is an OpenMP loop that the compiler vectorises; on the GPU a grid. A team's sum is
 // one fixed tree on every target: 16 lanes over pieces of 1024 elements, the pieces in order in double. Its
 // value depends on the row alone: not on threads, batch or target. The lanes add in the type that the summed
-// function returns: float where rounding of 1e-6 is welcome to speed, double where a promise rests on the sum.
+// function returns: float where rounding of 1e-6 is welcome to speed, double where a promise rests on the
+// sum.
 #pragma once
 
 #include <cstdint>
@@ -103,7 +104,9 @@ class Team {
   }
 
   /// True for exactly one member of the team: for a row's single results.
-  bool leads() const { return true; }
+  bool leads() const {
+    return true;
+  }
 
   /// What any member wrote before is seen by all members after.
   void barrier() const {}
@@ -113,8 +116,9 @@ class Team {
 template <class F>
 void for_each(const Queue& queue, std::int64_t n, F f) {
   // A private copy per thread: the compiler then sees that no store through f's pointers changes f itself.
-#pragma omp parallel for simd schedule(static) num_threads(queue.threads) firstprivate(f) \
-    if (parallel : n > kSerialElements)
+#pragma omp parallel for simd schedule(static) num_threads(queue.threads) \
+    firstprivate(f) if (parallel                                          \
+                        : n > kSerialElements)
   for (std::int64_t i = 0; i < n; ++i) f(i);
 }
 
@@ -122,8 +126,8 @@ void for_each(const Queue& queue, std::int64_t n, F f) {
 /// touches: small launches stay on the calling thread.
 template <class F>
 void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t row_cost, F f) {
-#pragma omp parallel for schedule(static) num_threads(queue.threads) firstprivate(f) \
-    if (rows > 1 && rows * row_cost > kSerialElements)
+#pragma omp parallel for schedule(static) num_threads(queue.threads) \
+    firstprivate(f) if (rows > 1 && rows * row_cost > kSerialElements)
   for (std::int64_t row = 0; row < rows; ++row) f(row, Team{});
 }
 
@@ -233,20 +237,27 @@ __global__ void __launch_bounds__(kRowThreads) for_each_row_grid(std::int64_t ro
   for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) f(row, Team{});
 }
 
+/// As many blocks as there is work for; a grid strides over the rest.
+inline unsigned grid_blocks(std::int64_t wanted) {
+  return static_cast<unsigned>(wanted < 65536 ? wanted : 65536);
+}
+
+// The formatter pulls the launch brackets apart.
+// clang-format off
 template <class F>
 void for_each(const Queue& queue, std::int64_t n, F f) {
   if (n == 0) return;
-  const std::int64_t blocks = (n + 255) / 256;
-  for_each_grid<<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), 256, 0,
-                  static_cast<cudaStream_t>(queue.stream)>>>(n, f);
+  const cudaStream_t stream = static_cast<cudaStream_t>(queue.stream);
+  for_each_grid<<<grid_blocks((n + 255) / 256), 256, 0, stream>>>(n, f);
 }
 
 template <class F>
 void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t /*row_cost*/, F f) {
   if (rows == 0) return;
-  for_each_row_grid<<<static_cast<unsigned>(rows < 65536 ? rows : 65536), kRowThreads, 0,
-                      static_cast<cudaStream_t>(queue.stream)>>>(rows, f);
+  const cudaStream_t stream = static_cast<cudaStream_t>(queue.stream);
+  for_each_row_grid<<<grid_blocks(rows), kRowThreads, 0, stream>>>(rows, f);
 }
+// clang-format on
 
 #endif
 

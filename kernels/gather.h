@@ -7,9 +7,12 @@
 
 namespace inocula {
 
-/// gather: x[n] = image[index[n]] / 255, channels first; flipped left to right with probability 1/2 where `flip`
-/// is set, and shifted by up to `shift` pixels each way with zeros moving in (a random crop of the padded image)
-/// where it is positive: functions of (seed, step, image). A negative index gives a black image with label 0.
+/// gather: x[n] = image[index[n]] / 255, channels first; flipped left to right with probability 1/2 where
+/// `flip` is set, then shifted by up to `shift` pixels each way with zeros moving in (a random crop of the
+/// padded image) where it is positive. A negative index gives a black image with label 0.
+///
+/// Both are functions of (seed, step, image) through draw4(seed, Draw::augment, 0, step, image, 0): bit 31 of
+/// word 0 flips, words 1 and 2 are the shifts down and to the right, uniform_below(2 shift + 1) - shift.
 struct Gather {
   const std::uint8_t* images = nullptr;      ///< (all, height, width, channels)
   const std::int32_t* all_labels = nullptr;  ///< (all)
@@ -24,9 +27,9 @@ struct Gather {
 
 /// mask_padding: the label of each real row, -1 where the index is negative.
 struct MaskPadding {
-  const std::int32_t* label = nullptr;   ///< (rows)
-  const std::int32_t* index = nullptr;   ///< (rows)
-  std::int32_t* masked = nullptr;        ///< (rows)
+  const std::int32_t* label = nullptr;  ///< (rows)
+  const std::int32_t* index = nullptr;  ///< (rows)
+  std::int32_t* masked = nullptr;       ///< (rows)
   std::int64_t rows = 0;
 };
 

@@ -43,7 +43,9 @@ struct GatherRow {
 
 struct MaskRow {
   MaskPadding a;
-  INOCULA_DEVICE void operator()(std::int64_t row) const { a.masked[row] = a.index[row] < 0 ? -1 : a.label[row]; }
+  INOCULA_DEVICE void operator()(std::int64_t row) const {
+    a.masked[row] = a.index[row] < 0 ? -1 : a.label[row];
+  }
 };
 
 }  // namespace
@@ -52,6 +54,8 @@ void gather(const Queue& queue, const Gather& args) {
   for_each_row(queue, args.rows, args.channels * args.height * args.width, GatherRow{args});
 }
 
-void mask_padding(const Queue& queue, const MaskPadding& args) { for_each(queue, args.rows, MaskRow{args}); }
+void mask_padding(const Queue& queue, const MaskPadding& args) {
+  for_each(queue, args.rows, MaskRow{args});
+}
 
 INOCULA_END_TARGET

@@ -12,9 +12,10 @@ inline constexpr int kMaxImageChannels = 4;
 /// image_gradient: backward-data of a convolution whose input is plain images of at most kMaxImageChannels
 /// channels: dx[n][c][y][x] = sum over taps and outputs of dy w. Vendors pad such inputs to a whole block.
 struct ImageGradient {
-  const float* dy = nullptr;       ///< planes of shape `out`
-  const float* weights = nullptr;  ///< (kernel_h, kernel_w, channels, blocks * block of `out`), zero in the padding
-  float* dx = nullptr;             ///< (batch, channels, height, width)
+  const float* dy = nullptr;  ///< planes of shape `out`
+  const float* weights =
+      nullptr;          ///< (kernel_h, kernel_w, channels, blocks * block of `out`), zero in the padding
+  float* dx = nullptr;  ///< (batch, channels, height, width)
   PlaneShape out;
   std::int64_t channels = 0, height = 0, width = 0;  ///< of the images
   std::int64_t kernel_h = 1, kernel_w = 1;

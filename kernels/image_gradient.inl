@@ -8,8 +8,8 @@ INOCULA_BEGIN_TARGET
 namespace {
 
 /// Where output pixel `position / stride` touches input `at` through tap `k`; -1 where it does not.
-INOCULA_DEVICE inline std::int64_t touching(std::int64_t at, std::int64_t k, std::int64_t pad, std::int64_t dilation,
-                                            std::int64_t stride, std::int64_t extent) {
+INOCULA_DEVICE inline std::int64_t touching(std::int64_t at, std::int64_t k, std::int64_t pad,
+                                            std::int64_t dilation, std::int64_t stride, std::int64_t extent) {
   const std::int64_t position = at + pad - k * dilation;
   if (stride == 1) return position >= 0 && position < extent ? position : -1;
   if (position < 0 || position % stride != 0 || position / stride >= extent) return -1;
@@ -31,7 +31,8 @@ struct ImageGradientRow {
         const std::int64_t ox = touching(x, kw, a.pad_w, a.dilation_w, a.stride_w, a.out.width);
         if (ox < 0) continue;
         const float* w = a.weights + ((kh * a.kernel_w + kw) * a.channels + c) * padded;
-        const float* d = a.dy + n * a.out.blocks() * a.out.plane_size() + (oy * a.out.width + ox) * a.out.block;
+        const float* d =
+            a.dy + n * a.out.blocks() * a.out.plane_size() + (oy * a.out.width + ox) * a.out.block;
         // A plane's block holds several of ours where the layout is channels-last.
         for (std::int64_t plane = 0; plane < a.out.blocks(); ++plane, d += a.out.plane_size())
           for (std::int64_t first = 0; first < a.out.block; first += kBlock, w += kBlock)

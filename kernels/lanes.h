@@ -24,7 +24,8 @@ inline constexpr int kLaneChunk = 32;
 
 #if !defined(__CUDACC__)
 
-/// Covers every (o, i), o in [0, outer), i in [0, inner), by calls f(LaneCount<k>{}, o, i) for lanes i … i + k - 1.
+/// Covers every (o, i), o in [0, outer), i in [0, inner), by calls f(LaneCount<k>{}, o, i): k elements from i
+/// on.
 template <class F>
 void each_lanes(const Team&, std::int64_t outer, std::int64_t inner, F&& f) {
   for (std::int64_t o = 0; o < outer; ++o) {
@@ -75,15 +76,18 @@ void sum_fixed_lanes(int lanes, std::int64_t n, const Done& done, const F&... f)
   }
 }
 
-/// For each lane l in [0, lanes), lanes <= 16, sums one or two functions f(i, l) over i in [0, n) by a fixed tree
-/// (chunks of 32 in float, the chunks in order in double) and hands the sums to done(l, double…).
+/// For each lane l in [0, lanes), lanes <= 16, sums one or two functions f(i, l) over i in [0, n) by a fixed
+/// tree (chunks of 32 in float, the chunks in order in double) and hands the sums to done(l, double…).
 template <class Done, class... F>
 void sum_lanes(const Team&, int lanes, std::int64_t n, const Done& done, const F&... f) {
   static_assert(sizeof...(F) == 1 || sizeof...(F) == 2);
   switch (lanes) {
-    case 16: return sum_fixed_lanes<16>(16, n, done, f...);
-    case 8: return sum_fixed_lanes<8>(8, n, done, f...);
-    default: return sum_fixed_lanes<kMaxLanes>(lanes, n, done, f...);
+    case 16:
+      return sum_fixed_lanes<16>(16, n, done, f...);
+    case 8:
+      return sum_fixed_lanes<8>(8, n, done, f...);
+    default:
+      return sum_fixed_lanes<kMaxLanes>(lanes, n, done, f...);
   }
 }
 

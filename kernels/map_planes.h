@@ -1,4 +1,5 @@
-// A map over activations whose coefficients belong to channels, with its sign bits packed or let pass by bits.
+// A map over activations whose coefficients belong to channels, with its sign bits packed or let pass by
+// bits.
 //
 // The activation is cut into pieces of 2048 elements whatever its layout: work is even over threads for any
 // shape, and a piece is still in the first-level cache when its bits are packed.
@@ -49,10 +50,17 @@ struct MapPlanes {
       const std::int64_t n = plane / blocks;
       const std::int64_t c = (plane - n * blocks) * shape.block;
       switch (shape.block) {
-        case 1: run<1>(begin, end, n, c); break;
-        case 8: run<8>(begin, end, n, c); break;
-        case 16: run<16>(begin, end, n, c); break;
-        default: run_pixels(begin, end, plane * plane_size, n, c);
+        case 1:
+          run<1>(begin, end, n, c);
+          break;
+        case 8:
+          run<8>(begin, end, n, c);
+          break;
+        case 16:
+          run<16>(begin, end, n, c);
+          break;
+        default:
+          run_pixels(begin, end, plane * plane_size, n, c);
       }
       begin = end;
     }
@@ -119,7 +127,8 @@ struct MapPlanes {
         const std::uint32_t in_plane = offset - skipped * static_cast<std::uint32_t>(plane_size);
         const std::uint32_t plane = static_cast<std::uint32_t>(first_plane) + skipped;
         const std::uint32_t n = plane / static_cast<std::uint32_t>(blocks);
-        const std::int64_t c = (plane - n * blocks) * shape.block + in_plane % static_cast<std::uint32_t>(shape.block);
+        const std::int64_t c =
+            (plane - n * blocks) * shape.block + in_plane % static_cast<std::uint32_t>(shape.block);
         v = body(i, body.coefficients(n, c));
         if (keep != nullptr && !bit_at(keep, i)) v = 0;
         to[i] = v;

@@ -9,21 +9,21 @@ namespace inocula {
 struct PerturbationNorm {
   double linf = 0;
   double l2 = 0;
-  double l0 = 0;   ///< pixels that differ, each channel counted
+  double l0 = 0;                   ///< pixels that differ, each channel counted
   double lowest = 0, highest = 0;  ///< range of the adversarial image
 };
 
 /// measure_perturbation: one result a row.
 struct MeasurePerturbation {
-  const float* x = nullptr;      ///< (rows, cols)
-  const float* clean = nullptr;  ///< (rows, cols)
+  const float* x = nullptr;          ///< (rows, cols)
+  const float* clean = nullptr;      ///< (rows, cols)
   PerturbationNorm* norm = nullptr;  ///< (rows)
   std::int64_t rows = 0, cols = 0;
 };
 
 /// count_zero_gradients: adds to *zeros the rows whose gradient is 0 everywhere: an attack cannot move them.
 struct CountZeroGradients {
-  const float* gradient = nullptr;  ///< (rows, cols)
+  const float* gradient = nullptr;       ///< (rows, cols)
   const std::int32_t* sample = nullptr;  ///< (rows); rows with a negative index are padding and not counted
   std::uint64_t* zeros = nullptr;
   std::uint64_t* total = nullptr;

@@ -2,8 +2,9 @@
 //
 // Ioffe and Szegedy, "Batch normalization", ICML 2015; PyTorch's conventions: variance biased in the
 // normalisation and unbiased in the running estimate, running <- (1 - momentum) running + momentum batch.
-// Sums run over a plane in float, over samples in double and in order (Chan, Golub, LeVeque 1979): they
-// depend neither on threads nor on the target. The normalised value itself is written by `affine`.
+// Sums run over a plane in float, over samples in double and in order (Chan, Golub, LeVeque 1979), those of x
+// as differences from the channel's first value: they depend neither on threads nor on the target, and a
+// large mean costs no digits. The normalised value itself is written by `affine`.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@ namespace inocula {
 
 /// Channel vectors hold blocks * block floats; their padding is zero and stays zero.
 ///
-/// batch_statistics: mean, rstd = 1 / sqrt(var + eps), and from them scale = gamma rstd, shift = beta - mean scale.
+/// batch_statistics: mean, rstd = 1 / sqrt(var + eps), and from them scale = gamma rstd, shift = beta - mean
+/// scale.
 struct BatchStatistics {
   const float* x = nullptr;
   const float* gamma = nullptr;
@@ -46,8 +48,8 @@ struct FoldNorm {
   float eps = 1e-5f;
 };
 
-/// norm_gradient_sums: sum_dy[c] and sum_dy_xhat[c] over batch and pixels, xhat = (x - mean) rstd. They are the
-/// gradients of beta and gamma, added to dbeta and dgamma where those are given.
+/// norm_gradient_sums: sum_dy[c] and sum_dy_xhat[c] over batch and pixels, xhat = (x - mean) rstd. They are
+/// the gradients of beta and gamma, added to dbeta and dgamma where those are given.
 struct NormGradientSums {
   const float* x = nullptr;
   const float* dy = nullptr;
@@ -62,7 +64,8 @@ struct NormGradientSums {
 };
 
 /// norm_backward: through batch statistics, dx = scale (dy - sum_dy / m - xhat sum_dy_xhat / m) with
-/// m = batch * pixels; plus `add`, masked by `positive`. Through frozen statistics dx = scale dy: join_gradient.
+/// m = batch * pixels; plus `add`, masked by `positive`. Through frozen statistics dx = scale dy:
+/// join_gradient.
 struct NormBackward {
   const float* x = nullptr;
   const float* dy = nullptr;

@@ -7,8 +7,8 @@
 
 namespace inocula {
 
-/// sgd: g <- g + decay p; v <- momentum v + g; p <- p - lr (nesterov ? g + momentum v : v). torch.optim.SGD with
-/// dampening 0; velocity starts at 0. The learning rate is state->learning_rate.
+/// sgd: g <- g + decay p; v <- momentum v + g; p <- p - lr (nesterov ? g + momentum v : v). torch.optim.SGD
+/// with dampening 0; velocity starts at 0. The learning rate is state->learning_rate.
 struct Sgd {
   float* param = nullptr;
   const float* gradient = nullptr;
@@ -20,8 +20,8 @@ struct Sgd {
   std::int32_t nesterov = 0;
 };
 
-/// adam: torch.optim.Adam: g <- g + decay p; m, v running means; p <- p - lr / c1 * m / (sqrt(v / c2) + eps), the
-/// corrections c1, c2 from `state`. Kingma and Ba, ICLR 2015.
+/// adam: torch.optim.Adam: g <- g + decay p; m, v running means; p <- p - lr / c1 * m / (sqrt(v / c2) + eps),
+/// the corrections c1, c2 from `state`. Kingma and Ba, ICLR 2015.
 struct Adam {
   float* param = nullptr;
   const float* gradient = nullptr;
@@ -41,7 +41,8 @@ struct Fill {
   float value = 0;
 };
 
-/// scale_rows: to[r][i] = from[r][i] scale[r]: a convolution's weights with the frozen norm's scale folded in.
+/// scale_rows: to[r][i] = from[r][i] scale[r]: a convolution's weights with the frozen norm's scale folded
+/// in.
 struct ScaleRows {
   const float* from = nullptr;
   const float* scale = nullptr;  ///< (rows)

@@ -79,7 +79,9 @@ struct ScaleRow {
   }
 };
 
-std::int64_t update_pieces(std::int64_t size) { return (size + kUpdatePiece - 1) / kUpdatePiece; }
+std::int64_t update_pieces(std::int64_t size) {
+  return (size + kUpdatePiece - 1) / kUpdatePiece;
+}
 
 }  // namespace
 

@@ -14,12 +14,13 @@ struct PgdStep {
   const float* gradient = nullptr;  ///< (rows, cols)
   const float* clean = nullptr;     ///< (rows, cols), in [lo, hi]
   std::int64_t rows = 0, cols = 0;
-  float alpha = 0;      ///< step length in pixel units, signed: negative descends (targeted attacks)
-  float eps = 0;        ///< radius of the ball in pixel units
-  float lo = 0, hi = 1; ///< pixel range
+  float alpha = 0;       ///< step length in pixel units, signed: negative descends (targeted attacks)
+  float eps = 0;         ///< radius of the ball in pixel units
+  float lo = 0, hi = 1;  ///< pixel range
 };
 /// pgd_step_linf: x <- clip(project(x + alpha sign(g))), sign(0) = 0; a NaN gradient leaves its pixel.
 /// pgd_step_l2:   x <- clip(project(x + alpha g / ||g||_2)), norms per sample and free of overflow and
-///                underflow; a gradient that is nowhere above 1e-37 in magnitude moves nothing.
+///                underflow; a gradient that is nowhere above 1e-37 in magnitude, or somewhere infinite,
+///                moves nothing, and a NaN in it counts as 0.
 
 }  // namespace inocula

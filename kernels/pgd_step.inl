@@ -28,7 +28,8 @@ struct StepL2 {
     const float* g = a.gradient + row * a.cols;
     const float* clean = a.clean + row * a.cols;
     float* x = a.x + row * a.cols;
-    // Confident networks give gradients of 1e-30, whose squares are 0 in float: measure in units of the largest.
+    // Confident networks give gradients of 1e-30, whose squares are 0 in float: measure in units of the
+    // largest.
     const float peak = team.largest(a.cols, 0.0f, [=](std::int64_t i) { return fabsf(g[i]); });
     const float unit = peak > kSmallestGradient ? 1.0f / peak : 0.0f;
     const auto direction = [=](std::int64_t i) {

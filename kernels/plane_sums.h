@@ -40,11 +40,11 @@ INOCULA_HD inline PlaneLanes plane_lanes(const PlaneShape& shape, std::int64_t r
   return part;
 }
 
-/// Sums one or two functions f(i, l), floats, over the elements i of each lane l's channel in this plane by a fixed
-/// tree, and calls done(l, double…); the whole team sees afterwards what `done` wrote.
+/// Sums one or two functions f(i, l), floats, over the elements i of each lane l's channel in this plane by a
+/// fixed tree, and calls done(l, double…); the whole team sees afterwards what `done` wrote.
 template <class Done, class... F>
-INOCULA_DEVICE void sum_plane(const Team& team, const PlaneShape& shape, const PlaneLanes& part, const Done& done,
-                              const F&... f) {
+INOCULA_DEVICE void sum_plane(const Team& team, const PlaneShape& shape, const PlaneLanes& part,
+                              const Done& done, const F&... f) {
   const std::int64_t offset = part.offset;
   if (shape.block == 1) {
     const std::int64_t pixels = shape.pixels();

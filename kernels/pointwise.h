@@ -16,11 +16,11 @@ enum class Activation : std::int32_t { none, relu };
 /// positive[i / 8] is set. Padding channels of y become 0 (with null scale and shift x's zeros pass through).
 struct Affine {
   const float* x = nullptr;
-  const float* scale = nullptr;     ///< (blocks * block), zero in the padding; null means 1
-  const float* shift = nullptr;     ///< (blocks * block), zero in the padding; null means 0
-  const float* residual = nullptr;  ///< like x; may be null
-  float* y = nullptr;               ///< like x; may be x itself
-  std::uint8_t* positive = nullptr; ///< (size / 8, rounded up) sign bits of y; may be null
+  const float* scale = nullptr;      ///< (blocks * block), zero in the padding; null means 1
+  const float* shift = nullptr;      ///< (blocks * block), zero in the padding; null means 0
+  const float* residual = nullptr;   ///< like x; may be null
+  float* y = nullptr;                ///< like x; may be x itself
+  std::uint8_t* positive = nullptr;  ///< (size / 8, rounded up) sign bits of y; may be null
   PlaneShape shape;
   Activation activation = Activation::none;
 };
@@ -32,14 +32,14 @@ struct PackPositive {
   std::int64_t size = 0;
 };
 
-/// join_gradient: dx = (scale[c] dy + add) where `positive` is set, 0 elsewhere: the sum of the gradients that
-/// reach a value, masked by the ReLU that made the value.
+/// join_gradient: dx = (scale[c] dy + add) where `positive` is set, 0 elsewhere: the sum of the gradients
+/// that reach a value, masked by the ReLU that made the value.
 struct JoinGradient {
   const float* dy = nullptr;
-  const float* scale = nullptr;             ///< null means 1
-  const float* add = nullptr;               ///< like dy; may be null
-  const std::uint8_t* positive = nullptr;   ///< null means all set
-  float* dx = nullptr;                      ///< like dy; may be dy or add itself
+  const float* scale = nullptr;            ///< null means 1
+  const float* add = nullptr;              ///< like dy; may be null
+  const std::uint8_t* positive = nullptr;  ///< null means all set
+  float* dx = nullptr;                     ///< like dy; may be dy or add itself
   PlaneShape shape;
 };
 

@@ -14,7 +14,8 @@ struct PoolWindow {
 };
 
 /// max_pool: PyTorch's MaxPool2d without ceil mode or dilation. `arg` holds for each output which cell of its
-/// window won, row-major (the first among equals; a NaN wins): at most 256 cells a window.
+/// window won, row-major (the first among equals; a NaN wins, the last of them): at most
+/// 256 cells a window.
 struct MaxPool {
   const float* x = nullptr;
   float* y = nullptr;
@@ -42,10 +43,11 @@ struct AveragePool {
   PoolWindow window;
 };
 
+/// average_pool_backward: each input collects its share of dy; plus `add`, masked by `positive`.
 struct AveragePoolBackward {
   const float* dy = nullptr;
-  const float* add = nullptr;
-  const std::uint8_t* positive = nullptr;
+  const float* add = nullptr;              ///< like dx; may be null
+  const std::uint8_t* positive = nullptr;  ///< for dx; may be null
   float* dx = nullptr;
   PlaneShape in, out;
   PoolWindow window;

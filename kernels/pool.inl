@@ -18,7 +18,8 @@ struct Range {
   std::int64_t begin, end;
 };
 
-/// Inputs inside the image that output o's window covers; `start` is the window's first, perhaps in the padding.
+/// Inputs inside the image that output o's window covers; `start` is the window's first, perhaps in the
+/// padding.
 INOCULA_HD inline Range covered(std::int64_t start, std::int64_t kernel, std::int64_t inputs) {
   return {start > 0 ? start : 0, start + kernel < inputs ? start + kernel : inputs};
 }
@@ -77,11 +78,14 @@ struct MaxPoolLine {
 
 /// dx from the gradient through the pool, what else reached x, and x's sign.
 template <int kLanes>
-INOCULA_DEVICE void store_gradient(float* sum, const float* add, const std::uint8_t* positive, float* dx,
-                                   std::int64_t at) {
-  if (add != nullptr)
+INOCULA_DEVICE inline void store_gradient(float* sum, const float* add, const std::uint8_t* positive,
+                                          float* dx, std::int64_t at) {
+  if (add != nullptr) {
+#pragma omp simd
     for (int l = 0; l < kLanes; ++l) sum[l] += add[at + l];
+  }
   if (positive != nullptr) keep_lanes<kLanes>(sum, positive, at);
+#pragma omp simd
   for (int l = 0; l < kLanes; ++l) dx[at + l] = sum[l];
 }
 
@@ -105,12 +109,14 @@ struct MaxPoolBackwardLine {
       float sum[kLanes] = {};
       for (std::int64_t oy = rows.begin; oy < rows.end; ++oy) {
         for (std::int64_t ox = cols.begin; ox < cols.end; ++ox) {
-          const std::int64_t cell =
-              (iy - (oy * w.stride_h - w.pad_h)) * w.kernel_w + (ix - (ox * w.stride_w - w.pad_w));
+          const std::int32_t cell = static_cast<std::int32_t>(
+              (iy - (oy * w.stride_h - w.pad_h)) * w.kernel_w + (ix - (ox * w.stride_w - w.pad_w)));
           const std::int64_t at = (oy * out_width + ox) * block + lane;
+          // Widened first: a comparison of bytes would hold the floats to bytes' vectors.
+          std::int32_t won[kLanes];
+          for (int l = 0; l < kLanes; ++l) won[l] = arg[at + l];
 #pragma omp simd
-          for (int l = 0; l < kLanes; ++l)
-            sum[l] += arg[at + l] == static_cast<std::int32_t>(cell) ? dy[at + l] : 0.0f;
+          for (int l = 0; l < kLanes; ++l) sum[l] += won[l] == cell ? dy[at + l] : 0.0f;
         }
       }
       store_gradient<kLanes>(sum, add, positive, dx, line_begin + ix * block + lane);
@@ -224,15 +230,18 @@ std::int64_t line_cost(const PlaneShape& side, const PoolWindow& window) {
 }  // namespace
 
 void max_pool(const Queue& queue, const MaxPool& args) {
-  for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window), MaxPoolLine{args});
+  for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window),
+               MaxPoolLine{args});
 }
 
 void max_pool_backward(const Queue& queue, const MaxPoolBackward& args) {
-  for_each_row(queue, args.in.planes() * args.in.height, line_cost(args.in, args.window), MaxPoolBackwardLine{args});
+  for_each_row(queue, args.in.planes() * args.in.height, line_cost(args.in, args.window),
+               MaxPoolBackwardLine{args});
 }
 
 void average_pool(const Queue& queue, const AveragePool& args) {
-  for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window), AveragePoolLine{args});
+  for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window),
+               AveragePoolLine{args});
 }
 
 void average_pool_backward(const Queue& queue, const AveragePoolBackward& args) {

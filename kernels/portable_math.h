@@ -1,7 +1,7 @@
 // Exponential, logarithm, sine and cosine that are the same to the bit on every target.
 //
-// libm's differ between CPU and GPU in the last bit; series of additions, multiplications and divisions, which
-// IEEE 754 rounds alike everywhere (contraction is off on both compilers), do not.
+// libm's differ between CPU and GPU in the last bit; series of additions, multiplications and divisions,
+// which IEEE 754 rounds alike everywhere (contraction is off on both compilers), do not.
 #pragma once
 
 #include <cmath>

@@ -35,7 +35,9 @@ INOCULA_HD inline float add_towards(float clean, float delta) {
 }
 
 /// y moved into [lo, hi]; a NaN stays.
-INOCULA_HD inline float clip(float y, float lo, float hi) { return y < lo ? lo : (y > hi ? hi : y); }
+INOCULA_HD inline float clip(float y, float lo, float hi) {
+  return y < lo ? lo : (y > hi ? hi : y);
+}
 
 /// y projected to the L-infinity ball of radius eps around clean, then to [lo, hi].
 INOCULA_HD inline float project_linf(float y, float clean, float eps, float lo, float hi) {
@@ -44,14 +46,14 @@ INOCULA_HD inline float project_linf(float y, float clean, float eps, float lo, 
   return clip(y, ball_lo > lo ? ball_lo : lo, ball_hi < hi ? ball_hi : hi);
 }
 
-/// Whether a difference of squared norm `squares`, summed in double, is inside the L2 ball whatever the sum's own
-/// rounding did.
+/// Whether a difference of squared norm `squares`, summed in double, is inside the L2 ball whatever the sum's
+/// own rounding did.
 INOCULA_HD inline bool in_l2_ball(double squares, float eps) {
   return squares <= static_cast<double>(eps) * eps * (1.0 - 0x1p-40);
 }
 
-/// A factor of eps / norm lies this far below 1, so that rounding the differences, the factor and the products to
-/// float (2^-24 each) cannot leave the ball.
+/// A factor of eps / norm lies this far below 1, so that rounding the differences, the factor and the
+/// products to float (2^-24 each) cannot leave the ball.
 inline constexpr double kInsideBall = 1.0 - 0x1p-21;
 
 /// Factor that brings a difference of squared norm `squares` outside the L2 ball into it.

@@ -5,8 +5,8 @@
 
 namespace inocula {
 
-/// fma_chains: `chains` independent chains of `length` dependent fused multiply-adds on kFmaLanes floats each, from
-/// registers; 2 * kFmaLanes * kFmaChains * length * tasks operations in all.
+/// fma_chains: `chains` independent chains of `length` dependent fused multiply-adds on kFmaLanes floats
+/// each, from registers; 2 * kFmaLanes * kFmaChains * length * tasks operations in all.
 inline constexpr int kFmaLanes = 16;
 inline constexpr int kFmaChains = 12;
 

@@ -43,6 +43,8 @@ void fma_chains(const Queue& queue, const FmaChains& args) {
   for_each_row(queue, args.tasks, args.length, FmaTask{args});
 }
 
-void copy_floats(const Queue& queue, const CopyFloats& args) { for_each(queue, args.size, CopyEach{args}); }
+void copy_floats(const Queue& queue, const CopyFloats& args) {
+  for_each(queue, args.size, CopyEach{args});
+}
 
 INOCULA_END_TARGET

@@ -9,7 +9,8 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-/// Rows hold few classes, so all of it is done in double: cheap, and right to the last bit of the float results.
+/// Rows hold few classes, so all of it is done in double: cheap, and right to the last bit of the float
+/// results.
 struct SoftmaxCeRow {
   SoftmaxCe a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {

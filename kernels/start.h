@@ -8,8 +8,8 @@
 namespace inocula {
 
 struct RandomStart {
-  float* x = nullptr;                  ///< (rows, cols), written
-  const float* clean = nullptr;        ///< (rows, cols)
+  float* x = nullptr;                    ///< (rows, cols), written
+  const float* clean = nullptr;          ///< (rows, cols)
   const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
   std::int64_t rows = 0, cols = 0;
@@ -23,8 +23,8 @@ struct NextRestart {
 
 /// start_uniform_linf: clip(clean + U(-eps, eps)), per pixel.
 /// start_uniform_l2:   clip(clean + z), z uniform in the L2 ball: of cols + 2 normals, normalised, the first
-///                     cols (Voelker, Gosmann, Stewart, "Efficiently sampling vectors and coordinates from the
-///                     n-sphere and n-ball", 2017).
+///                     cols (Voelker, Gosmann, Stewart, "Efficiently sampling vectors and coordinates from
+///                     the n-sphere and n-ball", 2017).
 /// start_sphere_l2:    clip(clean + eps u), u uniform on the unit sphere.
 
 }  // namespace inocula

@@ -48,8 +48,8 @@ struct UniformLinf {
   }
 };
 
-/// clip(clean + radius z / ||z||), z standard normal in `dimensions` >= cols dimensions of which the first cols
-/// are used: with none to spare a point on the sphere, with two to spare one uniform in the ball.
+/// clip(clean + radius z / ||z||), z standard normal in `dimensions` >= cols dimensions of which the first
+/// cols are used: with none to spare a point on the sphere, with two to spare one uniform in the ball.
 template <int kSpare>
 struct NormalL2 {
   RandomStart a;
@@ -73,9 +73,7 @@ struct NormalL2 {
     }
     const float unit = squares > 0 ? shrink_to_l2(squares, a.eps) : 0.0f;
     const float lo = a.lo, hi = a.hi;
-    team.each(cols, [=](std::int64_t i) {
-      x[i] = clip(add_towards(clean[i], unit * x[i]), lo, hi);
-    });
+    team.each(cols, [=](std::int64_t i) { x[i] = clip(add_towards(clean[i], unit * x[i]), lo, hi); });
   }
 };
 
@@ -101,6 +99,8 @@ void start_sphere_l2(const Queue& queue, const RandomStart& args) {
   for_each_row(queue, args.rows, args.cols * kDrawCost, NormalL2<0>{args});
 }
 
-void next_restart(const Queue& queue, const NextRestart& args) { for_each(queue, 1, Advance{args}); }
+void next_restart(const Queue& queue, const NextRestart& args) {
+  for_each(queue, 1, Advance{args});
+}
 
 INOCULA_END_TARGET

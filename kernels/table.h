@@ -20,46 +20,46 @@
 #include "kernels/targets.h"
 
 /// X(function, argument struct): to add a kernel, write its header and body, and one line here.
-#define INOCULA_KERNELS(X)                                     \
-  X(pgd_step_linf, PgdStep)                                    \
-  X(pgd_step_l2, PgdStep)                                      \
-  X(start_uniform_linf, RandomStart)                           \
-  X(start_uniform_l2, RandomStart)                             \
-  X(start_sphere_l2, RandomStart)                              \
-  X(next_restart, NextRestart)                                 \
-  X(keep_best, KeepBest)                                       \
-  X(softmax_ce, SoftmaxCe)                                     \
-  X(choose_target, ChooseTarget)                               \
-  X(judge, Judge)                                              \
-  X(affine, Affine)                                            \
-  X(pack_positive, PackPositive)                               \
-  X(join_gradient, JoinGradient)                               \
-  X(batch_statistics, BatchStatistics)                         \
-  X(fold_norm, FoldNorm)                                       \
-  X(norm_gradient_sums, NormGradientSums)                      \
-  X(norm_backward, NormBackward)                               \
-  X(max_pool, MaxPool)                                         \
-  X(max_pool_backward, MaxPoolBackward)                        \
-  X(average_pool, AveragePool)                                 \
-  X(average_pool_backward, AveragePoolBackward)                \
-  X(global_average_pool, GlobalAveragePool)                    \
-  X(global_average_pool_backward, GlobalAveragePoolBackward)   \
-  X(image_gradient, ImageGradient)                             \
-  X(copy_channels, CopyChannels)                               \
-  X(linear_forward, LinearForward)                             \
-  X(linear_backward_data, LinearBackwardData)                  \
-  X(linear_backward_params, LinearBackwardParams)              \
-  X(sgd, Sgd)                                                  \
-  X(adam, Adam)                                                \
-  X(fill, Fill)                                                \
-  X(scale_rows, ScaleRows)                                     \
-  X(bin_confidence, BinConfidence)                             \
-  X(tally, Tally)                                              \
-  X(gather, Gather)                                            \
-  X(mask_padding, MaskPadding)                                 \
-  X(measure_perturbation, MeasurePerturbation)                 \
-  X(fma_chains, FmaChains)                                     \
-  X(copy_floats, CopyFloats)                                   \
+#define INOCULA_KERNELS(X)                                   \
+  X(pgd_step_linf, PgdStep)                                  \
+  X(pgd_step_l2, PgdStep)                                    \
+  X(start_uniform_linf, RandomStart)                         \
+  X(start_uniform_l2, RandomStart)                           \
+  X(start_sphere_l2, RandomStart)                            \
+  X(next_restart, NextRestart)                               \
+  X(keep_best, KeepBest)                                     \
+  X(softmax_ce, SoftmaxCe)                                   \
+  X(choose_target, ChooseTarget)                             \
+  X(judge, Judge)                                            \
+  X(affine, Affine)                                          \
+  X(pack_positive, PackPositive)                             \
+  X(join_gradient, JoinGradient)                             \
+  X(batch_statistics, BatchStatistics)                       \
+  X(fold_norm, FoldNorm)                                     \
+  X(norm_gradient_sums, NormGradientSums)                    \
+  X(norm_backward, NormBackward)                             \
+  X(max_pool, MaxPool)                                       \
+  X(max_pool_backward, MaxPoolBackward)                      \
+  X(average_pool, AveragePool)                               \
+  X(average_pool_backward, AveragePoolBackward)              \
+  X(global_average_pool, GlobalAveragePool)                  \
+  X(global_average_pool_backward, GlobalAveragePoolBackward) \
+  X(image_gradient, ImageGradient)                           \
+  X(copy_channels, CopyChannels)                             \
+  X(linear_forward, LinearForward)                           \
+  X(linear_backward_data, LinearBackwardData)                \
+  X(linear_backward_params, LinearBackwardParams)            \
+  X(sgd, Sgd)                                                \
+  X(adam, Adam)                                              \
+  X(fill, Fill)                                              \
+  X(scale_rows, ScaleRows)                                   \
+  X(bin_confidence, BinConfidence)                           \
+  X(tally, Tally)                                            \
+  X(gather, Gather)                                          \
+  X(mask_padding, MaskPadding)                               \
+  X(measure_perturbation, MeasurePerturbation)               \
+  X(fma_chains, FmaChains)                                   \
+  X(copy_floats, CopyFloats)                                 \
   X(count_zero_gradients, CountZeroGradients)
 
 namespace inocula {

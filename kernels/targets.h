@@ -15,18 +15,18 @@ enum class TargetRule : std::int32_t {
 
 /// choose_target: the class that each sample shall be taken for.
 struct ChooseTarget {
-  const float* logits = nullptr;          ///< (rows, classes), of the clean images; read by least_likely
-  const std::int32_t* label = nullptr;    ///< (rows); read by random
-  const std::int32_t* sample = nullptr;   ///< (rows): index of the image in its data set
+  const float* logits = nullptr;         ///< (rows, classes), of the clean images; read by least_likely
+  const std::int32_t* label = nullptr;   ///< (rows); read by random
+  const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
-  std::int32_t* target = nullptr;         ///< (rows), written
+  std::int32_t* target = nullptr;  ///< (rows), written
   std::int64_t rows = 0, classes = 0;
   TargetRule rule = TargetRule::given;
   std::int32_t given = 0;
 };
 
-/// judge: score and hit of an attack's candidates. Untargeted (target null): score = loss, hit = predicted is not
-/// the label. Targeted: score = -loss, hit = predicted is the target.
+/// judge: score and hit of an attack's candidates. Untargeted (target null): score = loss, hit = predicted is
+/// not the label. Targeted: score = -loss, hit = predicted is the target.
 struct Judge {
   const float* loss = nullptr;              ///< (rows), cross-entropy against `aim`
   const std::int32_t* predicted = nullptr;  ///< (rows)

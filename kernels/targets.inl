@@ -21,9 +21,12 @@ struct ChooseRow {
  private:
   INOCULA_DEVICE std::int64_t choose(std::int64_t row, const Team& team) const {
     switch (a.rule) {
-      case TargetRule::least_likely: return least_likely(a.logits + row * a.classes, team);
-      case TargetRule::random: return other_than(a.label[row], static_cast<std::uint32_t>(a.sample[row]));
-      case TargetRule::given: break;
+      case TargetRule::least_likely:
+        return least_likely(a.logits + row * a.classes, team);
+      case TargetRule::random:
+        return other_than(a.label[row], static_cast<std::uint32_t>(a.sample[row]));
+      case TargetRule::given:
+        break;
     }
     return a.given;
   }
@@ -57,6 +60,8 @@ void choose_target(const Queue& queue, const ChooseTarget& args) {
   for_each_row(queue, args.rows, args.classes, ChooseRow{args});
 }
 
-void judge(const Queue& queue, const Judge& args) { for_each(queue, args.rows, JudgeElement{args}); }
+void judge(const Queue& queue, const Judge& args) {
+  for_each(queue, args.rows, JudgeElement{args});
+}
 
 INOCULA_END_TARGET

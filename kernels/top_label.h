@@ -13,12 +13,14 @@ INOCULA_BEGIN_TARGET
 struct TopLabel {
   float logit = 0;
   std::int64_t index = 0;  ///< the lowest among equals; 0 where every logit is NaN
-  /// Sum of exp(z_j - logit) over the other classes: the softmax's denominator less 1, so that a confident row
-  /// keeps all its digits. NaN where a logit is NaN or the largest is infinite.
+  /// Sum of exp(z_j - logit) over the other classes: the softmax's denominator less 1, so that a confident
+  /// row keeps all its digits. NaN where a logit is NaN or the largest is infinite.
   double others = 0;
 };
 
-INOCULA_DEVICE inline double exp_below(float z, float top) { return portable_exp(static_cast<double>(z) - top); }
+INOCULA_DEVICE inline double exp_below(float z, float top) {
+  return portable_exp(static_cast<double>(z) - top);
+}
 
 INOCULA_DEVICE inline TopLabel find_top_label(const Team& team, const float* z, std::int64_t classes) {
   TopLabel top;

@@ -7,7 +7,7 @@ namespace inocula {
 
 Reads NormLayer::reads(Pass pass) const {
   if (pass == Pass::forward) return {.input = true, .parameters = true};
-  if (spec_.mode == NormMode::frozen) return {};  // the scale was prepared from the parameters
+  if (spec_.mode == NormMode::frozen) return {.parameters = true};  // as the scale that was prepared from them
   return {.input = true, .kept = true};
 }
 

@@ -31,7 +31,7 @@ class NormalizeLayer final : public Layer {
  public:
   NormalizeLayer(const Device& device, const std::vector<float>& mean, const std::vector<float>& std);
 
-  Reads reads(Pass pass) const override { return {.input = pass == Pass::forward}; }
+  Reads reads(Pass pass) const override { return {.input = pass == Pass::forward, .parameters = true}; }
   void prepare(Recorder& r, ParameterTensors& p) override;
   void forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) override;
   Tensor backward_data(Recorder& r, ParameterTensors& p, LayerTrace& trace, std::size_t input,

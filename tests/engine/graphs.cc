@@ -38,7 +38,9 @@ struct Builder {
   Value conv(std::int64_t channels, const ConvWindow& window, std::int64_t groups = 1, bool bias = false) {
     return add("conv", op::Conv{channels, window, groups, bias}, {at});
   }
-  Value conv3(std::int64_t channels) { return conv(channels, {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}); }
+  Value conv3(std::int64_t channels) {
+    return conv(channels, {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1});
+  }
   Value conv1(std::int64_t channels) { return conv(channels, {}); }
   Value norm() { return add("norm", op::BatchNorm{}, {at}); }
   Value relu() { return add("relu", op::Relu{}, {at}); }
@@ -66,7 +68,8 @@ Graph dense_net() {
     b.norm();
     b.relu();
     b.conv1(7);
-    if (block == 0) b.add("pool", op::AveragePool{{.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2}}, {b.at});
+    if (block == 0)
+      b.add("pool", op::AveragePool{{.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2}}, {b.at});
   }
   b.norm();
   b.relu();
@@ -78,7 +81,8 @@ Graph odd_convolutions() {
   b.normalize();
   b.conv(12, {.kernel_h = 5, .kernel_w = 3, .stride_h = 2, .stride_w = 1, .pad_h = 2, .pad_w = 0}, 1, true);
   b.relu();
-  b.conv(18, {.kernel_h = 3, .kernel_w = 3, .pad_h = 2, .pad_w = 2, .dilation_h = 2, .dilation_w = 2}, 2, true);
+  b.conv(18, {.kernel_h = 3, .kernel_w = 3, .pad_h = 2, .pad_w = 2, .dilation_h = 2, .dilation_w = 2}, 2,
+         true);
   b.relu();
   b.conv(18, {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}, 18);
   b.norm();
@@ -121,9 +125,12 @@ Graph pools() {
   b.normalize();
   b.conv3(17);
   b.relu();
-  b.add("max", op::MaxPool{{.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}}, {b.at});
+  b.add("max",
+        op::MaxPool{{.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}},
+        {b.at});
   b.conv3(5);
-  b.add("average", op::AveragePool{{.kernel_h = 3, .kernel_w = 2, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1}},
+  b.add("average",
+        op::AveragePool{{.kernel_h = 3, .kernel_w = 2, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1}},
         {b.at});
   b.norm();
   b.relu();
@@ -241,9 +248,8 @@ Graph grouped_images() {
 }
 
 bool has_norm(const Graph& graph) {
-  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
-    return std::holds_alternative<op::BatchNorm>(node.operation);
-  });
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                     [](const Node& node) { return std::holds_alternative<op::BatchNorm>(node.operation); });
 }
 
 }  // namespace
@@ -267,14 +273,15 @@ std::vector<GraphCase> graph_cases() {
   cases.push_back({"resnet18, width 8, 1 x 12 x 12", small_resnet({1, 1, 12, 12}, 8, 2)});
   cases.push_back({"resnet18, width 16, 3 x 11 x 9", small_resnet({1, 3, 11, 9}, 16, 5), 2});
   cases.push_back({"resnet18, width 5, 3 x 9 x 8", small_resnet({1, 3, 9, 8}, 5, 3)});
-  cases.push_back({"resnet18, width 8, ImageNet's stem, 3 x 37 x 33",
-                   models::resnet18({.input = input_of({1, 3, 37, 33}),
-                                     .classes = 3,
-                                     .width = 8,
-                                     .stem = models::Stem::imagenet}),
-                   2});
-  cases.push_back({"small_cnn, width 4", models::small_cnn({.input = input_of({1, 1, 13, 10}), .classes = 3, .width = 4})});
-  cases.push_back({"small_cnn, width 17", models::small_cnn({.input = input_of({1, 3, 9, 9}), .classes = 2, .width = 17})});
+  cases.push_back(
+      {"resnet18, width 8, ImageNet's stem, 3 x 37 x 33",
+       models::resnet18(
+           {.input = input_of({1, 3, 37, 33}), .classes = 3, .width = 8, .stem = models::Stem::imagenet}),
+       2});
+  cases.push_back({"small_cnn, width 4",
+                   models::small_cnn({.input = input_of({1, 1, 13, 10}), .classes = 3, .width = 4})});
+  cases.push_back({"small_cnn, width 17",
+                   models::small_cnn({.input = input_of({1, 3, 9, 9}), .classes = 2, .width = 17})});
   cases.push_back({"dense blocks", dense_net()});
   cases.push_back({"odd convolutions", odd_convolutions()});
   cases.push_back({"depthwise", depthwise()});

@@ -1,4 +1,5 @@
-// The networks that engine tests run: every operation, awkward channel counts and sizes, every way values can meet.
+// The networks that engine tests run: every operation, awkward channel counts and sizes, every way values can
+// meet.
 #pragma once
 
 #include <string>

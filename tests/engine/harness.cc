@@ -1,6 +1,7 @@
 // Bodies of what tests of networks share.
 #include "tests/engine/harness.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,6 +13,8 @@ namespace inocula::test {
 
 namespace {
 
+constexpr double kKinkDistance = 1e-5;
+
 std::vector<float> download(const Buffer& buffer, const ParameterLayout& layout) {
   std::vector<float> values(static_cast<std::size_t>(layout.extent()));
   buffer.download(values.data(), values.size());
@@ -21,6 +24,11 @@ std::vector<float> download(const Buffer& buffer, const ParameterLayout& layout)
 }  // namespace
 
 const Device& cpu() {
+  static const Device device = Device::open("cpu", {.threads = 1, .instruction_set = ""});
+  return device;
+}
+
+const Device& cpu_of_two_threads() {
   static const Device device = Device::open("cpu", {.threads = 2, .instruction_set = ""});
   return device;
 }
@@ -76,15 +84,16 @@ void randomize(Network& network, std::uint64_t seed) {
   }
 }
 
-NetworkPass run_pass(Network& network, const std::vector<float>& images, const std::vector<std::int32_t>& label,
-                     RecordingMode mode, Reduction reduction) {
+NetworkPass run_pass(Network& network, const std::vector<float>& images,
+                     const std::vector<std::int32_t>& label, RecordingMode mode, Reduction reduction) {
   const Device& device = network.device();
   const auto batch = static_cast<std::int64_t>(label.size());
   const std::int64_t classes = network.graph().classes();
   const auto rows = label.size();
   const auto floats = [&](std::size_t count) { return Buffer(device, count * sizeof(float)); };
   Buffer x = floats(images.size()), y = floats(rows), dx = floats(images.size());
-  Buffer logits = floats(rows * static_cast<std::size_t>(classes)), loss = floats(rows), predicted = floats(rows);
+  Buffer logits = floats(rows * static_cast<std::size_t>(classes)), loss = floats(rows),
+         predicted = floats(rows);
   x.upload(images.data(), images.size());
   y.upload(label.data(), label.size());
   ParameterStore& store = network.parameters();
@@ -105,9 +114,9 @@ NetworkPass run_pass(Network& network, const std::vector<float>& images, const s
   Recording recording(r, network, batch, mode);
   ForwardTrace trace = recording.forward(images_in);
   const bool gradients = mode.input_gradient || mode.parameter_gradients;
-  const LossTensors ce =
-      record_softmax_ce(r, trace.logits, label_in, reduction == Reduction::mean ? 1.0f / static_cast<float>(batch) : 1.0f,
-                        gradients ? LossGradientWanted::yes : LossGradientWanted::no);
+  const LossTensors ce = record_softmax_ce(
+      r, trace.logits, label_in, reduction == Reduction::mean ? 1.0f / static_cast<float>(batch) : 1.0f,
+      gradients ? LossGradientWanted::yes : LossGradientWanted::no);
   const Tensor dimages = gradients ? recording.backward(trace, ce.dlogits) : Tensor{};
   hand_out(trace.logits, logits);
   hand_out(ce.loss, loss);
@@ -116,7 +125,8 @@ NetworkPass run_pass(Network& network, const std::vector<float>& images, const s
   r.step("copy", [=](Access& at) -> Launch {
     const auto* from = at.in<std::int32_t>(ce.predicted);
     auto* to = at.out<std::int32_t>(predicted_out);
-    return [=](const Queue&) { std::memcpy(to, from, static_cast<std::size_t>(batch) * sizeof(std::int32_t)); };
+    return
+        [=](const Queue&) { std::memcpy(to, from, static_cast<std::size_t>(batch) * sizeof(std::int32_t)); };
   });
   Program program = r.finish();
   program.poison();
@@ -162,7 +172,9 @@ void set_weight(Network& network, const std::string& name, const std::vector<flo
   network.parameters().values.upload(values.data(), values.size(), static_cast<std::size_t>(entry.offset));
 }
 
-std::vector<double> to_doubles(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+std::vector<double> to_doubles(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
 
 double relative_error(const std::vector<float>& actual, const std::vector<double>& expected) {
   constexpr double kInfinite = std::numeric_limits<double>::infinity();
@@ -174,6 +186,38 @@ double relative_error(const std::vector<float>& actual, const std::vector<double
   }
   if (!std::isfinite(error)) return kInfinite;
   return norm > 0 ? std::sqrt(error / norm) : (error > 0 ? kInfinite : 0);
+}
+
+double root_mean_square(const std::vector<double>& x) {
+  double sum = 0;
+  for (const double v : x) sum += v * v;
+  return std::sqrt(sum / static_cast<double>(x.size()));
+}
+
+std::int64_t count_near_kinks(const Graph& graph, const ReferenceTrace& trace) {
+  std::int64_t count = 0;
+  for (const Node& node : graph.nodes()) {
+    if (node.inputs.empty()) continue;
+    const std::vector<double>& x = trace.values[static_cast<std::size_t>(node.inputs[0])];
+    const double near = kKinkDistance * root_mean_square(x);
+    // A value that is 0 in both has been cut off before: it is no kink.
+    if (std::holds_alternative<op::Relu>(node.operation))
+      count += std::count_if(x.begin(), x.end(), [&](double v) { return v != 0 && std::abs(v) < near; });
+    const auto* pool = std::get_if<op::MaxPool>(&node.operation);
+    if (pool == nullptr) continue;
+    const Shape in = graph.node(node.inputs[0]).shape;
+    const std::int64_t reach_h = pool->window.kernel_h, reach_w = pool->window.kernel_w;
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.size()); ++i)
+      for (std::int64_t dy = 0; dy < reach_h; ++dy)
+        for (std::int64_t dx = dy == 0 ? 1 : 1 - reach_w; dx < reach_w; ++dx) {
+          const std::int64_t row = i / in.w % in.h + dy, column = i % in.w + dx;
+          if (row >= in.h || column < 0 || column >= in.w) continue;
+          const double other = x[static_cast<std::size_t>(i + dy * in.w + dx)],
+                       here = x[static_cast<std::size_t>(i)];
+          count += other != here && std::abs(other - here) < near ? 1 : 0;
+        }
+  }
+  return count;
 }
 
 template <class T>

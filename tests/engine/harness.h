@@ -16,8 +16,10 @@
 
 namespace inocula::test {
 
-/// The CPU with the machine's best instruction set and two threads.
+/// The CPU with the machine's best instruction set and one thread: tests run side by side.
 const Device& cpu();
+/// The same with two threads.
+const Device& cpu_of_two_threads();
 
 /// Uniform on [0, 1).
 std::vector<float> random_images(const Shape& shape, unsigned seed);
@@ -32,11 +34,11 @@ void randomize(Network& network, std::uint64_t seed);
 struct NetworkPass {
   std::vector<float> logits, loss;
   std::vector<std::int32_t> predicted;
-  std::vector<float> dimages;                           ///< empty where the mode asks for no gradient of the images
-  std::map<std::string, std::vector<float>> dweights;   ///< empty where it asks for none of the parameters
+  std::vector<float> dimages;  ///< empty where the mode asks for no gradient of the images
+  std::map<std::string, std::vector<float>> dweights;  ///< empty where it asks for none of the parameters
 };
-NetworkPass run_pass(Network& network, const std::vector<float>& images, const std::vector<std::int32_t>& label,
-                     RecordingMode mode, Reduction reduction);
+NetworkPass run_pass(Network& network, const std::vector<float>& images,
+                     const std::vector<std::int32_t>& label, RecordingMode mode, Reduction reduction);
 
 /// Buffers of a network's numbers, gaps included.
 std::vector<float> all_weights(const Network& network);
@@ -48,6 +50,12 @@ std::vector<double> to_doubles(const std::vector<float>& values);
 
 /// ||actual - expected||_2 / ||expected||_2; infinite where the sizes differ or a number is not finite.
 double relative_error(const std::vector<float>& actual, const std::vector<double>& expected);
+
+double root_mean_square(const std::vector<double>& x);
+
+/// Decisions that single precision may take differently from double: ReLUs near 0, near ties in a pooling
+/// window. Near is what rounding can bridge: 1e-5 of the array's root mean square.
+std::int64_t count_near_kinks(const Graph& graph, const ReferenceTrace& trace);
 
 /// Whether two arrays are the same, bit for bit.
 template <class T>

@@ -11,8 +11,8 @@ namespace inocula::test {
 
 namespace {
 
-/// Four-point central differences in double: the step's fourth power times fifth derivatives, and rounding of 1e-16
-/// over the step. Small batches under batch statistics have the sharpest curvature.
+/// Four-point central differences in double: the step's fourth power times fifth derivatives, and rounding of
+/// 1e-16 over the step. Small batches under batch statistics have the sharpest curvature.
 constexpr double kFiniteDifferenceBound = 1e-6;
 constexpr double kFirstStep = 1e-5, kLeastStep = 1e-9;
 
@@ -35,7 +35,8 @@ double dot(const Doubles& a, const Doubles& b) {
 std::vector<std::int64_t> kinks(const Graph& graph, const ReferenceTrace& trace) {
   std::vector<std::int64_t> sides;
   for (const Node& node : graph.nodes()) {
-    if (!std::holds_alternative<op::Relu>(node.operation) && !std::holds_alternative<op::MaxPool>(node.operation))
+    if (!std::holds_alternative<op::Relu>(node.operation) &&
+        !std::holds_alternative<op::MaxPool>(node.operation))
       continue;
     const Doubles& x = trace.values[static_cast<std::size_t>(node.inputs[0])];
     if (std::holds_alternative<op::Relu>(node.operation)) {
@@ -45,16 +46,17 @@ std::vector<std::int64_t> kinks(const Graph& graph, const ReferenceTrace& trace)
     // The order of each pair of neighbours decides who wins any window.
     const std::int64_t width = graph.node(node.inputs[0]).shape.w;
     for (std::size_t i = 0; i < x.size(); ++i)
-      for (const std::size_t next : {i + 1, i + 2, i + static_cast<std::size_t>(width), i + static_cast<std::size_t>(width) + 1,
-                                     i + static_cast<std::size_t>(width) - 1, i + 2 * static_cast<std::size_t>(width)})
+      for (const std::size_t next :
+           {i + 1, i + 2, i + static_cast<std::size_t>(width), i + static_cast<std::size_t>(width) + 1,
+            i + static_cast<std::size_t>(width) - 1, i + 2 * static_cast<std::size_t>(width)})
         sides.push_back(next < x.size() && x[next] > x[i] ? 1 : 0);
   }
   return sides;
 }
 
 /// Slope of sum(r y) along `direction` from x, both sides on the same piece of the network's kinks.
-double slope(Reference& reference, const Graph& graph, const Doubles& images, NormMode mode, const Doubles& r, Doubles& x,
-             const Doubles& direction) {
+double slope(Reference& reference, const Graph& graph, const Doubles& images, NormMode mode, const Doubles& r,
+             Doubles& x, const Doubles& direction) {
   const Doubles at = x;
   const auto side = [&](double step) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = at[i] + step * direction[i];
@@ -80,11 +82,13 @@ void check_gradients(const Graph& graph, std::int64_t batch, NormMode mode, unsi
   std::mt19937 generator(seed);
   const Shape shape = graph.input_shape().with_batch(batch);
   Doubles images = to_doubles(random_images(shape, seed));
-  const Doubles r = random_doubles(static_cast<std::size_t>(graph.nodes().back().shape.with_batch(batch).size()), generator);
+  const Doubles r = random_doubles(
+      static_cast<std::size_t>(graph.nodes().back().shape.with_batch(batch).size()), generator);
   const ReferenceGradients gradients = reference.backward(reference.forward(images, mode), r);
 
   double largest = 0;
-  for (const auto& [name, gradient] : gradients.weights) largest = std::max(largest, std::sqrt(dot(gradient, gradient)));
+  for (const auto& [name, gradient] : gradients.weights)
+    largest = std::max(largest, std::sqrt(dot(gradient, gradient)));
   const auto check = [&](const std::string& name, Doubles& x, const Doubles& gradient) {
     CAPTURE(name);
     REQUIRE(gradient.size() == x.size());
@@ -92,7 +96,8 @@ void check_gradients(const Graph& graph, std::int64_t batch, NormMode mode, unsi
     const Doubles direction = random_doubles(x.size(), generator);
     const double measured = slope(reference, graph, images, mode, r, x, direction);
     // A bias before batch statistics has a gradient of exactly 0: measured against the largest there is.
-    CHECK(std::abs(measured - dot(gradient, direction)) <= kFiniteDifferenceBound * std::max(norm, 1e-3 * largest));
+    CHECK(std::abs(measured - dot(gradient, direction)) <=
+          kFiniteDifferenceBound * std::max(norm, 1e-3 * largest));
   };
   check("images", images, gradients.images);
   for (auto& [name, values] : reference.weights()) check(name, values, gradients.weights.at(name));
@@ -120,7 +125,14 @@ TEST_CASE("reference: gradients of every network equal finite differences") {
 
 TEST_CASE("reference: gradients of each operation alone equal finite differences") {
   const Shape image{1, 4, 6, 5};
-  const ConvWindow odd{.kernel_h = 3, .kernel_w = 2, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1, .dilation_h = 2, .dilation_w = 1};
+  const ConvWindow odd{.kernel_h = 3,
+                       .kernel_w = 2,
+                       .stride_h = 2,
+                       .stride_w = 1,
+                       .pad_h = 1,
+                       .pad_w = 1,
+                       .dilation_h = 2,
+                       .dilation_w = 1};
   const PoolWindow pool{.kernel_h = 3, .kernel_w = 2, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1};
   const std::vector<std::pair<const char*, Operation>> operations = {
       {"normalize", op::Normalize{{0.1f, 0.2f, 0.3f, 0.4f}, {0.5f, 0.6f, 0.7f, 0.8f}}},
@@ -180,8 +192,10 @@ TEST_CASE("reference: the gradient of the cross-entropy equals finite difference
 
 TEST_CASE("reference: the cross-entropy of two classes is the softplus of the margin") {
   for (const double margin : {-800.0, -20.0, -1.0, 0.0, 1.0, 20.0, 800.0}) {
-    const ReferenceLoss loss = reference_softmax_ce(Doubles{margin, 0}, std::vector<std::int32_t>{0}, Reduction::sum);
-    const double expected = margin > 0 ? std::log1p(std::exp(-margin)) : -margin + std::log1p(std::exp(margin));
+    const ReferenceLoss loss =
+        reference_softmax_ce(Doubles{margin, 0}, std::vector<std::int32_t>{0}, Reduction::sum);
+    const double expected =
+        margin > 0 ? std::log1p(std::exp(-margin)) : -margin + std::log1p(std::exp(margin));
     CHECK(loss.loss[0] == doctest::Approx(expected).epsilon(1e-12));
     CHECK(loss.dlogits[1] == doctest::Approx(1 / (1 + std::exp(margin))).epsilon(1e-12));
     CHECK(loss.dlogits[0] == -loss.dlogits[1]);
@@ -191,7 +205,11 @@ TEST_CASE("reference: the cross-entropy of two classes is the softplus of the ma
 TEST_CASE("reference: hand-computed values") {
   SUBCASE("a convolution with stride, padding and bias") {
     Graph graph({1, 1, 3, 3});
-    graph.add("conv", op::Conv{1, {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}, 1, true}, {0});
+    graph.add(
+        "conv",
+        op::Conv{
+            1, {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}, 1, true},
+        {0});
     Network network(graph, cpu());
     set_weight(network, "conv.weight", {1, 10, 100, 1000});
     set_weight(network, "conv.bias", {0.5f});
@@ -240,13 +258,17 @@ TEST_CASE("reference: hand-computed values") {
 TEST_CASE("reference: refuses what does not fit") {
   Network network(tiny_graph({1, 1, 4, 4}, 2, 3), cpu());
   Reference reference(network);
-  check_throws(ErrorKind::usage, "17 numbers, expected images of 16", [&] { reference.forward(Doubles(17), NormMode::frozen); });
-  check_throws(ErrorKind::usage, "expected images of 16", [&] { reference.forward(Doubles{}, NormMode::frozen); });
+  check_throws(ErrorKind::usage, "17 numbers, expected images of 16",
+               [&] { reference.forward(Doubles(17), NormMode::frozen); });
+  check_throws(ErrorKind::usage, "expected images of 16",
+               [&] { reference.forward(Doubles{}, NormMode::frozen); });
   const ReferenceTrace trace = reference.forward(Doubles(32), NormMode::frozen);
   check_throws(ErrorKind::usage, "5 numbers, expected 6", [&] { reference.backward(trace, Doubles(5)); });
   const std::vector<std::int32_t> labels = {0, 3};
-  check_throws(ErrorKind::usage, "label 3, expected 0 to 2", [&] { reference_softmax_ce(Doubles(6), labels, Reduction::sum); });
-  check_throws(ErrorKind::usage, "5 logits for 2 labels", [&] { reference_softmax_ce(Doubles(5), labels, Reduction::sum); });
+  check_throws(ErrorKind::usage, "label 3, expected 0 to 2",
+               [&] { reference_softmax_ce(Doubles(6), labels, Reduction::sum); });
+  check_throws(ErrorKind::usage, "5 logits for 2 labels",
+               [&] { reference_softmax_ce(Doubles(5), labels, Reduction::sum); });
 }
 
 }  // namespace inocula::test

@@ -26,8 +26,8 @@ struct Dense {
   }
 };
 
-/// The shapes that every kernel on activations is tried with: channels with and without padding, blocks 1, 8, 16 and
-/// all channels (channels-last), odd sides, a single pixel, and one large enough for two threads.
+/// The shapes that every kernel on activations is tried with: channels with and without padding, blocks 1, 8,
+/// 16 and all channels (channels-last), odd sides, a single pixel, and one large enough for two threads.
 std::vector<PlaneShape> plane_shapes();
 
 /// Where element (n, c, pixel) lies.

@@ -14,21 +14,25 @@ struct Predictions {
 };
 
 bool equal(const std::vector<CalibrationBin>& a, const std::vector<CalibrationBin>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const CalibrationBin& p, const CalibrationBin& q) {
-    return p.count == q.count && p.correct == q.correct && p.confidence == q.confidence;
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const CalibrationBin& p, const CalibrationBin& q) {
+                      return p.count == q.count && p.correct == q.correct && p.confidence == q.confidence;
+                    });
 }
 
 std::vector<CalibrationBin> bin(const Run& run, const Predictions& p, std::int32_t bins) {
   Guarded<CalibrationBin> result(static_cast<std::size_t>(bins));
-  run.kernels.bin_confidence(run.queue, {.logits = p.logits.data(), .label = p.label.data(), .bin = result.data(),
-                                         .rows = static_cast<std::int64_t>(p.label.size()), .classes = p.classes,
+  run.kernels.bin_confidence(run.queue, {.logits = p.logits.data(),
+                                         .label = p.label.data(),
+                                         .bin = result.data(),
+                                         .rows = static_cast<std::int64_t>(p.label.size()),
+                                         .classes = p.classes,
                                          .bins = bins});
   return result.values();
 }
 
-/// The confidence by libm. Where it lies within 1e-12 of an edge or of half a unit of 2^-32, libm's last bit could
-/// decide otherwise than ours; `ambiguous` says so, and a test that meets one fails.
+/// The confidence by libm. Where it lies within 1e-12 of an edge or of half a unit of 2^-32, libm's last bit
+/// could decide otherwise than ours; `ambiguous` says so, and a test that meets one fails.
 std::vector<CalibrationBin> reference(const Predictions& p, std::int32_t bins, bool& ambiguous) {
   std::vector<CalibrationBin> result(static_cast<std::size_t>(bins));
   for (std::size_t row = 0; row < p.label.size(); ++row) {
@@ -41,7 +45,8 @@ std::vector<CalibrationBin> reference(const Predictions& p, std::int32_t bins, b
     std::int32_t b = 0;
     while (b < bins - 1 && confidence > static_cast<double>(b + 1) / bins) ++b;
     for (std::int32_t edge = 1; edge < bins; ++edge)
-      ambiguous = ambiguous || (std::fabs(confidence - static_cast<double>(edge) / bins) < 1e-12 && confidence != 0.5);
+      ambiguous = ambiguous ||
+                  (std::fabs(confidence - static_cast<double>(edge) / bins) < 1e-12 && confidence != 0.5);
     CalibrationBin& into = result[static_cast<std::size_t>(b)];
     into.count += 1;
     into.correct += top - z == p.label[row] ? 1 : 0;
@@ -60,7 +65,8 @@ TEST_CASE("bin_confidence equals the reference as integers on every target, in a
       constexpr std::size_t kRows = 3000;
       Predictions p{random_floats(kRows * static_cast<std::size_t>(classes), 17, -4, 4), {}, classes};
       for (std::size_t row = 0; row < kRows; ++row)
-        p.label.push_back(row % 11 == 10 ? -1 : static_cast<std::int32_t>(row % static_cast<std::size_t>(classes)));
+        p.label.push_back(
+            row % 11 == 10 ? -1 : static_cast<std::int32_t>(row % static_cast<std::size_t>(classes)));
       bool ambiguous = false;
       const std::vector<CalibrationBin> expected = reference(p, bins, ambiguous);
       REQUIRE(!ambiguous);
@@ -81,7 +87,8 @@ TEST_CASE("bin_confidence equals the reference as integers on every target, in a
 }
 
 TEST_CASE("bin_confidence: bins are closed on the right") {
-  // Two equal logits have confidence 1/2 exactly, which is an edge of 2, 4 and 10 bins; one class has confidence 1.
+  // Two equal logits have confidence 1/2 exactly, which is an edge of 2, 4 and 10 bins; one class has
+  // confidence 1.
   for (const Run& run : runs()) {
     for (const std::int32_t bins : {2, 4, 10}) {
       const std::vector<CalibrationBin> half = bin(run, {{3, 3, -1, -1}, {0, 1}, 2}, bins);
@@ -111,8 +118,9 @@ TEST_CASE("bin_confidence: a NaN row is counted as wrong, and bins accumulate") 
     const std::vector<float> logits = {0, 0};
     const std::int32_t label = 0;
     for (int i = 0; i < 3; ++i)
-      run.kernels.bin_confidence(run.queue, {.logits = logits.data(), .label = &label, .bin = one, .rows = 1,
-                                             .classes = 2, .bins = 1});
+      run.kernels.bin_confidence(
+          run.queue,
+          {.logits = logits.data(), .label = &label, .bin = one, .rows = 1, .classes = 2, .bins = 1});
     CHECK(one[0].count == 3);
     CHECK(one[0].correct == 3);
     CHECK(one[0].confidence == 3ull << 31);
@@ -134,8 +142,11 @@ TEST_CASE("tally adds losses and hits") {
   std::vector<double> losses;
   for (const Run& run : runs()) {
     TrainingTally tally{.loss = 2, .correct = 1, .seen = 3};
-    run.kernels.tally(run.queue, {.loss = loss.data(), .predicted = predicted.data(), .label = label.data(),
-                                  .tally = &tally, .rows = kRows});
+    run.kernels.tally(run.queue, {.loss = loss.data(),
+                                  .predicted = predicted.data(),
+                                  .label = label.data(),
+                                  .tally = &tally,
+                                  .rows = kRows});
     losses.push_back(tally.loss);
     CHECK(tally.correct == expected_correct);
     CHECK(tally.seen == kRows + 3);

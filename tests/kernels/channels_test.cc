@@ -6,17 +6,21 @@ namespace inocula::test {
 namespace {
 
 TEST_CASE("copy_channels between any two layouts") {
-  for (const std::int64_t from_channels : {3, 17, 40}) {
-    for (const std::int64_t to_channels : {3, 16, 40}) {
-      for (const std::int64_t from_block : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, from_channels}) {
-        for (const std::int64_t to_block : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, to_channels}) {
+  for (const std::int64_t from_channels : {3, 40}) {
+    for (const std::int64_t to_channels : {17, 40}) {
+      for (const std::int64_t from_block :
+           {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, from_channels}) {
+        for (const std::int64_t to_block :
+             {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, to_channels}) {
           for (const std::int64_t count : {1, 3, 16, 33}) {
             for (const bool at_end : {false, true}) {
               if (count > from_channels || count > to_channels) continue;
               // Once with more pixels than one team copies.
-              const std::int64_t height = from_channels == 17 && to_channels == 40 ? 9 : 2;
-              const PlaneShape from{.batch = 2, .channels = from_channels, .height = height, .width = 31, .block = from_block};
-              const PlaneShape to{.batch = 2, .channels = to_channels, .height = height, .width = 31, .block = to_block};
+              const std::int64_t height = from_channels == 40 && to_channels == 17 ? 9 : 2;
+              const PlaneShape from{
+                  .batch = 2, .channels = from_channels, .height = height, .width = 31, .block = from_block};
+              const PlaneShape to{
+                  .batch = 2, .channels = to_channels, .height = height, .width = 31, .block = to_block};
               const std::int64_t from_first = at_end ? 0 : from_channels - count;
               const std::int64_t to_first = at_end ? to_channels - count : 0;
               const Dense source = random_dense(from, 1), before = random_dense(to, 2);
@@ -28,9 +32,13 @@ TEST_CASE("copy_channels between any two layouts") {
                     to_values[static_cast<std::size_t>(index_of(to, n, c, p))] = 9;
               const Outputs out = same_everywhere([&](const Run& run) {
                 Guarded<float> result(to_values);
-                run.kernels.copy_channels(run.queue, {.from = from_values.data(), .to = result.data(),
-                                                      .from_shape = from, .to_shape = to, .from_first = from_first,
-                                                      .to_first = to_first, .count = count});
+                run.kernels.copy_channels(run.queue, {.from = from_values.data(),
+                                                      .to = result.data(),
+                                                      .from_shape = from,
+                                                      .to_shape = to,
+                                                      .from_first = from_first,
+                                                      .to_first = to_first,
+                                                      .count = count});
                 return Outputs{result.values()};
               });
               Dense expected = before;

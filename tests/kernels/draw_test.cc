@@ -11,7 +11,8 @@ namespace inocula::test {
 namespace {
 
 constexpr std::uint32_t kDraws = 1000000;
-/// Chance of a sound generator failing one comparison: 6e-5; the draws are fixed, so it passes always or never.
+/// Chance of a sound generator failing one comparison: 6e-5; the draws are fixed, so it passes always or
+/// never.
 constexpr double kStandardErrors = 4;
 
 TEST_CASE("Philox gives its authors' vectors") {

@@ -31,15 +31,24 @@ struct Augmentation {
 Outputs gather(const Run& run, const Data& d, const std::vector<std::int32_t>& index, const Augmentation& a) {
   Guarded<float> x(index.size() * static_cast<std::size_t>(d.channels * d.height * d.width), kNan);
   Guarded<std::int32_t> label(index.size(), -9);
-  run.kernels.gather(run.queue, {.images = d.images.data(), .all_labels = d.labels.data(), .index = index.data(),
-                                 .state = &a.state, .x = x.data(), .label = label.data(),
-                                 .rows = static_cast<std::int64_t>(index.size()), .channels = d.channels,
-                                 .height = d.height, .width = d.width, .flip = a.flip, .shift = a.shift});
+  run.kernels.gather(run.queue, {.images = d.images.data(),
+                                 .all_labels = d.labels.data(),
+                                 .index = index.data(),
+                                 .state = &a.state,
+                                 .x = x.data(),
+                                 .label = label.data(),
+                                 .rows = static_cast<std::int64_t>(index.size()),
+                                 .channels = d.channels,
+                                 .height = d.height,
+                                 .width = d.width,
+                                 .flip = a.flip,
+                                 .shift = a.shift});
   return {x.values(), as_floats(label.values())};
 }
 
 /// The image by plain loops: flipped, then moved down and right.
-std::vector<float> expected_image(const Data& d, std::int32_t image, bool flip, std::int64_t down, std::int64_t right) {
+std::vector<float> expected_image(const Data& d, std::int32_t image, bool flip, std::int64_t down,
+                                  std::int64_t right) {
   std::vector<float> x;
   for (std::int64_t c = 0; c < d.channels; ++c)
     for (std::int64_t row = 0; row < d.height; ++row)
@@ -51,7 +60,10 @@ std::vector<float> expected_image(const Data& d, std::int32_t image, bool flip, 
           continue;
         }
         if (flip) u = d.width - 1 - u;
-        x.push_back(static_cast<float>(d.images[static_cast<std::size_t>(((image * d.height + v) * d.width + u) * d.channels + c)]) / 255.0f);
+        x.push_back(
+            static_cast<float>(
+                d.images[static_cast<std::size_t>(((image * d.height + v) * d.width + u) * d.channels + c)]) /
+            255.0f);
       }
   return x;
 }
@@ -63,8 +75,9 @@ TEST_CASE("gather scales bytes by true division and puts channels first") {
     const Outputs out = same_everywhere([&](const Run& run) { return gather(run, d, index, {}); });
     std::vector<float> expected;
     for (const std::int32_t i : index) {
-      const std::vector<float> image = i < 0 ? std::vector<float>(static_cast<std::size_t>(9 * 31 * channels), 0.0f)
-                                             : expected_image(d, i, false, 0, 0);
+      const std::vector<float> image =
+          i < 0 ? std::vector<float>(static_cast<std::size_t>(9 * 31 * channels), 0.0f)
+                : expected_image(d, i, false, 0, 0);
       expected.insert(expected.end(), image.begin(), image.end());
     }
     CHECK(out[0] == expected);
@@ -77,8 +90,8 @@ TEST_CASE("gather flips and shifts as the draws say, and meets every case") {
     const Data d = make_data(600, 5, 7, channels);
     std::vector<std::int32_t> index;
     for (std::int32_t i = 0; i < 600; ++i) index.push_back(i);
-    for (const Augmentation& a : {Augmentation{.flip = 1}, Augmentation{.shift = 2}, Augmentation{.flip = 1, .shift = 2},
-                                  Augmentation{.flip = 1, .shift = 9}}) {
+    for (const Augmentation& a : {Augmentation{.flip = 1}, Augmentation{.shift = 2},
+                                  Augmentation{.flip = 1, .shift = 2}, Augmentation{.flip = 1, .shift = 9}}) {
       CAPTURE(a.flip);
       CAPTURE(a.shift);
       const Outputs out = same_everywhere([&](const Run& run) { return gather(run, d, index, a); });
@@ -95,7 +108,8 @@ TEST_CASE("gather flips and shifts as the draws say, and meets every case") {
         expected.insert(expected.end(), image.begin(), image.end());
       }
       CHECK(out[0] == expected);
-      const std::size_t cases = static_cast<std::size_t>((2 * a.shift + 1) * (2 * a.shift + 1) * (a.flip + 1));
+      const std::size_t cases =
+          static_cast<std::size_t>((2 * a.shift + 1) * (2 * a.shift + 1) * (a.flip + 1));
       if (a.shift <= 2) CHECK(seen.size() == cases);
     }
   }
@@ -112,7 +126,10 @@ TEST_CASE("an image does not depend on its batch; it does on seed and step") {
     Outputs apart(2);
     for (std::size_t first = 0; first < all.size(); first += batch) {
       const std::size_t last = std::min(first + batch, all.size());
-      const Outputs part = gather(run, d, {all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(last)}, a);
+      const Outputs part = gather(
+          run, d,
+          {all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(last)},
+          a);
       for (std::size_t k = 0; k < 2; ++k) apart[k].insert(apart[k].end(), part[k].begin(), part[k].end());
     }
     CHECK(difference_in_bits(together, apart) == "");

@@ -30,7 +30,8 @@ std::vector<Run> runs() {
   std::vector<Run> all;
   for (const Target& target : targets())
     for (const int threads : {1, 2})
-      all.push_back({target.name + ", threads " + std::to_string(threads), *target.table, Queue{.threads = threads}});
+      all.push_back(
+          {target.name + ", threads " + std::to_string(threads), *target.table, Queue{.threads = threads}});
   return all;
 }
 
@@ -49,7 +50,8 @@ std::string difference_in_bits(const Outputs& a, const Outputs& b) {
       // Which NaN it is carries no meaning and may differ.
       if (std::memcmp(&a[k][i], &b[k][i], sizeof(float)) == 0) continue;
       if (std::isnan(a[k][i]) && std::isnan(b[k][i])) continue;
-      text << "array " << k << ", element " << i << ": " << std::hexfloat << a[k][i] << " against " << b[k][i];
+      text << "array " << k << ", element " << i << ": " << std::hexfloat << a[k][i] << " against "
+           << b[k][i];
       return text.str();
     }
   }

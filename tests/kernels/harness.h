@@ -1,4 +1,5 @@
-// What all kernel tests share: every target this machine runs, guarded buffers, and comparisons that name the worst.
+// What all kernel tests share: every target this machine runs, guarded buffers, and comparisons that name the
+// worst.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -35,8 +36,8 @@ struct Run {
 /// Every target with one and with two threads.
 std::vector<Run> runs();
 
-/// Memory whose every write outside its bounds is noticed: by marks on both sides, and under AddressSanitizer by
-/// having no room on the sides at all.
+/// Memory whose every write outside its bounds is noticed: by marks on both sides, and under AddressSanitizer
+/// by having no room on the sides at all.
 template <class T>
 class Guarded {
  public:
@@ -60,7 +61,8 @@ class Guarded {
     const unsigned char* before = reinterpret_cast<const unsigned char*>(all_.data());
     const unsigned char* after = reinterpret_cast<const unsigned char*>(data() + size_);
     bool intact = true;
-    for (std::size_t i = 0; i < kRoom * sizeof(T); ++i) intact = intact && before[i] == kMark && after[i] == kMark;
+    for (std::size_t i = 0; i < kRoom * sizeof(T); ++i)
+      intact = intact && before[i] == kMark && after[i] == kMark;
     CHECK_MESSAGE(intact, "a kernel wrote beside its buffer");
     return std::vector<T>(data(), data() + size_);
   }

@@ -16,10 +16,14 @@ TEST_CASE("image_gradient agrees with the double reference") {
   for (const std::int64_t outputs : {8, 20, 33}) {
     for (const std::int64_t block : {std::int64_t{8}, std::int64_t{16}}) {
       for (const std::int64_t channels : {1, 3, 4}) {
-        for (const Convolution& conv : {Convolution{3, 1, 1, 1}, Convolution{7, 2, 3, 1}, Convolution{1, 1, 0, 1}, Convolution{3, 1, 2, 2}}) {
+        for (const Convolution& conv : {Convolution{3, 1, 1, 1}, Convolution{7, 2, 3, 1},
+                                        Convolution{1, 1, 0, 1}, Convolution{3, 1, 2, 2}}) {
           const std::int64_t span = (conv.kernel - 1) * conv.dilation + 1;
-          const PlaneShape out{.batch = 2, .channels = outputs, .height = (kHeight + 2 * conv.pad - span) / conv.stride + 1,
-                               .width = (kWidth + 2 * conv.pad - span) / conv.stride + 1, .block = block};
+          const PlaneShape out{.batch = 2,
+                               .channels = outputs,
+                               .height = (kHeight + 2 * conv.pad - span) / conv.stride + 1,
+                               .width = (kWidth + 2 * conv.pad - span) / conv.stride + 1,
+                               .block = block};
           CAPTURE(to_string(out));
           CAPTURE(channels);
           CAPTURE(conv.kernel);
@@ -27,17 +31,28 @@ TEST_CASE("image_gradient agrees with the double reference") {
           const std::vector<float> dy_planes = to_planes(dy, out);
           const std::int64_t padded_outputs = out.blocks() * block;
           // weights[kh][kw][c][o], zero in the padding.
-          std::vector<float> weights = random_floats(static_cast<std::size_t>(conv.kernel * conv.kernel * channels * padded_outputs), 2);
+          std::vector<float> weights = random_floats(
+              static_cast<std::size_t>(conv.kernel * conv.kernel * channels * padded_outputs), 2);
           for (std::size_t i = 0; i < weights.size(); ++i)
             if (static_cast<std::int64_t>(i) % padded_outputs >= outputs) weights[i] = 0;
           const std::size_t size = static_cast<std::size_t>(2 * channels * kHeight * kWidth);
           const Outputs result = same_everywhere([&](const Run& run) {
             Guarded<float> dx(size, kNan);
-            run.kernels.image_gradient(
-                run.queue, {.dy = dy_planes.data(), .weights = weights.data(), .dx = dx.data(), .out = out,
-                            .channels = channels, .height = kHeight, .width = kWidth, .kernel_h = conv.kernel,
-                            .kernel_w = conv.kernel, .stride_h = conv.stride, .stride_w = conv.stride,
-                            .pad_h = conv.pad, .pad_w = conv.pad, .dilation_h = conv.dilation, .dilation_w = conv.dilation});
+            run.kernels.image_gradient(run.queue, {.dy = dy_planes.data(),
+                                                   .weights = weights.data(),
+                                                   .dx = dx.data(),
+                                                   .out = out,
+                                                   .channels = channels,
+                                                   .height = kHeight,
+                                                   .width = kWidth,
+                                                   .kernel_h = conv.kernel,
+                                                   .kernel_w = conv.kernel,
+                                                   .stride_h = conv.stride,
+                                                   .stride_w = conv.stride,
+                                                   .pad_h = conv.pad,
+                                                   .pad_w = conv.pad,
+                                                   .dilation_h = conv.dilation,
+                                                   .dilation_w = conv.dilation});
             return Outputs{dx.values()};
           });
           Dense dx(2, channels, kHeight, kWidth);
@@ -55,7 +70,8 @@ TEST_CASE("image_gradient agrees with the double reference") {
                         dx.at(n, c, y, x) += dy.at(n, o, oy, ox) * weights[static_cast<std::size_t>(w)];
                       }
           // Float sums of products of order 1: up to 49 taps of 33 outputs.
-          const double bound = 4 * kFloatEpsilon * std::sqrt(static_cast<double>(conv.kernel * conv.kernel * outputs));
+          const double bound =
+              4 * kFloatEpsilon * std::sqrt(static_cast<double>(conv.kernel * conv.kernel * outputs));
           check_near(result[0], dx.v, bound, bound, "dx");
         }
       }

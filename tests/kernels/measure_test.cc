@@ -22,7 +22,8 @@ TEST_CASE("measure_perturbation agrees with plain loops in double") {
       if (first.empty()) first = norm;
       for (std::size_t row = 0; row < kRows; ++row) {
         PerturbationNorm expected{.lowest = 2, .highest = -1};
-        for (std::size_t i = row * static_cast<std::size_t>(cols); i < (row + 1) * static_cast<std::size_t>(cols); ++i) {
+        for (std::size_t i = row * static_cast<std::size_t>(cols);
+             i < (row + 1) * static_cast<std::size_t>(cols); ++i) {
           const double d = double{x[i]} - clean[i];
           expected.linf = std::max(expected.linf, std::fabs(d));
           expected.l2 += d * d;
@@ -34,7 +35,8 @@ TEST_CASE("measure_perturbation agrees with plain loops in double") {
         CHECK(norm[row].l0 == expected.l0);
         CHECK(norm[row].lowest == expected.lowest);
         CHECK(norm[row].highest == expected.highest);
-        CHECK(norm[row].l2 == doctest::Approx(std::sqrt(expected.l2)).epsilon(1e-14));  // double sums, another order
+        CHECK(norm[row].l2 ==
+              doctest::Approx(std::sqrt(expected.l2)).epsilon(1e-14));  // double sums, another order
         CHECK(norm[row].l2 == first[row].l2);
       }
     }

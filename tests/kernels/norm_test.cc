@@ -32,13 +32,22 @@ Statistics batch_statistics(const Dense& x, const PlaneShape& shape, const std::
     Guarded<float> mean(channels, kNan), rstd(channels, kNan), scale(channels, kNan), shift(channels, kNan);
     Guarded<float> running_mean(halves), running_var(ones);
     Guarded<float> partial(2 * static_cast<std::size_t>(shape.planes() * shape.block), kNan);
-    BatchStatistics args{.x = planes.data(), .gamma = padded_gamma.data(), .beta = padded_beta.data(),
-                         .mean = mean.data(), .rstd = rstd.data(), .scale = scale.data(), .shift = shift.data(),
-                         .running_mean = running_mean.data(), .running_var = running_var.data(),
-                         .partial = partial.data(), .shape = shape, .eps = kEps, .momentum = kMomentum};
+    BatchStatistics args{.x = planes.data(),
+                         .gamma = padded_gamma.data(),
+                         .beta = padded_beta.data(),
+                         .mean = mean.data(),
+                         .rstd = rstd.data(),
+                         .scale = scale.data(),
+                         .shift = shift.data(),
+                         .running_mean = running_mean.data(),
+                         .running_var = running_var.data(),
+                         .partial = partial.data(),
+                         .shape = shape,
+                         .eps = kEps,
+                         .momentum = kMomentum};
     run.kernels.batch_statistics(run.queue, args);
-    const Outputs first = {mean.values(), rstd.values(), scale.values(), shift.values(), running_mean.values(),
-                           running_var.values()};
+    const Outputs first = {mean.values(),  rstd.values(),         scale.values(),
+                           shift.values(), running_mean.values(), running_var.values()};
     // Again without running estimates, which stay as they are.
     args.running_mean = args.running_var = nullptr;
     run.kernels.batch_statistics(run.queue, args);
@@ -82,8 +91,8 @@ TEST_CASE("batch_statistics agrees with the double reference") {
 }
 
 TEST_CASE("batch_statistics keeps a small variance beside a large mean") {
-  // Mean 1000, standard deviation 0.01, of which floats at 1000 are a 160th apart: the kernel has to be as exact for
-  // these floats as for any, since it sums differences from a value among them.
+  // Mean 1000, standard deviation 0.01, of which floats at 1000 are a 160th apart: the kernel has to be as
+  // exact for these floats as for any, since it sums differences from a value among them.
   for (const std::int64_t block : {1, 8, 16, 20}) {
     CAPTURE(block);
     const PlaneShape shape{.batch = 4, .channels = 20, .height = 23, .width = 29, .block = block};
@@ -113,29 +122,38 @@ TEST_CASE("normalising through affine is batch norm") {
   const Dense x = random_dense(shape, 4, -2, 5);
   const std::vector<float> gamma = random_floats(17, 5), beta = random_floats(17, 6);
   const Statistics s = batch_statistics(x, shape, gamma, beta);
-  const std::vector<float> planes = to_planes(x, shape), scale = padded(s.scale, shape), shift = padded(s.shift, shape);
+  const std::vector<float> planes = to_planes(x, shape), scale = padded(s.scale, shape),
+                           shift = padded(s.shift, shape);
   const Outputs out = same_everywhere([&](const Run& run) {
     Guarded<float> y(planes.size());
-    run.kernels.affine(run.queue,
-                       {.x = planes.data(), .scale = scale.data(), .shift = shift.data(), .y = y.data(), .shape = shape});
+    run.kernels.affine(
+        run.queue,
+        {.x = planes.data(), .scale = scale.data(), .shift = shift.data(), .y = y.data(), .shape = shape});
     return Outputs{y.values()};
   });
-  check_near(from_planes(out[0], shape), batch_norm(x, as_doubles(gamma), as_doubles(beta), kEps).v, kMapBound,
-             kMapBound, "y");
+  check_near(from_planes(out[0], shape), batch_norm(x, as_doubles(gamma), as_doubles(beta), kEps).v,
+             kMapBound, kMapBound, "y");
 }
 
 TEST_CASE("fold_norm agrees with the double reference, with and without a bias") {
   for (const std::int64_t channels : {1, 8, 17}) {
     const std::size_t n = static_cast<std::size_t>(channels);
-    const std::vector<float> gamma = random_floats(n, 1), beta = random_floats(n, 2), mean = random_floats(n, 3);
+    const std::vector<float> gamma = random_floats(n, 1), beta = random_floats(n, 2),
+                             mean = random_floats(n, 3);
     const std::vector<float> var = random_floats(n, 4, 0, 2), bias = random_floats(n, 5);
     for (const bool with_bias : {false, true}) {
       const Outputs out = same_everywhere([&](const Run& run) {
         Guarded<float> scale(n + 7, kNan), shift(n + 7, kNan);
-        run.kernels.fold_norm(run.queue, {.gamma = gamma.data(), .beta = beta.data(), .running_mean = mean.data(),
-                                          .running_var = var.data(), .bias = with_bias ? bias.data() : nullptr,
-                                          .scale = scale.data(), .shift = shift.data(), .channels = channels,
-                                          .padded_channels = channels + 7, .eps = kEps});
+        run.kernels.fold_norm(run.queue, {.gamma = gamma.data(),
+                                          .beta = beta.data(),
+                                          .running_mean = mean.data(),
+                                          .running_var = var.data(),
+                                          .bias = with_bias ? bias.data() : nullptr,
+                                          .scale = scale.data(),
+                                          .shift = shift.data(),
+                                          .channels = channels,
+                                          .padded_channels = channels + 7,
+                                          .eps = kEps});
         return Outputs{scale.values(), shift.values()};
       });
       std::vector<double> scale(n + 7, 0.0), shift(n + 7, 0.0);
@@ -160,31 +178,45 @@ TEST_CASE("backward through batch statistics agrees with the double reference") 
     const std::vector<float> x_planes = to_planes(x, shape), dy_planes = to_planes(dy, shape);
     const std::vector<float> add_planes = to_planes(add, shape);
     const std::vector<std::uint8_t> bits = positive_bits(x_planes);
-    const std::vector<float> mean = padded(s.mean, shape), rstd = padded(s.rstd, shape), scale = padded(s.scale, shape);
+    const std::vector<float> mean = padded(s.mean, shape), rstd = padded(s.rstd, shape),
+                             scale = padded(s.scale, shape);
     for (const bool joined : {false, true}) {
       CAPTURE(joined);
       const Outputs out = same_everywhere([&](const Run& run) {
         Guarded<float> sum_dy(mean.size(), kNan), sum_dy_xhat(mean.size(), kNan);
         Guarded<float> dgamma(mean.size(), 1.0f), dbeta(mean.size(), 2.0f), dx(x_planes.size(), kNan);
         Guarded<float> partial(2 * static_cast<std::size_t>(shape.planes() * shape.block), kNan);
-        run.kernels.norm_gradient_sums(
-            run.queue, {.x = x_planes.data(), .dy = dy_planes.data(), .mean = mean.data(), .rstd = rstd.data(),
-                        .sum_dy = sum_dy.data(), .sum_dy_xhat = sum_dy_xhat.data(),
-                        .dgamma = joined ? dgamma.data() : nullptr, .dbeta = joined ? dbeta.data() : nullptr,
-                        .partial = partial.data(), .shape = shape});
+        run.kernels.norm_gradient_sums(run.queue, {.x = x_planes.data(),
+                                                   .dy = dy_planes.data(),
+                                                   .mean = mean.data(),
+                                                   .rstd = rstd.data(),
+                                                   .sum_dy = sum_dy.data(),
+                                                   .sum_dy_xhat = sum_dy_xhat.data(),
+                                                   .dgamma = joined ? dgamma.data() : nullptr,
+                                                   .dbeta = joined ? dbeta.data() : nullptr,
+                                                   .partial = partial.data(),
+                                                   .shape = shape});
         partial.values();
-        run.kernels.norm_backward(
-            run.queue, {.x = x_planes.data(), .dy = dy_planes.data(), .mean = mean.data(), .rstd = rstd.data(),
-                        .scale = scale.data(), .sum_dy = sum_dy.data(), .sum_dy_xhat = sum_dy_xhat.data(),
-                        .add = joined ? add_planes.data() : nullptr, .positive = joined ? bits.data() : nullptr,
-                        .dx = dx.data(), .shape = shape});
+        run.kernels.norm_backward(run.queue, {.x = x_planes.data(),
+                                              .dy = dy_planes.data(),
+                                              .mean = mean.data(),
+                                              .rstd = rstd.data(),
+                                              .scale = scale.data(),
+                                              .sum_dy = sum_dy.data(),
+                                              .sum_dy_xhat = sum_dy_xhat.data(),
+                                              .add = joined ? add_planes.data() : nullptr,
+                                              .positive = joined ? bits.data() : nullptr,
+                                              .dx = dx.data(),
+                                              .shape = shape});
         return Outputs{sum_dy.values(), sum_dy_xhat.values(), dgamma.values(), dbeta.values(), dx.values()};
       });
       CHECK(padding_is_zero(out[4], shape));
       const BatchNormGradient expected = batch_norm_backward(x, dy, as_doubles(gamma), kEps);
       const double terms = static_cast<double>(shape.batch * shape.pixels());
       for (std::size_t c = channels; c < mean.size(); ++c) CHECK((out[0][c] == 0 && out[1][c] == 0));
-      const auto real = [&](const std::vector<float>& v) { return std::vector<float>(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(channels)); };
+      const auto real = [&](const std::vector<float>& v) {
+        return std::vector<float>(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(channels));
+      };
       check_near(real(out[0]), expected.dbeta, kSumBound, kSumBound * std::sqrt(terms), "sum_dy");
       check_near(real(out[1]), expected.dgamma, kSumBound, kSumBound * std::sqrt(terms), "sum_dy_xhat");
       std::vector<double> dgamma = expected.dgamma, dbeta = expected.dbeta;

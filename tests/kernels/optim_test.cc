@@ -11,7 +11,9 @@ constexpr int kSteps = 10;
 constexpr double kBound = kSteps * 8 * kFloatEpsilon;
 constexpr std::size_t kSizes[] = {1, 15, 16, 17, 4095, 4096, 4097, 20001};
 
-std::vector<float> gradient(std::size_t n, int step) { return random_floats(n, 100u + static_cast<unsigned>(step)); }
+std::vector<float> gradient(std::size_t n, int step) {
+  return random_floats(n, 100u + static_cast<unsigned>(step));
+}
 
 TEST_CASE("sgd: plain, momentum, Nesterov, weight decay") {
   struct Setting {
@@ -19,7 +21,8 @@ TEST_CASE("sgd: plain, momentum, Nesterov, weight decay") {
     std::int32_t nesterov;
   };
   for (const std::size_t n : kSizes) {
-    for (const Setting& s : {Setting{0, 0, 0}, Setting{0, 5e-4f, 0}, Setting{0.9f, 5e-4f, 0}, Setting{0.9f, 1e-2f, 1}}) {
+    for (const Setting& s :
+         {Setting{0, 0, 0}, Setting{0, 5e-4f, 0}, Setting{0.9f, 5e-4f, 0}, Setting{0.9f, 1e-2f, 1}}) {
       CAPTURE(n);
       CAPTURE(s.momentum);
       CAPTURE(s.nesterov);
@@ -29,9 +32,13 @@ TEST_CASE("sgd: plain, momentum, Nesterov, weight decay") {
         for (int t = 0; t < kSteps; ++t) {
           const StepState state{.learning_rate = 0.1f / static_cast<float>(t + 1)};
           const std::vector<float> g = gradient(n, t);
-          run.kernels.sgd(run.queue, {.param = param.data(), .gradient = g.data(),
-                                      .velocity = s.momentum > 0 ? velocity.data() : nullptr, .state = &state,
-                                      .size = static_cast<std::int64_t>(n), .momentum = s.momentum, .decay = s.decay,
+          run.kernels.sgd(run.queue, {.param = param.data(),
+                                      .gradient = g.data(),
+                                      .velocity = s.momentum > 0 ? velocity.data() : nullptr,
+                                      .state = &state,
+                                      .size = static_cast<std::int64_t>(n),
+                                      .momentum = s.momentum,
+                                      .decay = s.decay,
                                       .nesterov = s.nesterov});
         }
         return Outputs{param.values(), velocity.values()};
@@ -59,17 +66,26 @@ TEST_CASE("adam agrees with the double reference") {
       CAPTURE(decay);
       const std::vector<float> start = random_floats(n, 1);
       const float beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, rate = 1e-2f;
-      const auto correction = [](float beta, int t) { return static_cast<float>(1 - std::pow(double{beta}, t + 1)); };
+      const auto correction = [](float beta, int t) {
+        return static_cast<float>(1 - std::pow(double{beta}, t + 1));
+      };
       const Outputs out = same_everywhere([&](const Run& run) {
         Guarded<float> param(start), mean(n, 0.0f), variance(n, 0.0f);
         for (int t = 0; t < kSteps; ++t) {
-          const StepState state{.learning_rate = rate, .adam_correction1 = correction(beta1, t),
+          const StepState state{.learning_rate = rate,
+                                .adam_correction1 = correction(beta1, t),
                                 .adam_correction2 = correction(beta2, t)};
           const std::vector<float> g = gradient(n, t);
-          run.kernels.adam(run.queue, {.param = param.data(), .gradient = g.data(), .mean = mean.data(),
-                                       .variance = variance.data(), .state = &state,
-                                       .size = static_cast<std::int64_t>(n), .beta1 = beta1, .beta2 = beta2,
-                                       .eps = eps, .decay = decay});
+          run.kernels.adam(run.queue, {.param = param.data(),
+                                       .gradient = g.data(),
+                                       .mean = mean.data(),
+                                       .variance = variance.data(),
+                                       .state = &state,
+                                       .size = static_cast<std::int64_t>(n),
+                                       .beta1 = beta1,
+                                       .beta2 = beta2,
+                                       .eps = eps,
+                                       .decay = decay});
         }
         return Outputs{param.values(), mean.values(), variance.values()};
       });
@@ -105,10 +121,12 @@ TEST_CASE("fill and scale_rows") {
     const std::vector<float> from = random_floats(n, 1), scale = random_floats(7, 2);
     const Outputs out = same_everywhere([&](const Run& run) {
       Guarded<float> to(n, kNan);
-      run.kernels.scale_rows(run.queue, {.from = from.data(), .scale = scale.data(), .to = to.data(), .rows = 7, .cols = cols});
+      run.kernels.scale_rows(
+          run.queue, {.from = from.data(), .scale = scale.data(), .to = to.data(), .rows = 7, .cols = cols});
       return Outputs{to.values()};
     });
-    for (std::size_t i = 0; i < n; ++i) CHECK(out[0][i] == from[i] * scale[i / static_cast<std::size_t>(cols)]);
+    for (std::size_t i = 0; i < n; ++i)
+      CHECK(out[0][i] == from[i] * scale[i / static_cast<std::size_t>(cols)]);
   }
 }
 

@@ -23,7 +23,8 @@ Attack random_attack(std::int64_t rows, std::int64_t cols, float alpha, float ep
   const std::vector<float> noise = random_floats(n, seed + 2, -eps, eps);
   // Half of the pixels at the ends of the range, as in an image with a black background.
   for (std::size_t i = 0; i < n; i += 2) a.clean[i] = i % 4 == 0 ? 0.0f : 1.0f;
-  for (std::size_t i = 0; i < n; ++i) a.x.push_back(project_linf(a.clean[i] + noise[i], a.clean[i], eps, 0, 1));
+  for (std::size_t i = 0; i < n; ++i)
+    a.x.push_back(project_linf(a.clean[i] + noise[i], a.clean[i], eps, 0, 1));
   return a;
 }
 
@@ -31,8 +32,13 @@ using Kernel = void (*KernelTable::*)(const Queue&, const PgdStep&);
 
 std::vector<float> step(const Run& run, Kernel kernel, const Attack& a) {
   Guarded<float> x(a.x);
-  (run.kernels.*kernel)(run.queue, {.x = x.data(), .gradient = a.gradient.data(), .clean = a.clean.data(),
-                                    .rows = a.rows, .cols = a.cols, .alpha = a.alpha, .eps = a.eps});
+  (run.kernels.*kernel)(run.queue, {.x = x.data(),
+                                    .gradient = a.gradient.data(),
+                                    .clean = a.clean.data(),
+                                    .rows = a.rows,
+                                    .cols = a.cols,
+                                    .alpha = a.alpha,
+                                    .eps = a.eps});
   return x.values();
 }
 
@@ -40,7 +46,9 @@ std::vector<float> step(Kernel kernel, const Attack& a) {
   return same_everywhere([&](const Run& run) { return Outputs{step(run, kernel, a)}; })[0];
 }
 
-double box(double v) { return std::clamp(v, 0.0, 1.0); }
+double box(double v) {
+  return std::clamp(v, 0.0, 1.0);
+}
 
 std::vector<double> reference_linf(const Attack& a) {
   std::vector<double> x;
@@ -165,6 +173,21 @@ TEST_CASE("pgd_step_l2 keeps the norm, measured in double, and the box") {
   }
 }
 
+TEST_CASE("pgd_step_l2 keeps the norm where all differences are equal") {
+  // The worst case of a sum: every addition rounds the same way.
+  constexpr std::int64_t kCols = 1024;
+  double worst = 0;
+  for (int i = 0; i < 200; ++i) {
+    const std::vector<float> clean(kCols, 0.0f);
+    const float alpha = 1.0f + 0.01f * static_cast<float>(i);
+    const Attack a{clean, std::vector<float>(kCols, 1.0f), clean, 1, kCols, alpha, 1.0f};
+    const std::vector<float> x = step(runs().front(), &KernelTable::pgd_step_l2, a);
+    worst = std::max(worst, l2_distance(x, a, 0));
+  }
+  CHECK(worst <= 1);
+  CHECK(worst > 1 - 0x1p-19);
+}
+
 TEST_CASE("pgd_step_l2 does not depend on the gradient's scale") {
   const Attack a = random_attack(4, 784, 0.2f, 0.5f, 61);
   const std::vector<float> x = step(&KernelTable::pgd_step_l2, a);
@@ -203,7 +226,8 @@ TEST_CASE("a sample's step does not depend on its batch") {
         const auto part = [&](const std::vector<float>& v) {
           return std::vector<float>(v.begin() + first * all.cols, v.begin() + (first + rows) * all.cols);
         };
-        const Attack some{part(all.x), part(all.gradient), part(all.clean), rows, all.cols, all.alpha, all.eps};
+        const Attack some{part(all.x), part(all.gradient), part(all.clean), rows,
+                          all.cols,    all.alpha,          all.eps};
         const std::vector<float> x = step(kernel, some);
         apart.insert(apart.end(), x.begin(), x.end());
       }

@@ -11,7 +11,9 @@ namespace {
 constexpr double kBound = 4 * kFloatEpsilon;
 
 /// Which of a kernel's optional arguments are given, one bit each.
-bool given(int options, int which) { return (options >> which & 1) != 0; }
+bool given(int options, int which) {
+  return (options >> which & 1) != 0;
+}
 
 template <class T>
 const T* if_given(int options, int which, const std::vector<T>& values) {
@@ -33,10 +35,13 @@ TEST_CASE("affine agrees with the double reference, and its bits with its result
       const Outputs out = same_everywhere([&](const Run& run) {
         Guarded<float> y(x_planes.size(), kNan);
         Guarded<std::uint8_t> positive(bits ? (x_planes.size() + 7) / 8 : 0, 0xFF);
-        run.kernels.affine(run.queue, {.x = x_planes.data(), .scale = if_given(options, 0, padded_scale),
+        run.kernels.affine(run.queue, {.x = x_planes.data(),
+                                       .scale = if_given(options, 0, padded_scale),
                                        .shift = if_given(options, 1, padded_shift),
-                                       .residual = if_given(options, 2, residual_planes), .y = y.data(),
-                                       .positive = bits ? positive.data() : nullptr, .shape = shape,
+                                       .residual = if_given(options, 2, residual_planes),
+                                       .y = y.data(),
+                                       .positive = bits ? positive.data() : nullptr,
+                                       .shape = shape,
                                        .activation = relu ? Activation::relu : Activation::none});
         return Outputs{y.values(), as_floats(positive.values())};
       });
@@ -61,11 +66,18 @@ TEST_CASE("affine in place, and NaN passes through ReLU") {
   const Outputs out = same_everywhere([&](const Run& run) {
     Guarded<float> apart(144), in_place(x);
     in_place[77] = kNan;
-    run.kernels.affine(run.queue, {.x = x.data(), .scale = scale.data(), .y = apart.data(), .shape = shape,
+    run.kernels.affine(run.queue, {.x = x.data(),
+                                   .scale = scale.data(),
+                                   .y = apart.data(),
+                                   .shape = shape,
                                    .activation = Activation::relu});
     Guarded<std::uint8_t> bits(18);
-    run.kernels.affine(run.queue, {.x = in_place.data(), .scale = scale.data(), .y = in_place.data(),
-                                   .positive = bits.data(), .shape = shape, .activation = Activation::relu});
+    run.kernels.affine(run.queue, {.x = in_place.data(),
+                                   .scale = scale.data(),
+                                   .y = in_place.data(),
+                                   .positive = bits.data(),
+                                   .shape = shape,
+                                   .activation = Activation::relu});
     CHECK((bits[77 / 8] >> (77 % 8) & 1) == 0);
     return Outputs{apart.values(), in_place.values()};
   });
@@ -82,7 +94,8 @@ TEST_CASE("pack_positive: every tail, and the sign of zero, infinity and NaN") {
     for (std::size_t i = 0; i < n; i += 3) y[i] = special[i % 7];
     const Outputs out = same_everywhere([&](const Run& run) {
       Guarded<std::uint8_t> bits((n + 7) / 8, 0xFF);
-      run.kernels.pack_positive(run.queue, {.y = y.data(), .positive = bits.data(), .size = static_cast<std::int64_t>(n)});
+      run.kernels.pack_positive(
+          run.queue, {.y = y.data(), .positive = bits.data(), .size = static_cast<std::int64_t>(n)});
       return Outputs{as_floats(bits.values())};
     });
     CHECK(out[0] == as_floats(positive_bits(y)));
@@ -100,9 +113,12 @@ TEST_CASE("join_gradient agrees with the double reference") {
     for (int options = 0; options < 8; ++options) {
       CAPTURE(options);
       const auto run_into = [&](const Run& run, const float* from_dy, const float* from_add, float* dx) {
-        run.kernels.join_gradient(run.queue, {.dy = from_dy, .scale = if_given(options, 0, padded_scale),
+        run.kernels.join_gradient(run.queue, {.dy = from_dy,
+                                              .scale = if_given(options, 0, padded_scale),
                                               .add = given(options, 1) ? from_add : nullptr,
-                                              .positive = if_given(options, 2, bits), .dx = dx, .shape = shape});
+                                              .positive = if_given(options, 2, bits),
+                                              .dx = dx,
+                                              .shape = shape});
       };
       const Outputs out = same_everywhere([&](const Run& run) {
         Guarded<float> dx(dy_planes.size(), kNan), over_dy(dy_planes), over_add(add_planes);
@@ -130,7 +146,8 @@ TEST_CASE("join_gradient drops even a NaN where the ReLU was closed") {
   const std::vector<std::uint8_t> bits(3, 0);
   const Outputs out = same_everywhere([&](const Run& run) {
     Guarded<float> dx(19, 1.0f);
-    run.kernels.join_gradient(run.queue, {.dy = dy.data(), .positive = bits.data(), .dx = dx.data(), .shape = shape});
+    run.kernels.join_gradient(run.queue,
+                              {.dy = dy.data(), .positive = bits.data(), .dx = dx.data(), .shape = shape});
     return Outputs{dx.values()};
   });
   CHECK(out[0] == std::vector<float>(19, 0.0f));

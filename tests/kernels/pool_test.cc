@@ -43,7 +43,8 @@ struct Pooled {
   std::vector<float> y, arg;
 };
 
-Pooled max_pool(const std::vector<float>& x, const PlaneShape& in, const PlaneShape& out, const PoolWindow& window) {
+Pooled max_pool(const std::vector<float>& x, const PlaneShape& in, const PlaneShape& out,
+                const PoolWindow& window) {
   const std::size_t size = static_cast<std::size_t>(out.size());
   const Outputs result = same_everywhere([&](const Run& run) {
     Guarded<float> y(size, kNan), y_alone(size, kNan);
@@ -78,16 +79,21 @@ TEST_CASE("max_pool_backward agrees with the double reference") {
     Dense x = random_dense(in, 1);
     for (double& v : x.v) v = std::round(4 * v);
     const Dense dy = random_dense(out, 2), add = random_dense(in, 3);
-    const std::vector<float> x_planes = to_planes(x, in), dy_planes = to_planes(dy, out), add_planes = to_planes(add, in);
+    const std::vector<float> x_planes = to_planes(x, in), dy_planes = to_planes(dy, out),
+                             add_planes = to_planes(add, in);
     const std::vector<float> arg_floats = max_pool(x_planes, in, out, window).arg;
     const std::vector<std::uint8_t> arg(arg_floats.begin(), arg_floats.end()), bits = positive_bits(x_planes);
     for (const bool joined : {false, true}) {
       const Outputs result = same_everywhere([&](const Run& run) {
         Guarded<float> dx(x_planes.size(), kNan);
-        run.kernels.max_pool_backward(run.queue, {.dy = dy_planes.data(), .arg = arg.data(),
+        run.kernels.max_pool_backward(run.queue, {.dy = dy_planes.data(),
+                                                  .arg = arg.data(),
                                                   .add = joined ? add_planes.data() : nullptr,
-                                                  .positive = joined ? bits.data() : nullptr, .dx = dx.data(),
-                                                  .in = in, .out = out, .window = window});
+                                                  .positive = joined ? bits.data() : nullptr,
+                                                  .dx = dx.data(),
+                                                  .in = in,
+                                                  .out = out,
+                                                  .window = window});
         return Outputs{dx.values()};
       });
       std::vector<double> dx = test::max_pool_backward(x, dy, window).v;
@@ -102,15 +108,21 @@ TEST_CASE("max_pool_backward agrees with the double reference") {
 TEST_CASE("average_pool and its gradient agree with the double reference") {
   each_pool([](const PlaneShape& in, const PlaneShape& out, const PoolWindow& window) {
     const Dense x = random_dense(in, 1), dy = random_dense(out, 2), add = random_dense(in, 3);
-    const std::vector<float> x_planes = to_planes(x, in), dy_planes = to_planes(dy, out), add_planes = to_planes(add, in);
+    const std::vector<float> x_planes = to_planes(x, in), dy_planes = to_planes(dy, out),
+                             add_planes = to_planes(add, in);
     const std::vector<std::uint8_t> bits = positive_bits(x_planes);
     for (const bool joined : {false, true}) {
       const Outputs result = same_everywhere([&](const Run& run) {
         Guarded<float> y(dy_planes.size(), kNan), dx(x_planes.size(), kNan);
-        run.kernels.average_pool(run.queue, {.x = x_planes.data(), .y = y.data(), .in = in, .out = out, .window = window});
-        run.kernels.average_pool_backward(run.queue, {.dy = dy_planes.data(), .add = joined ? add_planes.data() : nullptr,
-                                                      .positive = joined ? bits.data() : nullptr, .dx = dx.data(),
-                                                      .in = in, .out = out, .window = window});
+        run.kernels.average_pool(
+            run.queue, {.x = x_planes.data(), .y = y.data(), .in = in, .out = out, .window = window});
+        run.kernels.average_pool_backward(run.queue, {.dy = dy_planes.data(),
+                                                      .add = joined ? add_planes.data() : nullptr,
+                                                      .positive = joined ? bits.data() : nullptr,
+                                                      .dx = dx.data(),
+                                                      .in = in,
+                                                      .out = out,
+                                                      .window = window});
         return Outputs{y.values(), dx.values()};
       });
       check_near(from_planes(result[0], out), average_pool(x, window).v, kBound, kBound, "y");
@@ -136,9 +148,11 @@ TEST_CASE("global_average_pool and its gradient agree with the double reference"
       const Outputs result = same_everywhere([&](const Run& run) {
         Guarded<float> y(dy.size(), kNan), dx(x_planes.size(), kNan);
         run.kernels.global_average_pool(run.queue, {.x = x_planes.data(), .y = y.data(), .in = shape});
-        run.kernels.global_average_pool_backward(
-            run.queue, {.dy = dy.data(), .add = joined ? add_planes.data() : nullptr,
-                        .positive = joined ? bits.data() : nullptr, .dx = dx.data(), .in = shape});
+        run.kernels.global_average_pool_backward(run.queue, {.dy = dy.data(),
+                                                             .add = joined ? add_planes.data() : nullptr,
+                                                             .positive = joined ? bits.data() : nullptr,
+                                                             .dx = dx.data(),
+                                                             .in = shape});
         return Outputs{y.values(), dx.values()};
       });
       std::vector<double> y(dy.size(), 0.0), dx;
@@ -160,10 +174,12 @@ TEST_CASE("the references' gradients are the derivatives of their forwards") {
     Dense x = random_dense(shape, 1);
     Dense dy = average_pool(x, window);
     dy.v = as_doubles(random_floats(dy.v.size(), 2));
-    CHECK(finite_difference_error(x.v, max_pool_backward(x, dy, window).v,
-                                  [&] { return dot(test::max_pool(x, window).y.v, dy.v); }) <= kFiniteDifferenceBound);
-    CHECK(finite_difference_error(x.v, average_pool_backward(dy, 5, 6, window).v,
-                                  [&] { return dot(average_pool(x, window).v, dy.v); }) <= kFiniteDifferenceBound);
+    CHECK(finite_difference_error(x.v, max_pool_backward(x, dy, window).v, [&] {
+            return dot(test::max_pool(x, window).y.v, dy.v);
+          }) <= kFiniteDifferenceBound);
+    CHECK(finite_difference_error(x.v, average_pool_backward(dy, 5, 6, window).v, [&] {
+            return dot(average_pool(x, window).v, dy.v);
+          }) <= kFiniteDifferenceBound);
   }
 }
 

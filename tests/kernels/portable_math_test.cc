@@ -21,7 +21,8 @@ TEST_CASE("portable_exp") {
     worst = std::max(worst, static_cast<double>(std::fabs(portable_exp(x) - truth) / truth));
   }
   for (double x = -1e-20; x > -1; x *= 3)
-    worst = std::max(worst, static_cast<double>(std::fabs(portable_exp(x) / std::exp(static_cast<long double>(x)) - 1)));
+    worst = std::max(
+        worst, static_cast<double>(std::fabs(portable_exp(x) / std::exp(static_cast<long double>(x)) - 1)));
   CHECK(worst <= kDoubleBound);
   CHECK(portable_exp(0.0) == 1.0);
   CHECK(portable_exp(-0.0) == 1.0);

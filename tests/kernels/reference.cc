@@ -15,7 +15,8 @@ std::int64_t outputs(std::int64_t inputs, std::int64_t kernel, std::int64_t stri
 
 /// Calls f(out n, c, oy, ox, in y, x, cell) for every cell of every window that lies inside the image.
 template <class F>
-void each_cell(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, const PoolWindow& window, F&& f) {
+void each_cell(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, const PoolWindow& window,
+               F&& f) {
   const std::int64_t out_h = outputs(h, window.kernel_h, window.stride_h, window.pad_h);
   const std::int64_t out_w = outputs(w, window.kernel_w, window.stride_w, window.pad_w);
   for (std::int64_t in = 0; in < n; ++in)
@@ -71,14 +72,16 @@ Moments moments(const Dense& x) {
     const double mean = sum / count;
     for (std::int64_t n = 0; n < x.n; ++n)
       for (std::int64_t y = 0; y < x.h; ++y)
-        for (std::int64_t i = 0; i < x.w; ++i) squares += (x.at(n, c, y, i) - mean) * (x.at(n, c, y, i) - mean);
+        for (std::int64_t i = 0; i < x.w; ++i)
+          squares += (x.at(n, c, y, i) - mean) * (x.at(n, c, y, i) - mean);
     result.mean.push_back(mean);
     result.variance.push_back(squares / count);
   }
   return result;
 }
 
-Dense batch_norm(const Dense& x, const std::vector<double>& gamma, const std::vector<double>& beta, double eps) {
+Dense batch_norm(const Dense& x, const std::vector<double>& gamma, const std::vector<double>& beta,
+                 double eps) {
   const Moments batch = moments(x);
   Dense result = x;
   for (std::int64_t n = 0; n < x.n; ++n)
@@ -92,7 +95,8 @@ Dense batch_norm(const Dense& x, const std::vector<double>& gamma, const std::ve
   return result;
 }
 
-BatchNormGradient batch_norm_backward(const Dense& x, const Dense& dy, const std::vector<double>& gamma, double eps) {
+BatchNormGradient batch_norm_backward(const Dense& x, const Dense& dy, const std::vector<double>& gamma,
+                                      double eps) {
   const Moments batch = moments(x);
   const double count = static_cast<double>(x.n * x.h * x.w);
   BatchNormGradient result{x, {}, {}};
@@ -125,8 +129,8 @@ MaxPooled max_pool(const Dense& x, const PoolWindow& window) {
   Dense& y = result.y;
   result.cell.assign(y.v.size(), -1);
   each_cell(x.n, x.c, x.h, x.w, window,
-            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy, std::int64_t ix,
-                std::int64_t cell) {
+            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy,
+                std::int64_t ix, std::int64_t cell) {
               std::int64_t& won = result.cell[static_cast<std::size_t>(&y.at(n, c, oy, ox) - y.v.data())];
               const double v = x.at(n, c, iy, ix);
               if (won < 0 || v > y.at(n, c, oy, ox) || std::isnan(v)) {
@@ -141,10 +145,9 @@ Dense max_pool_backward(const Dense& x, const Dense& dy, const PoolWindow& windo
   const MaxPooled forward = max_pool(x, window);
   Dense dx(x.n, x.c, x.h, x.w);
   each_cell(x.n, x.c, x.h, x.w, window,
-            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy, std::int64_t ix,
-                std::int64_t cell) {
-              const std::size_t out =
-                  static_cast<std::size_t>(((n * dy.c + c) * dy.h + oy) * dy.w + ox);
+            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy,
+                std::int64_t ix, std::int64_t cell) {
+              const std::size_t out = static_cast<std::size_t>(((n * dy.c + c) * dy.h + oy) * dy.w + ox);
               if (forward.cell[out] == cell) dx.at(n, c, iy, ix) += dy.v[out];
             });
   return dx;
@@ -154,8 +157,8 @@ Dense average_pool(const Dense& x, const PoolWindow& window) {
   Dense y = pooled_like(x, window);
   const double cells = static_cast<double>(window.kernel_h * window.kernel_w);
   each_cell(x.n, x.c, x.h, x.w, window,
-            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy, std::int64_t ix,
-                std::int64_t) { y.at(n, c, oy, ox) += x.at(n, c, iy, ix) / cells; });
+            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy,
+                std::int64_t ix, std::int64_t) { y.at(n, c, oy, ox) += x.at(n, c, iy, ix) / cells; });
   return y;
 }
 
@@ -163,8 +166,8 @@ Dense average_pool_backward(const Dense& dy, std::int64_t h, std::int64_t w, con
   Dense dx(dy.n, dy.c, h, w);
   const double cells = static_cast<double>(window.kernel_h * window.kernel_w);
   each_cell(dy.n, dy.c, h, w, window,
-            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy, std::int64_t ix,
-                std::int64_t) { dx.at(n, c, iy, ix) += dy.at(n, c, oy, ox) / cells; });
+            [&](std::int64_t n, std::int64_t c, std::int64_t oy, std::int64_t ox, std::int64_t iy,
+                std::int64_t ix, std::int64_t) { dx.at(n, c, iy, ix) += dy.at(n, c, oy, ox) / cells; });
   return dx;
 }
 

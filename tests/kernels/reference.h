@@ -11,8 +11,8 @@ namespace inocula::test {
 
 /// loss = sum over rows of scale * cross-entropy; logits (rows, classes).
 struct CrossEntropy {
-  std::vector<double> loss;      ///< (rows), unscaled
-  std::vector<double> dlogits;   ///< (rows, classes), scaled
+  std::vector<double> loss;     ///< (rows), unscaled
+  std::vector<double> dlogits;  ///< (rows, classes), scaled
   std::vector<std::int32_t> predicted;
 };
 CrossEntropy cross_entropy(const std::vector<double>& logits, const std::vector<std::int32_t>& label,
@@ -25,15 +25,18 @@ struct Moments {
 Moments moments(const Dense& x);
 
 /// gamma (x - mean) / sqrt(var + eps) + beta with the batch's own statistics.
-Dense batch_norm(const Dense& x, const std::vector<double>& gamma, const std::vector<double>& beta, double eps);
+Dense batch_norm(const Dense& x, const std::vector<double>& gamma, const std::vector<double>& beta,
+                 double eps);
 
 struct BatchNormGradient {
   Dense dx;
   std::vector<double> dgamma, dbeta;
 };
-BatchNormGradient batch_norm_backward(const Dense& x, const Dense& dy, const std::vector<double>& gamma, double eps);
+BatchNormGradient batch_norm_backward(const Dense& x, const Dense& dy, const std::vector<double>& gamma,
+                                      double eps);
 
-/// PyTorch's MaxPool2d; `cell` is the window's cell that won, row-major: the first among equals, the last NaN.
+/// PyTorch's MaxPool2d; `cell` is the window's cell that won, row-major: the first among equals, the last
+/// NaN.
 struct MaxPooled {
   Dense y;
   std::vector<std::int64_t> cell;

@@ -19,9 +19,13 @@ Outputs softmax_ce(const Case& c) {
   return same_everywhere([&](const Run& run) {
     Guarded<float> dlogits(c.logits.size(), kNan), loss(c.label.size(), kNan);
     Guarded<std::int32_t> predicted(c.label.size(), -1);
-    run.kernels.softmax_ce(run.queue, {.logits = c.logits.data(), .label = c.label.data(), .dlogits = dlogits.data(),
-                                       .loss = loss.data(), .predicted = predicted.data(),
-                                       .rows = static_cast<std::int64_t>(c.label.size()), .classes = c.classes,
+    run.kernels.softmax_ce(run.queue, {.logits = c.logits.data(),
+                                       .label = c.label.data(),
+                                       .dlogits = dlogits.data(),
+                                       .loss = loss.data(),
+                                       .predicted = predicted.data(),
+                                       .rows = static_cast<std::int64_t>(c.label.size()),
+                                       .classes = c.classes,
                                        .scale = c.scale});
     return Outputs{dlogits.values(), loss.values(), as_floats(predicted.values())};
   });
@@ -42,7 +46,8 @@ void check_against_reference(const Case& c) {
   const Outputs out = softmax_ce(c);
   const CrossEntropy expected = cross_entropy(as_doubles(c.logits), c.label, c.classes, c.scale);
   // The true class is the sum of the other stored floats: their roundings add up.
-  check_near(out[0], expected.dlogits, 2 * kRelative, kDenormalStep * static_cast<double>(c.classes), "dlogits");
+  check_near(out[0], expected.dlogits, 2 * kRelative, kDenormalStep * static_cast<double>(c.classes),
+             "dlogits");
   check_near(out[1], expected.loss, kRelative, kDenormalStep, "loss");
   CHECK(out[2] == as_floats(expected.predicted));
   for (std::size_t row = 0; row < c.label.size(); ++row) {
@@ -114,12 +119,16 @@ TEST_CASE("softmax_ce: outputs may be left out, and rows do not know each other"
   const Outputs all = softmax_ce(c);
   for (const Run& run : runs()) {
     Guarded<float> loss(64);
-    run.kernels.softmax_ce(run.queue, {.logits = c.logits.data(), .label = c.label.data(), .loss = loss.data(),
-                                       .rows = 64, .classes = 9});
+    run.kernels.softmax_ce(
+        run.queue,
+        {.logits = c.logits.data(), .label = c.label.data(), .loss = loss.data(), .rows = 64, .classes = 9});
     CHECK(difference_in_bits({loss.values()}, {all[1]}) == "");
     Guarded<float> dlogits(9);
-    run.kernels.softmax_ce(run.queue, {.logits = c.logits.data() + 9 * 5, .label = c.label.data() + 5,
-                                       .dlogits = dlogits.data(), .rows = 1, .classes = 9});
+    run.kernels.softmax_ce(run.queue, {.logits = c.logits.data() + 9 * 5,
+                                       .label = c.label.data() + 5,
+                                       .dlogits = dlogits.data(),
+                                       .rows = 1,
+                                       .classes = 9});
     CHECK(std::equal(dlogits.data(), dlogits.data() + 9, all[0].begin() + 9 * 5));
   }
 }

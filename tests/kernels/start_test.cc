@@ -29,8 +29,12 @@ Images grey_images(std::int64_t rows, std::int64_t cols, float eps) {
 
 std::vector<float> start(const Run& run, Kernel kernel, const Images& images) {
   Guarded<float> x(images.clean.size(), kNan);
-  (run.kernels.*kernel)(run.queue, {.x = x.data(), .clean = images.clean.data(), .sample = images.sample.data(),
-                                    .state = &images.state, .rows = images.rows, .cols = images.cols,
+  (run.kernels.*kernel)(run.queue, {.x = x.data(),
+                                    .clean = images.clean.data(),
+                                    .sample = images.sample.data(),
+                                    .state = &images.state,
+                                    .rows = images.rows,
+                                    .cols = images.cols,
                                     .eps = images.eps});
   return x.values();
 }
@@ -54,9 +58,9 @@ TEST_CASE("start_uniform_linf is the documented function of the draws") {
     std::vector<double> expected;
     for (const std::int32_t sample : images.sample)
       for (std::int64_t i = 0; i < cols; ++i)
-        expected.push_back(0.5 + double{images.eps} *
-                                     uniform_signed(draw(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample),
-                                                         static_cast<std::uint32_t>(i))));
+        expected.push_back(0.5 + double{images.eps} * uniform_signed(draw(5, Draw::start, 1, 3,
+                                                                          static_cast<std::uint32_t>(sample),
+                                                                          static_cast<std::uint32_t>(i))));
     check_near(start(&KernelTable::start_uniform_linf, images), expected, 0, kFloatEpsilon, "x");
   }
 }
@@ -68,15 +72,16 @@ TEST_CASE("L2 starts are the documented functions of the draws") {
       std::vector<double> expected;
       for (const std::int32_t sample : images.sample) {
         const auto z = [&](std::int64_t i) {
-          return double{normal(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(i))};
+          return double{normal(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample),
+                               static_cast<std::uint32_t>(i))};
         };
         double squares = 0;
         for (std::int64_t i = 0; i < cols + spare; ++i) squares += z(i) * z(i);
         for (std::int64_t i = 0; i < cols; ++i) expected.push_back(0.5 + 0.4 * z(i) / std::sqrt(squares));
       }
       // Pixels are of order 1; the radius is held 2^-21 inside the ball.
-      check_near(start(spare == 0 ? &KernelTable::start_sphere_l2 : &KernelTable::start_uniform_l2, images), expected,
-                 0, 0.4 * 0x1p-20, "x");
+      check_near(start(spare == 0 ? &KernelTable::start_sphere_l2 : &KernelTable::start_uniform_l2, images),
+                 expected, 0, 0.4 * 0x1p-20, "x");
     }
   }
 }
@@ -93,7 +98,8 @@ TEST_CASE("starts keep the ball and the box exactly") {
       bool inside = true;
       for (std::int64_t row = 0; row < images.rows; ++row)
         inside = inside && (kernel == kKernels[0] || l2_distance(x, images, row) <= double{eps});
-      for (std::size_t i = 0; i < x.size(); ++i) inside = inside && std::fabs(double{x[i]} - images.clean[i]) <= eps;
+      for (std::size_t i = 0; i < x.size(); ++i)
+        inside = inside && std::fabs(double{x[i]} - images.clean[i]) <= eps;
       CHECK(inside);
     }
   }

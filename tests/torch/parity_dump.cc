@@ -1,24 +1,27 @@
 // Writes what the engine makes of given weights and images, for PyTorch to be compared with.
 //
 // parity_dump synth   kind=cells size=64 count=2500 out=data.npz
-// parity_dump train   model=SPEC input=SPEC data=FILE method=standard|PGD-SPEC images=N epochs=N rate=X out=FILE
-// parity_dump measure model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N attacked=N
-//                     batch=N rate=X momentum=X decay=X out=FOLDER
+// parity_dump train   model=SPEC input=SPEC data=FILE method=standard|PGD-SPEC images=N epochs=N rate=X
+// out=FILE parity_dump measure model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N batch=N
+// rate=X momentum=X
+//                     decay=X out=FOLDER
+// parity_dump attack  model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N out=FILE
 //
 // An input SPEC is the model's normalisation, one number a channel: input:mean=0.4;0.5;0.6,std=0.2;0.3;0.4
 //
-// measure takes the first images of the test split and writes to outputs.safetensors: "logits" and, of the attacked
-// images, "attacked_logits", both (attacked, K); "input_gradient" of the summed cross-entropy and the images after
-// one step of the attack, "one_step", both (images, C, H, W). The weights as they were read go to again.safetensors.
-// Of two ERM steps on the first batch of the train split it writes the first one's parameter gradients and mean
-// "loss" to gradients.safetensors, and the network after each to after_1.safetensors and after_2.safetensors.
+// measure writes the weights as they were read to again.safetensors. Of the first images of the test split it
+// writes to images.safetensors: "logits" (images, K), "gradient" of the summed cross-entropy and the images
+// after one step of the attack, "one_step", both (images, C, H, W). Of two ERM steps on the first batch of
+// the train split it writes the first one's parameter gradients and mean "loss" to gradients.safetensors, and
+// the network after each to after_1.safetensors and after_2.safetensors.
+//
+// attack writes "clean" and "attacked" logits of the first images of the test split, both (images, K).
 #include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "attacks/clean.h"
 #include "attacks/evaluate.h"
 #include "attacks/registry.h"
 #include "engine/error.h"
@@ -73,7 +76,8 @@ ImageSplit first_images(ImageSplit split, std::int64_t count) {
 /// A network of the model and normalisation that the command line names, for the data's images and classes.
 Network make_network(Arguments& arguments, const ImageData& data, const Device& device) {
   const Spec normalisation = Spec::parse(arguments.text("input"));
-  const std::vector<double> mean = normalisation.numbers("mean", 0.5), std = normalisation.numbers("std", 0.5);
+  const std::vector<double> mean = normalisation.numbers("mean", 0.5),
+                            std = normalisation.numbers("std", 0.5);
   const models::InputSpec input{.channels = data.channels,
                                 .height = data.height,
                                 .width = data.width,
@@ -95,11 +99,12 @@ void train(Arguments& arguments, const Device& device) {
   const ImageData data = load_image_data(arguments.text("data"));
   Network network = make_network(arguments, data, device);
   const ImageSplit images = first_images(data.train, arguments.integer("images"));
-  const TrainerSpec spec{.epochs = arguments.integer("epochs"),
-                         .batch = 64,
-                         .optimizer = {.momentum = 0.9f, .decay = 5e-4f},
-                         .schedule = {.kind = ScheduleKind::cosine, .peak = arguments.number("rate"), .milestones = {}},
-                         .augmentation = {}};
+  const TrainerSpec spec{
+      .epochs = arguments.integer("epochs"),
+      .batch = 64,
+      .optimizer = {.momentum = 0.9f, .decay = 5e-4f},
+      .schedule = {.kind = ScheduleKind::cosine, .peak = arguments.number("rate"), .milestones = {}},
+      .augmentation = {}};
   const std::string method = arguments.text("method"), out = arguments.text("out");
   arguments.finish();
 
@@ -123,25 +128,28 @@ class InputGradient final : public Perturbation {
   }
 };
 
-void measure_outputs(Network& network, const ImageSplit& test, const attacks::PgdSpec& attack, std::int64_t images,
-                     std::int64_t attacked, const std::string& path) {
-  const auto evaluate = [&](const Perturbation& perturbation, std::int64_t limit, attacks::KeepImages keep) {
-    return attacks::Evaluator(network, test, perturbation, {.batch = 50, .limit = limit, .keep_images = keep}).run();
-  };
-  attacks::PgdSpec one_step = attack;
-  one_step.steps = 1;
-  const auto clean = evaluate(attacks::Clean{}, attacked, attacks::KeepImages::no);
-  const auto gradient = evaluate(InputGradient{}, images, attacks::KeepImages::yes);
-  const auto step = evaluate(attacks::Pgd(one_step), images, attacks::KeepImages::yes);
-  const auto after = evaluate(attacks::Pgd(attack), attacked, attacks::KeepImages::no);
+/// Logits of the first `count` images of the test split before and after a perturbation, and the images after
+/// it.
+attacks::Evaluation evaluate(Network& network, const ImageData& data, const Perturbation& perturbation,
+                             std::int64_t count) {
+  const attacks::EvaluatorSpec spec{.batch = 50, .limit = count, .keep_images = attacks::KeepImages::yes};
+  return attacks::Evaluator(network, data.test, perturbation, spec).run();
+}
 
+std::vector<std::int64_t> logits_shape(const attacks::Evaluation& e) {
+  return {e.n, e.classes};
+}
+
+void measure_images(Network& network, const ImageData& data, attacks::PgdSpec attack, std::int64_t count,
+                    const std::string& path) {
+  attack.steps = 1;
+  const attacks::Evaluation gradient = evaluate(network, data, InputGradient{}, count);
+  const attacks::Evaluation step = evaluate(network, data, attacks::Pgd(attack), count);
   const Shape image = network.graph().input_shape();
-  const std::vector<std::int64_t> image_shape{images, image.c, image.h, image.w};
-  const std::vector<std::int64_t> logits_shape{attacked, network.graph().classes()};
-  write_safetensors(path, {{"logits", view_of(clean.logits, logits_shape)},
-                           {"input_gradient", view_of(gradient.images, image_shape)},
-                           {"one_step", view_of(step.images, image_shape)},
-                           {"attacked_logits", view_of(after.logits, logits_shape)}});
+  const std::vector<std::int64_t> shape{count, image.c, image.h, image.w};
+  write_safetensors(path, {{"logits", view_of(gradient.clean_logits, logits_shape(gradient))},
+                           {"gradient", view_of(gradient.images, shape)},
+                           {"one_step", view_of(step.images, shape)}});
 }
 
 void save_gradients(const Network& network, double loss, const std::string& path) {
@@ -163,7 +171,7 @@ void measure(Arguments& arguments, const Device& device) {
   Network network = make_network(arguments, data, device);
   const std::string weights = arguments.text("weights"), out = arguments.text("out");
   const attacks::PgdSpec attack = attacks::parse_pgd(arguments.text("attack"));
-  const std::int64_t images = arguments.integer("images"), attacked = arguments.integer("attacked");
+  const std::int64_t images = arguments.integer("images");
   const TrainerSpec spec{.epochs = 2,  // of one step each
                          .batch = arguments.integer("batch"),
                          .optimizer = {.momentum = static_cast<float>(arguments.number("momentum")),
@@ -174,7 +182,7 @@ void measure(Arguments& arguments, const Device& device) {
 
   load_network(weights, network);
   save_network(out + "/again.safetensors", network);
-  measure_outputs(network, data.test, attack, images, attacked, out + "/outputs.safetensors");
+  measure_images(network, data, attack, images, out + "/images.safetensors");
 
   Trainer trainer(network, Erm{}, first_images(data.train, spec.batch), spec);
   trainer.run_step();
@@ -185,6 +193,20 @@ void measure(Arguments& arguments, const Device& device) {
   save_network(out + "/after_2.safetensors", network);
 }
 
+void attack(Arguments& arguments, const Device& device) {
+  const ImageData data = load_image_data(arguments.text("data"));
+  Network network = make_network(arguments, data, device);
+  const std::string weights = arguments.text("weights"), out = arguments.text("out");
+  const attacks::Pgd attack(attacks::parse_pgd(arguments.text("attack")));
+  const std::int64_t images = arguments.integer("images");
+  arguments.finish();
+
+  load_network(weights, network);
+  const attacks::Evaluation e = evaluate(network, data, attack, images);
+  write_safetensors(out, {{"clean", view_of(e.clean_logits, logits_shape(e))},
+                          {"attacked", view_of(e.logits, logits_shape(e))}});
+}
+
 void run(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   Arguments arguments(std::max(argc - 2, 0), argv + std::min(argc, 2));
@@ -192,7 +214,8 @@ void run(int argc, char** argv) {
   if (verb == "synth") return synthesize_data(arguments);
   if (verb == "train") return train(arguments, device);
   if (verb == "measure") return measure(arguments, device);
-  fail(ErrorKind::usage, "'", verb, "': expected synth, train or measure");
+  if (verb == "attack") return attack(arguments, device);
+  fail(ErrorKind::usage, "'", verb, "': expected synth, train, measure or attack");
 }
 
 }  // namespace

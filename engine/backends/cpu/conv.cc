@@ -43,10 +43,11 @@ class Described {
     const auto f32 = memory::data_type::f32;
     const ConvGeometry& g = geometry_;
     const ConvWindow& w = g.window;
+    const std::int64_t in = in_channels(x_layout);
     ConvDescription d;
-    d.x = {{g.in.n, g.in.c, g.in.h, g.in.w}, f32, tag(x_layout)};
+    d.x = {{g.in.n, in, g.in.h, g.in.w}, f32, tag(x_layout)};
     d.y = {{g.out.n, g.out.c, g.out.h, g.out.w}, f32, tag(Layout::blocked)};
-    d.weights = {weight_dims(), f32, memory::format_tag::any};
+    d.weights = {weight_dims(in), f32, memory::format_tag::any};
     if (bias) d.bias = {{g.out.c}, f32, memory::format_tag::a};
     d.strides = {w.stride_h, w.stride_w};
     d.dilations = {w.dilation_h - 1, w.dilation_w - 1};
@@ -54,20 +55,27 @@ class Described {
     return d;
   }
 
-  memory::dims weight_dims() const {
+  /// Input channels as oneDNN is told. Less than a block of them is a case for its slow reference code; the zeros
+  /// that fill the block up are there anyway, so they are declared, with weights of zero.
+  std::int64_t in_channels(Layout x_layout) const {
     const ConvGeometry& g = geometry_;
-    const std::int64_t out = g.out.c / g.groups, in = g.in.c / g.groups;
-    if (g.groups == 1) return {out, in, g.window.kernel_h, g.window.kernel_w};
-    return {g.groups, out, in, g.window.kernel_h, g.window.kernel_w};
+    return g.groups == 1 && x_layout == Layout::blocked && g.in.c < block_ ? block_ : g.in.c;
   }
-  memory::desc plain_weights() const {
-    return {weight_dims(), memory::data_type::f32,
+
+  memory::dims weight_dims(std::int64_t in) const {
+    const ConvGeometry& g = geometry_;
+    if (g.groups == 1) return {g.out.c, in, g.window.kernel_h, g.window.kernel_w};
+    return {g.groups, g.out.c / g.groups, in / g.groups, g.window.kernel_h, g.window.kernel_w};
+  }
+  memory::desc plain_weights(std::int64_t in) const {
+    return {weight_dims(in), memory::data_type::f32,
             geometry_.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw};
   }
   std::int64_t weight_rows() const { return geometry_.out.c; }
-  std::int64_t weight_cols() const {
-    return geometry_.in.c / geometry_.groups * geometry_.window.kernel_h * geometry_.window.kernel_w;
+  std::int64_t weight_cols(std::int64_t in) const {
+    return in / geometry_.groups * geometry_.window.kernel_h * geometry_.window.kernel_w;
   }
+  std::int64_t weight_cols() const { return weight_cols(geometry_.in.c); }
 
   memory at(const memory::desc& d, const void* address) const { return {d, engine_, const_cast<void*>(address)}; }
 
@@ -82,22 +90,32 @@ class Described {
     };
   }
 
-  /// Plain weights, scaled by output channel where asked, into `to`. Scratch holds the scaled copy.
-  Launch transform_weights(const KernelTable& kernels, const memory::desc& to, const float* plain, const float* scale,
-                           void* prepared, void* scratch) const {
-    const void* from = scale != nullptr ? scratch : plain;
-    const memory source = at(plain_weights(), from), target = at(to, prepared);
+  /// Plain weights, scaled by output channel where asked, for `in` input channels into `to`. Scratch holds the copy
+  /// that is scaled or filled up with zeros.
+  Launch transform_weights(const KernelTable& kernels, const memory::desc& to, std::int64_t in, const float* plain,
+                           const float* scale, void* prepared, void* scratch) const {
+    const bool fill_up = in != geometry_.in.c;
+    const void* from = scale != nullptr || fill_up ? scratch : plain;
+    const memory source = at(plain_weights(in), from), target = at(to, prepared);
     const dnnl::reorder reorder(source, target);
     const Launch reordering = launch(reorder, {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}});
+    auto* const copy = static_cast<float*>(scratch);
+    if (fill_up)
+      return [=, rows = weight_rows(), cols = weight_cols(), filled = weight_cols(in)](const Queue& queue) {
+        for (std::int64_t r = 0; r < rows; ++r)
+          for (std::int64_t i = 0; i < filled; ++i)
+            copy[r * filled + i] = i < cols ? plain[r * cols + i] * (scale != nullptr ? scale[r] : 1.0f) : 0.0f;
+        reordering(queue);
+      };
     if (scale == nullptr) return reordering;
-    const ScaleRows rows{plain, scale, static_cast<float*>(scratch), weight_rows(), weight_cols()};
+    const ScaleRows rows{plain, scale, copy, weight_rows(), weight_cols()};
     return [function = kernels.scale_rows, rows, reordering](const Queue& queue) {
       function(queue, rows);
       reordering(queue);
     };
   }
-  std::size_t plain_weight_bytes() const {
-    return static_cast<std::size_t>(weight_rows() * weight_cols()) * sizeof(float);
+  std::size_t plain_weight_bytes(std::int64_t in) const {
+    return static_cast<std::size_t>(weight_rows() * weight_cols(in)) * sizeof(float);
   }
 
   dnnl::engine engine_;
@@ -137,9 +155,10 @@ class Forward final : public PreparedConv, Described {
   }
 
   std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
-  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(); }
+  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(in_channels(input_layout_)); }
   Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
-    return transform_weights(kernels_, primitive_.weights_desc(), plain, scale, prepared, scratch);
+    return transform_weights(kernels_, primitive_.weights_desc(), in_channels(input_layout_), plain, scale, prepared,
+                             scratch);
   }
 
   std::size_t scratch_bytes() const override {
@@ -199,9 +218,10 @@ class BackwardData final : public PreparedConv, Described {
   }
 
   std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
-  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(); }
+  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(in_channels(Layout::blocked)); }
   Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
-    return transform_weights(kernels_, primitive_.weights_desc(), plain, scale, prepared, scratch);
+    return transform_weights(kernels_, primitive_.weights_desc(), in_channels(Layout::blocked), plain, scale, prepared,
+                             scratch);
   }
 
   std::size_t scratch_bytes() const override {
@@ -309,7 +329,9 @@ class BackwardWeights final : public PreparedConv, Described {
 
   std::size_t scratch_bytes() const override {
     return align(primitive_.scratchpad_desc().get_size()) + align(primitive_.diff_weights_desc().get_size()) +
-           align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float)) + (copies_input() ? primitive_.src_desc().get_size() : 0);
+           align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float)) +
+           (fills_up() ? align(plain_weight_bytes(in_channels(input_layout_))) : 0) +
+           (copies_input() ? primitive_.src_desc().get_size() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -319,6 +341,8 @@ class BackwardWeights final : public PreparedConv, Described {
     next += align(primitive_.diff_weights_desc().get_size());
     auto* const dbias = reinterpret_cast<float*>(next);
     next += align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float));
+    auto* const filled = reinterpret_cast<float*>(next);
+    if (fills_up()) next += align(plain_weight_bytes(in_channels(input_layout_)));
     auto* const copy = reinterpret_cast<float*>(next);
 
     const memory result = at(primitive_.diff_weights_desc(), dw);
@@ -329,13 +353,7 @@ class BackwardWeights final : public PreparedConv, Described {
                                        {DNNL_ARG_DIFF_WEIGHTS, result},
                                        {DNNL_ARG_DIFF_BIAS, at(primitive_.diff_bias_desc(), dbias)},
                                        {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
-    dnnl::post_ops accumulate;
-    accumulate.append_sum(1.0f);
-    dnnl::primitive_attr attributes;
-    attributes.set_post_ops(accumulate);
-    const memory target = at(plain_weights(), o.dw);
-    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(result, target, attributes));
-    const Launch adding = launch(reorder, {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
+    const Launch adding = fills_up() ? add_part(result, filled, o.dw) : add_whole(result, o.dw);
     const PlaneShape bias{1, geometry_.out.c, 1, 1, 1};
     const JoinGradient adding_bias{dbias, nullptr, o.dbias, nullptr, o.dbias, bias};
     const CopyChannels copying{
@@ -353,6 +371,29 @@ class BackwardWeights final : public PreparedConv, Described {
 
  private:
   bool copies_input() const { return input_layout_ != geometry_.in_layout; }
+  bool fills_up() const { return in_channels(input_layout_) != geometry_.in.c; }
+
+  /// dw += result.
+  Launch add_whole(const memory& result, float* dw) const {
+    dnnl::post_ops accumulate;
+    accumulate.append_sum(1.0f);
+    dnnl::primitive_attr attributes;
+    attributes.set_post_ops(accumulate);
+    const memory target = at(plain_weights(geometry_.in.c), dw);
+    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(result, target, attributes));
+    return launch(reorder, {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
+  }
+  /// dw += result without the channels that only fill the block up.
+  Launch add_part(const memory& result, float* filled, float* dw) const {
+    const std::int64_t in = in_channels(input_layout_);
+    const memory target = at(plain_weights(in), filled);
+    const Launch reordering = launch(dnnl::reorder(result, target), {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
+    return [=, rows = weight_rows(), cols = weight_cols(), filled_cols = weight_cols(in)](const Queue& queue) {
+      reordering(queue);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t i = 0; i < cols; ++i) dw[r * cols + i] += filled[r * filled_cols + i];
+    };
+  }
 
   dnnl::convolution_backward_weights::primitive_desc make(Layout x_layout) const {
     const ConvDescription d = describe(x_layout, true);

@@ -1,0 +1,382 @@
+// Programs: order of steps and loops, replay to the bit, poisoned memory, kept preparation, what is allocated
+// and when.
+#include "engine/program.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <random>
+
+#include "attacks/evaluate.h"
+#include "attacks/pgd.h"
+#include "engine/objectives/adversarial.h"
+#include "engine/objectives/erm.h"
+#include "engine/trainer.h"
+#include "tests/engine/allocations.h"
+#include "tests/engine/counting_backend.h"
+#include "tests/engine/graphs.h"
+#include "tests/engine/harness.h"
+
+namespace inocula::test {
+
+namespace {
+
+const Shape kImage{1, 1, 10, 9};
+constexpr std::int64_t kClasses = 3, kBatch = 4;
+
+/// A network, data and an adversarial trainer of it: the largest Program there is.
+struct Training {
+  explicit Training(const Device& device, attacks::Norm norm = attacks::Norm::linf)
+      : network(small_resnet(kImage, 4, kClasses), device),
+        split(random_split(3 * kBatch, kImage, kClasses, 5)),
+        attack({.norm = norm,
+                .eps = norm == attacks::Norm::linf ? 0.05 : 0.5,
+                .alpha = norm == attacks::Norm::linf ? 0.02 : 0.2,
+                .steps = 3,
+                .iterate = attacks::Iterate::best,
+                .target = {}}),
+        objective("pgd", attack, NormMode::frozen, 4),
+        trainer((network.initialize(3), network), objective, split,
+                {.epochs = 5,
+                 .batch = kBatch,
+                 .optimizer = {},
+                 .schedule = {.peak = 0.05, .milestones = {}},
+                 .augmentation = {.flip = true, .shift = 1},
+                 .seed = 9}) {}
+
+  Network network;
+  ImageSplit split;
+  attacks::Pgd attack;
+  AdversarialTraining objective;
+  Trainer trainer;
+};
+
+/// Everything that a step may change.
+struct State {
+  std::vector<float> weights, statistics;
+  TrainingTally tally;
+
+  explicit State(const Training& t)
+      : weights(all_weights(t.network)), statistics(all_statistics(t.network)), tally(t.trainer.tally()) {}
+  bool operator==(const State& o) const {
+    return same_bits(weights, o.weights) && same_bits(statistics, o.statistics) &&
+           tally.loss == o.tally.loss && tally.correct == o.tally.correct && tally.seen == o.tally.seen;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("program: steps and nested loops run in the order in which they were recorded") {
+  std::mt19937 generator(4);
+  for (int turn = 0; turn < 300; ++turn) {
+    Recorder r(cpu());
+    std::vector<int> ran, expected;
+    int next = 0;
+    const auto record_step = [&] {
+      const int id = next++;
+      r.step("s", [&ran, id](Access&) -> Launch { return [&ran, id](const Queue&) { ran.push_back(id); }; });
+      return id;
+    };
+    // Answers what a body will run, written down once for each turn by whoever records it.
+    const std::function<std::vector<int>(int)> record_body = [&](int depth) {
+      std::vector<int> body;
+      for (int items = 1 + static_cast<int>(generator() % 3); items > 0; --items) {
+        if (depth < 3 && generator() % 2 == 0) {
+          const auto count = static_cast<std::int64_t>(1 + generator() % 3);
+          std::vector<int> inner;
+          r.loop(count, [&] { inner = record_body(depth + 1); });
+          for (std::int64_t i = 0; i < count; ++i) body.insert(body.end(), inner.begin(), inner.end());
+        } else {
+          body.push_back(record_step());
+        }
+      }
+      return body;
+    };
+    expected = record_body(0);
+    Program program = r.finish();
+    program.run();
+    REQUIRE(ran == expected);
+    CHECK(program.footprint().launches == expected.size());
+    CHECK(program.footprint().steps == static_cast<std::size_t>(next));
+    ran.clear();
+    program.run_timed();
+    REQUIRE(ran == expected);
+  }
+}
+
+TEST_CASE("program: a loop carries its values") {
+  Recorder r(cpu());
+  Buffer out(cpu(), sizeof(float));
+  const Tensor x = r.make("x", {1, 1, 1, 1}), result = r.external("result", out.as<void>(), {1, 1, 1, 1});
+  r.step("start", [=](Access& at) -> Launch {
+    float* to = at.out(x);
+    return [=](const Queue&) { *to = 1; };
+  });
+  r.loop(5, [&] {
+    r.step("double", [=](Access& at) -> Launch {
+      float* v = at.inout(x);
+      return [=](const Queue&) { *v *= 2; };
+    });
+    const Tensor local = r.make("local", {1, 1, 1, 1});
+    r.step("make", [=](Access& at) -> Launch {
+      const float* from = at.in(x);
+      float* to = at.out(local);
+      return [=](const Queue&) { *to = *from + 1; };
+    });
+    r.step("take", [=](Access& at) -> Launch {
+      const float* from = at.in(local);
+      float* to = at.inout(x);
+      return [=](const Queue&) { *to = *from; };
+    });
+  });
+  r.step("hand out", [=](Access& at) -> Launch {
+    const float* from = at.in(x);
+    float* to = at.out(result);
+    return [=](const Queue&) { *to = *from; };
+  });
+  Program program = r.finish();
+  for (int run = 0; run < 2; ++run) {
+    program.poison();
+    program.run();
+    CHECK(*out.as<float>() == 63);  // x <- 2 x + 1, five times from 1
+  }
+}
+
+TEST_CASE("program: misuse is refused") {
+  check_throws(ErrorKind::internal, "nothing was recorded", [] { Program().run(); });
+  Recorder r(cpu());
+  check_throws(ErrorKind::internal, "count is 0", [&] { r.loop(0, [] {}); });
+  check_throws(ErrorKind::internal, "records nothing", [&] { r.loop(1, [] {}); });
+  check_throws(ErrorKind::internal, "'x' of shape (1, 0, 1, 1) is empty", [&] { r.make("x", {1, 0, 1, 1}); });
+  check_throws(ErrorKind::internal, "'x' has no memory", [&] { r.external("x", nullptr, {1, 1, 1, 1}); });
+  Recorder reads_early(cpu());
+  const Tensor t = reads_early.make("early", {1, 1, 1, 1});
+  reads_early.step("read", [=](Access& at) -> Launch {
+    at.in(t);
+    return [](const Queue&) {};
+  });
+  check_throws(ErrorKind::internal, "reads 'early' before it was written", [&] { reads_early.finish(); });
+}
+
+TEST_CASE(
+    "program: a replayed step, a freshly recorded one, a timed one and one in poisoned memory give the same "
+    "bits") {
+  for (const attacks::Norm norm : {attacks::Norm::linf, attacks::Norm::l2}) {
+    Training replayed(cpu(), norm), timed(cpu(), norm), poisoned(cpu(), norm);
+    const State start(replayed);
+    TrainerState fresh_state = replayed.trainer.save();
+    for (int step = 0; step < 4; ++step) {
+      replayed.trainer.run_step();
+      const State expected(replayed);
+      CHECK(!(expected == start));
+
+      Training fresh(cpu(), norm);  // recorded anew for this one step
+      fresh.trainer.restore(fresh_state);
+      fresh.trainer.run_step();
+      CHECK(State(fresh) == expected);
+      fresh_state = fresh.trainer.save();
+
+      poisoned.trainer.program().poison();
+      poisoned.trainer.run_step();
+      CHECK(State(poisoned) == expected);
+    }
+    // run_timed replays the step whose state was uploaded last: from the same state, the same result.
+    const TrainerState before = timed.trainer.save();
+    timed.trainer.run_step();
+    const State once(timed);
+    timed.trainer.restore(before);
+    const std::vector<PartTime> parts = timed.trainer.program().run_timed();
+    CHECK(State(timed) == once);
+    std::int64_t launches = 0;
+    for (const PartTime& part : parts) {
+      CHECK(part.count > 0);
+      CHECK(part.seconds >= 0);
+      launches += part.count;
+    }
+    CHECK(static_cast<std::size_t>(launches) == timed.trainer.program().footprint().launches);
+    CHECK(std::is_sorted(parts.begin(), parts.end(),
+                         [](const PartTime& a, const PartTime& b) { return a.seconds > b.seconds; }));
+  }
+}
+
+TEST_CASE("program: a run twice from one state gives identical adversarial images") {
+  Network network(small_resnet(kImage, 4, kClasses), cpu());
+  randomize(network, 2);
+  const ImageSplit split = random_split(6, kImage, kClasses, 3);
+  const attacks::Pgd attack(
+      {.norm = attacks::Norm::linf, .eps = 0.1, .alpha = 0.03, .steps = 3, .restarts = 2, .target = {}});
+  attacks::Evaluator evaluator(network, split, attack,
+                               {.batch = 4, .seed = 5, .keep_images = attacks::KeepImages::yes});
+  const attacks::Evaluation first = evaluator.run();
+  CHECK(same_bits(first.images, evaluator.run().images));
+  evaluator.program().poison();
+  const attacks::Evaluation poisoned = evaluator.run();
+  CHECK(same_bits(first.images, poisoned.images));
+  CHECK(same_bits(first.logits, poisoned.logits));
+  CHECK(same_bits(first.clean_logits, poisoned.clean_logits));
+}
+
+TEST_CASE("program: a kept preparation gives the same bits as a repeated one") {
+  for (const GraphCase& c : graph_cases()) {
+    CAPTURE(c.name);
+    Network network(c.graph, cpu());
+    randomize(network, 21);
+    const Shape shape = c.graph.input_shape().with_batch(c.batch);
+    const std::vector<float> images = random_images(shape, 22), others = random_images(shape, 23);
+    Buffer x(cpu(), images.size() * sizeof(float)), dx(cpu(), images.size() * sizeof(float));
+    Recorder r(cpu());
+    const Tensor in = r.external("images", x.as<void>(), shape);
+    Recording recording(r, network, c.batch,
+                        {.norm = NormMode::frozen, .input_gradient = true, .parameter_gradients = false});
+    ForwardTrace trace = recording.forward(in);
+    const Tensor gradient = recording.backward(trace, trace.logits);
+    const Tensor out = r.external("gradient", dx.as<void>(), shape);
+    const PlaneShape planes = r.planes(gradient);
+    r.kernel("copy", r.kernels().affine, [=](Access& at) {
+      return Affine{at.in(gradient), nullptr, nullptr, nullptr,
+                    at.out(out),     nullptr, planes,  Activation::none};
+    });
+    Program program = r.finish(Preparation::kept);
+    const auto run = [&](const std::vector<float>& batch, Preparation preparation) {
+      x.upload(batch.data(), batch.size());
+      program.run(preparation);
+      std::vector<float> result(batch.size());
+      dx.download(result.data(), result.size());
+      return result;
+    };
+    check_throws(ErrorKind::internal, "no preparation to keep", [&] { program.run(Preparation::kept); });
+    const std::vector<float> first = run(images, Preparation::repeated),
+                             second = run(others, Preparation::repeated);
+    CHECK(!same_bits(first, second));
+    CHECK(same_bits(run(images, Preparation::kept), first));
+    CHECK(same_bits(run(others, Preparation::kept), second));
+    CHECK(same_bits(run(images, Preparation::kept), first));
+    program.poison();
+    check_throws(ErrorKind::internal, "no preparation to keep", [&] { program.run(Preparation::kept); });
+    CHECK(same_bits(run(images, Preparation::repeated), first));
+  }
+  Recorder r(cpu());
+  r.step("nothing", [](Access&) -> Launch { return [](const Queue&) {}; });
+  Program repeated = r.finish();
+  repeated.run();
+  check_throws(ErrorKind::internal, "no preparation to keep", [&] { repeated.run(Preparation::kept); });
+}
+
+TEST_CASE("program: its footprint is what was allocated, in one piece, before the first run") {
+  BackendCounts counts;
+  const Device device = counting_device(counts);
+  {
+    Network network(small_resnet(kImage, 4, kClasses), device);
+    network.initialize(1);
+    const std::size_t before_bytes = counts.alive_bytes, before_calls = counts.calls;
+    Recorder r(device);
+    Recording recording(r, network, kBatch,
+                        {.norm = NormMode::batch, .input_gradient = true, .parameter_gradients = true});
+    const Tensor images = r.make("images", kImage.with_batch(kBatch));
+    r.kernel("fill", r.kernels().fill, [=](Access& at) {
+      return Fill{at.out(images), images.shape.size(), 0.5f};
+    });
+    ForwardTrace trace = recording.forward(images);
+    recording.backward(trace, trace.logits);
+    const std::size_t constants = counts.alive_bytes - before_bytes;  // normalisation's scale and shift
+    CHECK(constants == 2 * sizeof(float));
+    Program program = r.finish();
+    const Footprint f = program.footprint();
+    CHECK(counts.calls == before_calls + 2);
+    CHECK(counts.alive_bytes == before_bytes + constants + f.arena_bytes);
+    CHECK(f.arena_bytes < f.sum_bytes);
+    std::size_t items = 0;
+    for (const Footprint::Item& item : f.items) items += item.bytes;
+    CHECK(items <= f.sum_bytes);
+    CHECK(
+        std::is_sorted(f.items.begin(), f.items.end(),
+                       [](const Footprint::Item& a, const Footprint::Item& b) { return a.bytes > b.bytes; }));
+    const std::size_t calls = counts.calls;
+    program.run();
+    program.run();
+    CHECK(counts.calls == calls);
+    const std::string text = f.to_string();
+    CHECK(text.find(std::to_string(f.steps) + " steps, " + std::to_string(f.launches) + " launches") !=
+          std::string::npos);
+    CHECK(text.find(f.items[0].name) != std::string::npos);
+  }
+  CHECK(counts.alive_bytes == 0);
+}
+
+TEST_CASE("program: an attack keeps one bit an activation where training keeps the activations") {
+  // Wide maps, few weights: activations are what memory is made of.
+  constexpr std::int64_t kDepth = 12, kWidth = 16;
+  const Shape image{1, 1, 24, 24};
+  Graph g(image);
+  Value x = 0;
+  for (std::int64_t i = 0; i < kDepth; ++i) {
+    const std::string number = std::to_string(i);
+    x = g.add("conv" + number, op::Conv{kWidth, {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}}, {x});
+    x = g.add("norm" + number, op::BatchNorm{}, {x});
+    x = g.add("relu" + number, op::Relu{}, {x});
+  }
+  x = g.add("pool", op::GlobalAveragePool{}, {x});
+  g.add("fc", op::Linear{2, true}, {x});
+  Network network(g, cpu());
+  constexpr std::int64_t kImages = 16;
+  const auto footprint = [&](RecordingMode mode) {
+    Recorder r(cpu());
+    Recording recording(r, network, kImages, mode);
+    const Tensor images = r.make("images", image.with_batch(kImages));
+    r.kernel("fill", r.kernels().fill, [=](Access& at) {
+      return Fill{at.out(images), images.shape.size(), 0.5f};
+    });
+    ForwardTrace trace = recording.forward(images);
+    if (mode.input_gradient || mode.parameter_gradients) recording.backward(trace, trace.logits);
+    return r.finish().footprint();
+  };
+  const Footprint look = footprint({});
+  const Footprint attack =
+      footprint({.norm = NormMode::frozen, .input_gradient = true, .parameter_gradients = false});
+  const Footprint train =
+      footprint({.norm = NormMode::batch, .input_gradient = false, .parameter_gradients = true});
+  const double activation = static_cast<double>(kImages * kWidth * image.pixels()) * sizeof(float);
+  const auto in_activations = [&](const Footprint& f) {
+    return static_cast<double>(f.arena_bytes) / activation;
+  };
+  // Two that take turns, or three while a residual waits; the rest is images, weights and scratch.
+  CHECK(in_activations(look) < 3);
+  CHECK(in_activations(attack) < 3 + kDepth / 32.0);
+  CHECK(in_activations(train) > 2 * kDepth);  // what entered each norm and each convolution
+  const std::int64_t kept = std::count_if(
+      attack.items.begin(), attack.items.end(),
+      [&](const Footprint::Item& item) { return item.name.find("signs") != std::string::npos; });
+  CHECK(kept == kDepth);
+  for (const Footprint::Item& item : attack.items)
+    if (item.name.find("signs") != std::string::npos)
+      CHECK(static_cast<double>(item.bytes) == activation / 32);
+}
+
+TEST_CASE("program: our code allocates nothing while it runs") {
+  if (!can_count_allocations()) {
+    MESSAGE("skipped: AddressSanitizer keeps operator new for itself");
+    return;
+  }
+  AllocationCounter proof;
+  std::vector<int>* volatile seen = new std::vector<int>(3);  // the counter counts
+  CHECK(proof.stop().ours == 2);
+  delete seen;
+
+  Training training(cpu_of_two_threads());
+  training.trainer.run_step();  // oneDNN and OpenMP set themselves up
+  AllocationCounter counter;
+  training.trainer.program().run();
+  training.trainer.program().run();
+  const Allocations during = counter.stop();
+  CHECK(during.ours == 0);
+  const Footprint f = training.trainer.program().footprint();
+  MESSAGE("two runs of ", f.launches, " launches: oneDNN itself called operator new ", during.onednn,
+          " times");
+
+  AllocationCounter step;
+  training.trainer.run_step();
+  CHECK(step.stop().ours == 0);
+}
+
+}  // namespace inocula::test

@@ -1,0 +1,172 @@
+"""Bad input gets one clear line, the right exit code, and leaves nothing behind: bad_input.py PROGRAM."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from program import expect, finish, image_set, npz, npz_bytes, run, scratch
+
+
+def refuse(what, code, *arguments, output=None, mention=(), **more):
+    """The command must end with `code`, one line on standard error that mentions each text, and no output file."""
+    done = run(*arguments, **more)
+    lines = done.stderr.splitlines()
+    expect(done.returncode == code, f"{what}: exit code {done.returncode}, expected {code}: {done.stderr.strip()!r}")
+    expect(len(lines) == 1, f"{what}: {len(lines)} lines on standard error, expected 1: {done.stderr!r}")
+    for text in mention:
+        expect(text in done.stderr, f"{what}: {done.stderr.strip()!r} does not mention {text!r}")
+    if output is not None:
+        expect(not os.path.exists(output), f"{what}: left {output} behind")
+
+
+def main(folder):
+    here = lambda name: os.path.join(folder, name)
+    good, rgb, three = here("good.npz"), here("rgb.npz"), here("three.npz")
+    npz(good, image_set())
+    npz(rgb, image_set(channels=3))
+    npz(three, image_set(classes=3))
+    out, model = here("out"), here("model")
+    train = ["train", "--model", "small_cnn:width=4", "--epochs", 1, "--batch", 8, "--quiet"]
+    done = run(*train, "--data", good, "--out", model)
+    expect(done.returncode == 0, f"training on good data: {done.stderr}")
+
+    # Files.
+    refuse("missing file", 66, *train, "--data", here("none.npz"), "--out", out, output=out, mention=["none.npz"])
+    refuse("folder instead of file", 66, *train, "--data", folder, "--out", out, output=out, mention=[folder])
+    refuse("missing model", 66, "evaluate", "--model", here("none"), "--data", good, mention=["none"])
+    whole = npz_bytes(image_set(count=4, size=16, splits=("train", "test")))
+    cut = here("cut.npz")
+    for length in [0, 1, 3, 4, 30, 64, 100, len(whole) // 2, len(whole) - 200, len(whole) - 22, len(whole) - 1]:
+        with open(cut, "wb") as file:
+            file.write(whole[:length])
+        refuse(f"npz cut after {length} bytes", 65, *train, "--data", cut, "--out", out, output=out, mention=["cut.npz"])
+
+    # Arrays.
+    def bad_set(what, code, change, mention=()):
+        arrays = image_set()
+        change(arrays)
+        path = here("bad.npz")
+        npz(path, arrays)
+        refuse(what, code, *train, "--data", path, "--out", out, output=out, mention=["bad.npz", *mention])
+
+    def retype(name, dtype, width):
+        def change(arrays):
+            _, shape, data = arrays[name]
+            arrays[name] = (dtype, shape, data * width)
+        return change
+
+    bad_set("float images", 65, retype("train_images", "<f4", 4), ["train_images"])
+    bad_set("float labels", 65, retype("train_labels", "<f4", 4), ["train_labels"])
+    bad_set("object labels", 65, lambda a: a.update(train_labels=("|O", (24, 1), b"\x80\x04N.")), ["train_labels"])
+    bad_set("negative labels", 65, lambda a: a.update(train_labels=("|i1", (24, 1), b"\xff" * 24)), ["train_labels"])
+    bad_set("fewer labels than images", 65, lambda a: a.update(train_labels=("|u1", (23, 1), bytes(23))))
+    bad_set("claimed size", 65, lambda a: a.update(train_images=("|u1", (1 << 30, 28, 28), bytes(100))))
+    bad_set("no training split", 65, lambda a: [a.pop("train_images"), a.pop("train_labels")], ["train"])
+    bad_set("empty training split", 65,
+            lambda a: a.update(train_images=("|u1", (0, 16, 16), b""), train_labels=("|u1", (0, 1), b"")), ["train"])
+    bad_set("multi-label", 65, lambda a: a.update(train_labels=("|u1", (24, 3), bytes(72))))
+
+    # Data that does not fit the model.
+    for command in (["evaluate"], ["predict", "--out", out], ["attack", "--attack", "fgsm", "--out", out + ".npz"]):
+        refuse(f"{command[0]}: channels", 65, *command, "--model", model, "--data", rgb, output=out, mention=["3"])
+        refuse(f"{command[0]}: classes", 65, *command, "--model", model, "--data", three, output=out, mention=["3"])
+
+    # A model that is not one.
+    broken = here("broken")
+    shutil.copytree(model, broken)
+    weights = os.path.join(broken, "model.safetensors")
+    with open(weights, "r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b"\x00\x00\xc0\x7f")
+    refuse("NaN in weights", 65, "evaluate", "--model", broken, "--data", good, mention=["model.safetensors", "nan"])
+    with open(weights, "r+b") as file:
+        file.truncate(os.path.getsize(weights) - 10)
+    refuse("cut weights", 65, "evaluate", "--model", broken, "--data", good, mention=["model.safetensors"])
+    os.remove(weights)
+    refuse("no weights", 66, "evaluate", "--model", broken, "--data", good, mention=["model.safetensors"])
+    with open(os.path.join(broken, "model.json"), "w") as file:
+        file.write("{\"spec\": 3")
+    shutil.copy(os.path.join(model, "model.safetensors"), weights)
+    refuse("broken card", 65, "evaluate", "--model", broken, "--data", good, mention=["model.json"])
+
+    # Settings.
+    fresh = [*train, "--data", good, "--out", out]
+    for what, flags in {
+        "eps < 0": ["--method", "pgd", "--eps", "-1/255"],
+        "eps 0 to train with": ["--method", "pgd", "--eps", "0"],
+        "alpha = 0": ["--method", "pgd", "--alpha", "0"],
+        "steps = 0": ["--method", "pgd", "--steps", "0"],
+        "no number": ["--method", "pgd", "--eps", "four"],
+        "unknown method": ["--method", "magic"],
+        "unknown norm": ["--method", "pgd", "--norm", "l7"],
+        "unknown model": ["--model", "alexnet"],
+        "unknown model key": ["--model", "small_cnn:depth=3"],
+        "width 0": ["--model", "small_cnn:width=0"],
+        "epochs 0": ["--epochs", "0"],
+        "batch above the split": ["--batch", "1000"],
+        "rate 0": ["--lr", "0"],
+        "unknown optimizer": ["--optimizer", "lion"],
+        "unknown schedule": ["--schedule", "zigzag"],
+        "milestones out of order": ["--schedule", "steps", "--milestones", "0.7", "0.5"],
+        "std 0": ["--std", "0"],
+        "bf16": ["--precision", "bf16"],
+        "unknown device": ["--device", "tpu"],
+        "negative threads": ["--threads", "-1"],
+        "unknown flag": ["--frobnicate"],
+        "resume and overwrite": ["--resume", "--overwrite"],
+    }.items():
+        refuse(what, 64, *fresh, *flags, output=out)
+    refuse("no CUDA here", 69, *fresh, "--device", "cuda:7", output=out, mention=["cuda:7"])
+    refuse("no --data", 64, *train, "--out", out, output=out, mention=["--data"])
+    refuse("no command", 64)
+    for spec in ["pgd:eps=-1/255", "pgd:alpha=0", "pgd:steps=0", "pgd:eps=", "pgd:ebs=1", "pgd:eps=1,eps=2", "nope", "",
+                 "pgd:restarts=0", "pgd:restarts=2,random_start=0", "pgd:target=9", "pgd:norm=l2,eps=nan"]:
+        refuse(f"attack {spec!r}", 64, "evaluate", "--model", model, "--data", good, "--attack", spec, "--out", out, output=out)
+    refuse("eps list for attack", 64, "attack", "--model", model, "--data", good, "--attack", "fgsm:eps=1/255;2/255",
+           "--out", out + ".npz", output=out + ".npz")
+    refuse("unknown split", 64, "evaluate", "--model", model, "--data", good, "--split", "dev")
+    refuse("negative limit", 64, "evaluate", "--model", model, "--data", good, "--limit", "-1")
+    refuse("unknown extension", 64, "predict", "--model", model, "--data", good, "--out", here("logits.txt"), output=here("logits.txt"))
+
+    # Configuration files.
+    def bad_config(what, code, text, mention):
+        path = here("run.toml")
+        with open(path, "w") as file:
+            file.write(text)
+        refuse(what, code, "train", "--data", good, "--out", out, "--config", path, output=out, mention=["run.toml", *mention])
+
+    bad_config("unknown key", 78, "epochs = 1\nepoches = 2\n", ["epoches", "2", "epochs"])
+    bad_config("syntax", 78, "epochs = = 1\n", ["1"])
+    bad_config("wrong kind", 78, "epochs = \"many\"\n", ["epochs"])
+    refuse("no such config", 66, "train", "--config", here("none.toml"), mention=["none.toml"])
+
+    # Places that cannot be written.
+    refuse("a run is there", 73, *train, "--data", good, "--out", model, mention=[model])
+    refuse("file in the way", 73, *train, "--data", good, "--out", good, mention=["good.npz"])
+    refuse("no such folder for results", 73, "evaluate", "--model", model, "--data", good, "--out", here("no/such/r.json"))
+    if os.geteuid() == 0 and shutil.which("mount"):
+        disk = here("disk")
+        os.mkdir(disk)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True)
+        if mounted.returncode == 0:
+            try:
+                refuse("disk full", 74, *train, "--data", good, "--out", os.path.join(disk, "run"),
+                       output=os.path.join(disk, "run", "model.safetensors"))
+                refuse("disk full for images", 74, "data", "synth", os.path.join(disk, "s.npz"), "--n", 2000,
+                       output=os.path.join(disk, "s.npz"))
+                left = [f for _, _, files in os.walk(disk) for f in files if ".tmp." in f]
+                expect(not left, f"disk full: temporaries were left: {left}")
+                subprocess.run(["mount", "-o", "remount,ro", disk], check=True, capture_output=True)
+                refuse("read-only folder", 73, *train, "--data", good, "--out", os.path.join(disk, "other"))
+            finally:
+                subprocess.run(["umount", disk], check=True)
+        else:
+            print("skipped: disk full and read-only folder: a small tmpfs cannot be mounted here")
+    else:
+        print("skipped: disk full and read-only folder: mounting a small tmpfs needs root")
+
+
+with scratch() as temporary:
+    main(temporary)
+finish()

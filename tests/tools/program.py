@@ -1,0 +1,83 @@
+"""Running the program under test, and making small data sets without any package."""
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
+
+failures = []
+
+
+def run(*arguments, cwd=None, env=None, timeout=300):
+    """The finished process of `inocula` with these arguments; text in and out."""
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], cwd=cwd, env=env, timeout=timeout, text=True, capture_output=True
+    )
+
+
+def expect(condition, message):
+    """Counts a failure instead of stopping, so that one run tells all of them."""
+    if not condition:
+        failures.append(message)
+        print("FAILED:", message)
+
+
+def finish():
+    print(f"{len(failures)} failures")
+    sys.exit(1 if failures else 0)
+
+
+def npy(dtype, shape, data, version=1):
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape!r}, }}".encode()
+    length_bytes = 2 if version == 1 else 4
+    total = 6 + 2 + length_bytes + len(header) + 1
+    header += b" " * (-total % 64) + b"\n"
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header + data
+
+
+def npz(path, arrays, compression=zipfile.ZIP_STORED):
+    """arrays: name -> (dtype, shape, bytes)"""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, (dtype, shape, data) in arrays.items():
+            archive.writestr(name + ".npy", npy(dtype, shape, data))
+
+
+def image_set(count=24, size=16, channels=0, classes=2, splits=("train", "val", "test"), labels=None):
+    """A data set whose class is the side on which it is bright; channels 0: grey (N, H, W)."""
+    arrays = {}
+    for split in splits:
+        pixels, marks = bytearray(), bytearray()
+        for i in range(count):
+            label = i % classes
+            marks.append(label if labels is None else labels[i % len(labels)])
+            for _ in range(size):
+                for x in range(size):
+                    bright = x * classes // size == label
+                    pixels += bytes([200 if bright else 40 + (7 * i + 3 * x) % 30]) * max(channels, 1)
+        shape = (count, size, size) if channels == 0 else (count, size, size, channels)
+        arrays[split + "_images"] = ("|u1", shape, bytes(pixels))
+        arrays[split + "_labels"] = ("|u1", (count, 1), bytes(marks))
+    return arrays
+
+
+def read_json(path):
+    with open(path) as file:
+        return json.load(file)
+
+
+def scratch():
+    """A temporary folder that is removed at exit."""
+    return tempfile.TemporaryDirectory(prefix="inocula-test-")
+
+
+def npz_bytes(arrays):
+    buffer = io.BytesIO()
+    npz(buffer, arrays)
+    return buffer.getvalue()

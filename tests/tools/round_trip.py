@@ -1,0 +1,75 @@
+"""The program's own files mean the same to it on the way back: round_trip.py PROGRAM."""
+
+import json
+import os
+
+from program import expect, finish, image_set, npz, read_json, run, scratch
+
+KEYS = {"kind", "accuracy", "accuracy_ci95", "balanced_accuracy", "auc", "ece", "rmsce", "rmsce_top_label", "brier", "nll", "entropy"}
+ATTACK_KEYS = KEYS | {"spec", "eps", "norm", "steps", "attack_success_rate", "max_norm", "zero_gradient_fraction"}
+
+
+def main(folder):
+    here = lambda name: os.path.join(folder, name)
+    npz(here("rgb.npz"), image_set(count=30, channels=3, classes=3))
+
+    # Conversion both ways leaves the same set.
+    for source, target in (("rgb.npz", "rgb.h5"), ("rgb.h5", "back.npz")):
+        done = run("data", "convert", here(source), here(target))
+        expect(done.returncode == 0, f"convert {source}: {done.stderr}")
+    infos = []
+    for name in ("rgb.npz", "rgb.h5", "back.npz"):
+        info = json.loads(run("data", "info", here(name), "--json").stdout)
+        info.pop("path")
+        infos.append(info)
+    expect(infos[0] == infos[1] == infos[2], f"conversion changed the set: {infos}")
+    expect(infos[0]["classes"] == 3 and infos[0]["channels"] == 3, f"data info is wrong: {infos[0]}")
+
+    # config.toml reproduces its run; the same from HDF5.
+    command = ["train", "--data", here("rgb.npz"), "--model", "small_cnn:width=4", "--epochs", 3, "--batch", 10, "--optimizer", "sgd",
+               "--lr", 0.02, "--nesterov", "--weight-decay", 1e-4, "--schedule", "steps", "--milestones", 0.4, 0.8, "--quiet"]
+    expect(run(*command, "--out", here("first")).returncode == 0, "training failed")
+    done = run("train", "--config", os.path.join(here("first"), "config.toml"), "--out", here("second"), "--quiet")
+    expect(done.returncode == 0, f"training from config.toml: {done.stderr}")
+    read = lambda name: open(os.path.join(here(name), "model.safetensors"), "rb").read()
+    expect(read("first") == read("second"), "config.toml does not reproduce its run")
+    card = read_json(os.path.join(here("first"), "model.json"))
+    expect(card["classes"] == 3, f"model.json: {card}")
+
+    # The documented keys.
+    done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--attack", "pgd:eps=1/255;8/255,steps=3",
+               "--attack", "fgsm:norm=l2,eps=0.5", "--attack", "pgd:target=least_likely,steps=2,keep=best", "--out", here("r.json"))
+    expect(done.returncode == 0, f"evaluate: {done.stderr}")
+    result = read_json(here("r.json"))
+    expect({"model", "data", "split", "n", "classes", "rows", "seconds", "device", "seed"} <= set(result), f"keys: {set(result)}")
+    rows = result["rows"]
+    expect([r["kind"] for r in rows] == ["clean"] + ["attack"] * 4, f"rows: {[r['kind'] for r in rows]}")
+    expect(KEYS <= set(rows[0]), f"clean row lacks {KEYS - set(rows[0])}")
+    for row in rows[1:]:
+        expect(ATTACK_KEYS <= set(row), f"attack row lacks {ATTACK_KEYS - set(row)}")
+        expect(row["max_norm"] <= row["eps"] * (1 + 2**-20), f"norm {row['max_norm']} above {row['eps']}")
+        expect(row["accuracy"] <= rows[0]["accuracy"], "robust accuracy above clean accuracy")
+    expect(rows[1]["eps"] < rows[2]["eps"], "an eps list makes one row of each value, in order")
+    again = run("evaluate", "--model", here("first") + "/model.safetensors", "--data", here("rgb.npz"), "--json")
+    expect(json.loads(again.stdout)["rows"][0] == rows[0], "npz and HDF5, folder and file give different scores")
+
+    # Arrays out.
+    for name in ("logits.npz", "logits.h5"):
+        expect(run("predict", "--model", here("first"), "--data", here("rgb.npz"), "--out", here(name)).returncode == 0, name)
+    for name in ("adv.npz", "adv.h5"):
+        done = run("attack", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "fgsm", "--out", here(name))
+        expect(done.returncode == 0 and os.path.exists(here(name)), f"{name}: {done.stderr}")
+    done = run("report", here("first"), here("second"), "--out", here("report.html"))
+    expect(done.returncode == 0 and "://" not in open(here("report.html")).read(), f"report: {done.stderr}")
+    for command in (["devices", "--json"], ["selftest", "--json"]):
+        done = run(*command)
+        expect(done.returncode == 0 and json.loads(done.stdout), f"{command}: {done.stderr}")
+    done = run("bench", "--model", "small_cnn", "--batch", 4, "--method", "pgd", "--steps", 2, "--repeat", 2, "--json", here("bench.json"))
+    bench = read_json(here("bench.json"))
+    expect({"device", "threads", "isa", "roof", "rows"} <= set(bench), f"bench keys: {set(bench)}")
+    expect(any(p["name"] == "conv.backward_data" and p["count"] > 0 for p in bench["rows"][0]["parts"]), "bench parts")
+
+
+with scratch() as temporary:
+    main(temporary)
+finish()
