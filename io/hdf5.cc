@@ -4,7 +4,6 @@
 #include <hdf5.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "io/atomic_file.h"
 #include "io/input_file.h"
@@ -40,7 +39,7 @@ class QuietHdf5 {
   unsigned plugins_ = 0;
 };
 
-/// Owns one HDF5 identifier.
+/// Owns one HDF5 identifier; a failed call's negative one is kept and owns nothing.
 class Handle {
  public:
   using Close = herr_t (*)(hid_t);
@@ -72,30 +71,23 @@ std::string hdf5_reason() {
 }
 
 hid_t native_type(ElementType type) {
-  switch (type) {
-    case ElementType::u8:
-      return H5T_NATIVE_UINT8;
-    case ElementType::i8:
-      return H5T_NATIVE_INT8;
-    case ElementType::u16:
-      return H5T_NATIVE_UINT16;
-    case ElementType::i16:
-      return H5T_NATIVE_INT16;
-    case ElementType::u32:
-      return H5T_NATIVE_UINT32;
-    case ElementType::i32:
-      return H5T_NATIVE_INT32;
-    case ElementType::u64:
-      return H5T_NATIVE_UINT64;
-    case ElementType::i64:
-      return H5T_NATIVE_INT64;
-    case ElementType::f32:
-      return H5T_NATIVE_FLOAT;
-    case ElementType::f64:
-      return H5T_NATIVE_DOUBLE;
-    default:
-      fail(ErrorKind::internal, "HDF5 files here hold no ", element_name(type));
-  }
+  constexpr hid_t kNone = -1;
+  const hid_t types[] = {kNone,
+                         H5T_NATIVE_UINT8,
+                         H5T_NATIVE_INT8,
+                         H5T_NATIVE_UINT16,
+                         H5T_NATIVE_INT16,
+                         H5T_NATIVE_UINT32,
+                         H5T_NATIVE_INT32,
+                         H5T_NATIVE_UINT64,
+                         H5T_NATIVE_INT64,
+                         kNone,
+                         kNone,
+                         H5T_NATIVE_FLOAT,
+                         H5T_NATIVE_DOUBLE};
+  const hid_t native = types[static_cast<int>(type)];
+  if (native == kNone) fail(ErrorKind::internal, "HDF5 files here hold no ", element_name(type));
+  return native;
 }
 
 constexpr ElementType kTypes[] = {ElementType::u8,  ElementType::i8,  ElementType::u16, ElementType::i16,
@@ -243,8 +235,7 @@ class Hdf5File final : public ArrayFile {
   std::vector<std::string> names_;
 };
 
-/// Chunks run over the first axis, about kChunkBytes each, so that one image is read without its neighbours'
-/// cost.
+/// Chunks run over the first axis, about kChunkBytes each.
 void set_chunks(hid_t plan, const std::vector<hsize_t>& extents, const ArrayView& view) {
   std::vector<hsize_t> chunk = extents;
   const std::uint64_t row_bytes = view.bytes.size() / extents[0];
@@ -269,7 +260,7 @@ void write_dataset(hid_t file, const std::string& name, const ArrayView& view, c
   const bool written =
       dataset.valid() && (view.bytes.empty() || H5Dwrite(dataset, native_type(view.type), H5S_ALL, H5S_ALL,
                                                          H5P_DEFAULT, view.bytes.data()) >= 0);
-  if (!written) fail(ErrorKind::internal, path, ": ", name, " cannot be written as HDF5: ", hdf5_reason());
+  if (!written) fail(ErrorKind::io, path, ": ", name, " cannot be written as HDF5: ", hdf5_reason());
 }
 
 }  // namespace
@@ -285,15 +276,15 @@ void write_hdf5(const std::string& path, const ArrayViews& arrays) {
   constexpr std::size_t kGrowth = 64 << 20;
   H5Pset_fapl_core(access, kGrowth, false);
   const Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
-  if (!file.valid()) fail(ErrorKind::internal, path, ": no HDF5 file can be made in memory: ", hdf5_reason());
+  if (!file.valid()) fail(ErrorKind::io, path, ": no HDF5 file can be made in memory: ", hdf5_reason());
   for (const auto& [name, view] : arrays) write_dataset(file, name, view, path);
   if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) {
-    fail(ErrorKind::internal, path, ": the HDF5 file in memory cannot be finished: ", hdf5_reason());
+    fail(ErrorKind::io, path, ": the HDF5 file in memory cannot be finished: ", hdf5_reason());
   }
   void* handle = nullptr;  // of the core driver: the address of its pointer to the file's memory
   const ssize_t bytes = H5Fget_file_image(file, nullptr, 0);
   if (bytes < 0 || H5Fget_vfd_handle(file, access, &handle) < 0) {
-    fail(ErrorKind::internal, path, ": the HDF5 file in memory cannot be reached: ", hdf5_reason());
+    fail(ErrorKind::io, path, ": the HDF5 file in memory cannot be reached: ", hdf5_reason());
   }
   target.write(*static_cast<void**>(handle), static_cast<std::uint64_t>(bytes));
   target.commit();

@@ -82,7 +82,7 @@ std::vector<SoftShape> opacities_of(const SoftShape lungs[2], const Dice& dice, 
 }
 
 void paint_chest(Canvas& canvas, const Dice& dice, int label) {
-  constexpr float kRasterAmplitude = 3.5f / 255;
+  constexpr float kRasterAmplitude = 4.0f / 255;
   constexpr float kRasterAgrees = 0.98f;
   SoftShape lungs[2];
   for (std::uint32_t i = 0; i < 2; ++i) {

@@ -10,6 +10,7 @@
 #include "tools/command.h"
 #include "tools/config_file.h"
 #include "tools/exit_code.h"
+#include "tools/thread_policy.h"
 #include "tools/version.h"
 
 namespace {
@@ -60,6 +61,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  prefer_sleeping_threads(argv);
   try {
     return run(argc, argv);
   } catch (const Error& e) {

@@ -1,7 +1,6 @@
 // Memory and threads of the CPU backend.
 #include "engine/backends/cpu/backend.h"
 
-#include <omp.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -12,6 +11,7 @@
 #include <string>
 
 #include "engine/backends/cpu/conv.h"
+#include "engine/backends/cpu/thread_scope.h"
 #include "engine/error.h"
 
 namespace inocula::cpu {
@@ -21,22 +21,12 @@ namespace {
 constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-/// oneDNN takes its thread count from OpenMP's setting of the calling thread: set it, and put it back.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~ThreadScope() { omp_set_num_threads(before_); }
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int before_;
-};
-
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const KernelTable& kernels, int threads)
-      : block_(preferred_block()), queue_{.threads = threads, .stream = nullptr}, convolutions_(kernels, block_) {}
+      : block_(preferred_block()),
+        queue_{.threads = threads, .stream = nullptr},
+        convolutions_(kernels, block_, threads) {}
 
   std::string name() const override { return "cpu"; }
   std::string describe() const override { return describe_machine(); }
@@ -60,17 +50,14 @@ class CpuBackend final : public Backend {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
 
-  // Primitives split their work for the thread count they are built with.
   std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
-    const ThreadScope scope(queue_.threads);
     return convolutions_.forward(g, e);
   }
-  std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry& g, const GradientEpilogue& e) override {
-    const ThreadScope scope(queue_.threads);
+  std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry& g,
+                                                   const GradientEpilogue& e) override {
     return convolutions_.backward_data(g, e);
   }
   std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry& g) override {
-    const ThreadScope scope(queue_.threads);
     return convolutions_.backward_weights(g);
   }
 
@@ -94,15 +81,24 @@ std::string processor_name() {
 
 const char* isa_name(dnnl::cpu_isa isa) {
   switch (isa) {
-    case dnnl::cpu_isa::sse41: return "SSE4.1";
-    case dnnl::cpu_isa::avx: return "AVX";
-    case dnnl::cpu_isa::avx2: return "AVX2";
-    case dnnl::cpu_isa::avx2_vnni: return "AVX2 with VNNI";
-    case dnnl::cpu_isa::avx512_core: return "AVX-512";
-    case dnnl::cpu_isa::avx512_core_vnni: return "AVX-512 with VNNI";
-    case dnnl::cpu_isa::avx512_core_bf16: return "AVX-512 with bf16";
-    case dnnl::cpu_isa::avx512_core_amx: return "AVX-512 with AMX";
-    default: return "another instruction set";
+    case dnnl::cpu_isa::sse41:
+      return "SSE4.1";
+    case dnnl::cpu_isa::avx:
+      return "AVX";
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "AVX2 with VNNI";
+    case dnnl::cpu_isa::avx512_core:
+      return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "AVX-512 with VNNI";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512 with bf16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "AVX-512 with AMX";
+    default:
+      return "another instruction set";
   }
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/backends/cpu/onednn.h"
+#include "engine/backends/cpu/thread_scope.h"
 #include "engine/error.h"
 #include "kernels/planes.h"
 
@@ -25,13 +26,15 @@ PlaneShape planes(const Shape& s, Layout layout, std::int64_t block) {
   return {s.n, s.c, s.h, s.w, layout == Layout::plain ? 1 : block};
 }
 
-std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+std::size_t align(std::size_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
 
 /// What all three passes need: descriptions, and memory objects over given addresses.
 class Described {
  public:
-  Described(const dnnl::engine& engine, const ConvGeometry& g, std::int64_t block)
-      : engine_(engine), stream_(engine), geometry_(g), block_(block) {}
+  Described(const dnnl::engine& engine, const ConvGeometry& g, std::int64_t block, int threads)
+      : engine_(engine), stream_(engine), geometry_(g), block_(block), threads_(threads) {}
 
  protected:
   memory::format_tag tag(Layout layout) const {
@@ -55,8 +58,8 @@ class Described {
     return d;
   }
 
-  /// Input channels as oneDNN is told. Less than a block of them is a case for its slow reference code; the zeros
-  /// that fill the block up are there anyway, so they are declared, with weights of zero.
+  /// Input channels as oneDNN is told. Less than a block of them is a case for its slow reference code; the
+  /// zeros that fill the block up are there anyway, so they are declared, with weights of zero.
   std::int64_t in_channels(Layout x_layout) const {
     const ConvGeometry& g = geometry_;
     return g.groups == 1 && x_layout == Layout::blocked && g.in.c < block_ ? block_ : g.in.c;
@@ -77,23 +80,28 @@ class Described {
   }
   std::int64_t weight_cols() const { return weight_cols(geometry_.in.c); }
 
-  memory at(const memory::desc& d, const void* address) const { return {d, engine_, const_cast<void*>(address)}; }
+  memory at(const memory::desc& d, const void* address) const {
+    return {d, engine_, const_cast<void*>(address)};
+  }
 
   Launch launch(const dnnl::primitive& primitive, Arguments arguments) const {
     // Listed once for the C interface: the C++ one allocates such a list in every call.
     std::vector<dnnl_exec_arg_t> list;
     for (const auto& [index, memory] : arguments) list.push_back({index, memory.get()});
-    return [primitive, arguments = std::move(arguments), list = std::move(list), stream = stream_](const Queue&) {
+    return [primitive, arguments = std::move(arguments), list = std::move(list),
+            stream = stream_](const Queue&) {
       const dnnl_status_t status =
           dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(list.size()), list.data());
-      if (status != dnnl_success) fail(ErrorKind::internal, "oneDNN could not run a primitive: status ", status);
+      if (status != dnnl_success)
+        fail(ErrorKind::internal, "oneDNN could not run a primitive: status ", status);
     };
   }
 
-  /// Plain weights, scaled by output channel where asked, for `in` input channels into `to`. Scratch holds the copy
-  /// that is scaled or filled up with zeros.
-  Launch transform_weights(const KernelTable& kernels, const memory::desc& to, std::int64_t in, const float* plain,
-                           const float* scale, void* prepared, void* scratch) const {
+  /// Plain weights, scaled by output channel where asked, for `in` input channels into `to`. Scratch holds
+  /// the copy that is scaled or filled up with zeros.
+  Launch transform_weights(const KernelTable& kernels, const memory::desc& to, std::int64_t in,
+                           const float* plain, const float* scale, void* prepared, void* scratch) const {
+    const ThreadScope scope(threads_);
     const bool fill_up = in != geometry_.in.c;
     const void* from = scale != nullptr || fill_up ? scratch : plain;
     const memory source = at(plain_weights(in), from), target = at(to, prepared);
@@ -104,7 +112,8 @@ class Described {
       return [=, rows = weight_rows(), cols = weight_cols(), filled = weight_cols(in)](const Queue& queue) {
         for (std::int64_t r = 0; r < rows; ++r)
           for (std::int64_t i = 0; i < filled; ++i)
-            copy[r * filled + i] = i < cols ? plain[r * cols + i] * (scale != nullptr ? scale[r] : 1.0f) : 0.0f;
+            copy[r * filled + i] =
+                i < cols ? plain[r * cols + i] * (scale != nullptr ? scale[r] : 1.0f) : 0.0f;
         reordering(queue);
       };
     if (scale == nullptr) return reordering;
@@ -122,6 +131,7 @@ class Described {
   mutable dnnl::stream stream_;
   ConvGeometry geometry_;
   std::int64_t block_;
+  int threads_;
 };
 
 dnnl::primitive_attr attributes_with(const dnnl::post_ops& ops) {
@@ -131,9 +141,12 @@ dnnl::primitive_attr attributes_with(const dnnl::post_ops& ops) {
   return attributes;
 }
 
-bool is_fast(const char* implementation) { return std::string(implementation).rfind("jit", 0) == 0; }
+bool is_fast(const char* implementation) {
+  return std::string(implementation).rfind("jit", 0) == 0;
+}
 
-/// oneDNN's vectorised kernels take plain images of one or three channels; others are first copied into blocks.
+/// oneDNN's vectorised kernels take plain images of one or three channels; others are first copied into
+/// blocks.
 template <class Describe>
 Layout pick_input_layout(const ConvGeometry& g, const Describe& describe) {
   if (g.in_layout == Layout::blocked) return Layout::blocked;
@@ -147,9 +160,9 @@ Layout pick_input_layout(const ConvGeometry& g, const Describe& describe) {
 
 class Forward final : public PreparedConv, Described {
  public:
-  Forward(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g, const ConvEpilogue& e,
-          std::int64_t block)
-      : Described(engine, g, block), kernels_(kernels), epilogue_(e) {
+  Forward(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
+          const ConvEpilogue& e, std::int64_t block, int threads)
+      : Described(engine, g, block, threads), kernels_(kernels), epilogue_(e) {
     input_layout_ = pick_input_layout(g, [&](Layout layout) { return make(layout).impl_info_str(); });
     primitive_ = make(input_layout_);
   }
@@ -157,15 +170,17 @@ class Forward final : public PreparedConv, Described {
   std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
   std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(in_channels(input_layout_)); }
   Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
-    return transform_weights(kernels_, primitive_.weights_desc(), in_channels(input_layout_), plain, scale, prepared,
-                             scratch);
+    return transform_weights(kernels_, primitive_.weights_desc(), in_channels(input_layout_), plain, scale,
+                             prepared, scratch);
   }
 
   std::size_t scratch_bytes() const override {
-    return align(primitive_.scratchpad_desc().get_size()) + (copies_input() ? primitive_.src_desc().get_size() : 0);
+    return align(primitive_.scratchpad_desc().get_size()) +
+           (copies_input() ? primitive_.src_desc().get_size() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
+    const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
     auto* copy = reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()));
     Arguments arguments{{DNNL_ARG_SRC, at(primitive_.src_desc(), copies_input() ? copy : o.x)},
@@ -174,11 +189,13 @@ class Forward final : public PreparedConv, Described {
                         {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}};
     if (epilogue_.bias) arguments.insert({DNNL_ARG_BIAS, at(primitive_.bias_desc(), o.bias)});
     if (epilogue_.residual)
-      arguments.insert({DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, at(primitive_.dst_desc(), o.residual)});
+      arguments.insert(
+          {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, at(primitive_.dst_desc(), o.residual)});
     const Launch convolution = launch(dnnl::convolution_forward(primitive_), std::move(arguments));
 
     const PlaneShape in = planes(geometry_.in, Layout::blocked, block_);
-    const CopyChannels copying{o.x, copy, planes(geometry_.in, Layout::plain, block_), in, 0, 0, geometry_.in.c};
+    const CopyChannels copying{o.x, copy,          planes(geometry_.in, Layout::plain, block_), in, 0,
+                               0,   geometry_.in.c};
     const PackPositive packing{o.y, o.sign_bits, planes(geometry_.out, Layout::blocked, block_).size()};
     return [convolution, copying, packing, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
@@ -210,18 +227,20 @@ class Forward final : public PreparedConv, Described {
 class BackwardData final : public PreparedConv, Described {
  public:
   BackwardData(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
-               const GradientEpilogue& e, std::int64_t block)
-      : Described(engine, g, block), kernels_(kernels), epilogue_(e) {
+               const GradientEpilogue& e, std::int64_t block, int threads)
+      : Described(engine, g, block, threads), kernels_(kernels), epilogue_(e) {
     const ConvDescription d = describe(Layout::blocked, false);
     const dnnl::primitive_attr attributes = attributes_with({});
     primitive_ = describe_backward_data(engine_, d, attributes, describe_forward(engine_, d, attributes));
   }
 
   std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
-  std::size_t weight_scratch_bytes() const override { return plain_weight_bytes(in_channels(Layout::blocked)); }
+  std::size_t weight_scratch_bytes() const override {
+    return plain_weight_bytes(in_channels(Layout::blocked));
+  }
   Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
-    return transform_weights(kernels_, primitive_.weights_desc(), in_channels(Layout::blocked), plain, scale, prepared,
-                             scratch);
+    return transform_weights(kernels_, primitive_.weights_desc(), in_channels(Layout::blocked), plain, scale,
+                             prepared, scratch);
   }
 
   std::size_t scratch_bytes() const override {
@@ -230,6 +249,7 @@ class BackwardData final : public PreparedConv, Described {
   }
 
   Launch bind(const ConvOperands& o) override {
+    const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
     auto* blocked = copies_result()
                         ? reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()))
@@ -240,7 +260,8 @@ class BackwardData final : public PreparedConv, Described {
                                        {DNNL_ARG_DIFF_SRC, at(primitive_.diff_src_desc(), blocked)},
                                        {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
     const PlaneShape in = planes(geometry_.in, geometry_.in_layout, block_);
-    const CopyChannels copying{blocked, o.dx, planes(geometry_.in, Layout::blocked, block_), in, 0, 0, geometry_.in.c};
+    const CopyChannels copying{blocked, o.dx,          planes(geometry_.in, Layout::blocked, block_), in, 0,
+                               0,       geometry_.in.c};
     const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, in};
     return [convolution, copying, joining, this](const Queue& queue) {
       convolution(queue);
@@ -263,8 +284,11 @@ class BackwardData final : public PreparedConv, Described {
 class BackwardToImages final : public PreparedConv, Described {
  public:
   BackwardToImages(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
-                   const GradientEpilogue& e, std::int64_t block)
-      : Described(engine, g, block), kernels_(kernels), epilogue_(e), out_(planes(g.out, Layout::blocked, block)) {}
+                   const GradientEpilogue& e, std::int64_t block, int threads)
+      : Described(engine, g, block, threads),
+        kernels_(kernels),
+        epilogue_(e),
+        out_(planes(g.out, Layout::blocked, block)) {}
 
   std::size_t weight_bytes() const override {
     return static_cast<std::size_t>(weight_cols() * out_.blocks() * out_.block) * sizeof(float);
@@ -272,7 +296,8 @@ class BackwardToImages final : public PreparedConv, Described {
 
   Launch bind_weights(const float* plain, const float* scale, void* prepared, void*) override {
     const std::int64_t rows = weight_rows(), padded = out_.blocks() * out_.block;
-    const std::int64_t channels = geometry_.in.c, taps = geometry_.window.kernel_h * geometry_.window.kernel_w;
+    const std::int64_t channels = geometry_.in.c,
+                       taps = geometry_.window.kernel_h * geometry_.window.kernel_w;
     auto* to = static_cast<float*>(prepared);
     return [=](const Queue&) {
       std::fill_n(to, taps * channels * padded, 0.0f);
@@ -304,7 +329,8 @@ class BackwardToImages final : public PreparedConv, Described {
     image.pad_w = w.pad_w;
     image.dilation_h = w.dilation_h;
     image.dilation_w = w.dilation_w;
-    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, planes(geometry_.in, Layout::plain, block_)};
+    const JoinGradient joining{o.dx,   nullptr, o.add,
+                               o.mask, o.dx,    planes(geometry_.in, Layout::plain, block_)};
     return [image, joining, this](const Queue& queue) {
       kernels_.image_gradient(queue, image);
       if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
@@ -321,8 +347,9 @@ class BackwardToImages final : public PreparedConv, Described {
 
 class BackwardWeights final : public PreparedConv, Described {
  public:
-  BackwardWeights(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g, std::int64_t block)
-      : Described(engine, g, block), kernels_(kernels) {
+  BackwardWeights(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
+                  std::int64_t block, int threads)
+      : Described(engine, g, block, threads), kernels_(kernels) {
     input_layout_ = pick_input_layout(g, [&](Layout layout) { return make(layout).impl_info_str(); });
     primitive_ = make(input_layout_);
   }
@@ -335,6 +362,7 @@ class BackwardWeights final : public PreparedConv, Described {
   }
 
   Launch bind(const ConvOperands& o) override {
+    const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
     std::byte* next = scratch + align(primitive_.scratchpad_desc().get_size());
     void* const dw = next;
@@ -356,9 +384,13 @@ class BackwardWeights final : public PreparedConv, Described {
     const Launch adding = fills_up() ? add_part(result, filled, o.dw) : add_whole(result, o.dw);
     const PlaneShape bias{1, geometry_.out.c, 1, 1, 1};
     const JoinGradient adding_bias{dbias, nullptr, o.dbias, nullptr, o.dbias, bias};
-    const CopyChannels copying{
-        o.x, copy, planes(geometry_.in, Layout::plain, block_), planes(geometry_.in, Layout::blocked, block_), 0, 0,
-        geometry_.in.c};
+    const CopyChannels copying{o.x,
+                               copy,
+                               planes(geometry_.in, Layout::plain, block_),
+                               planes(geometry_.in, Layout::blocked, block_),
+                               0,
+                               0,
+                               geometry_.in.c};
     return [=, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
       convolution(queue);
@@ -387,12 +419,14 @@ class BackwardWeights final : public PreparedConv, Described {
   Launch add_part(const memory& result, float* filled, float* dw) const {
     const std::int64_t in = in_channels(input_layout_);
     const memory target = at(plain_weights(in), filled);
-    const Launch reordering = launch(dnnl::reorder(result, target), {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
-    return [=, rows = weight_rows(), cols = weight_cols(), filled_cols = weight_cols(in)](const Queue& queue) {
-      reordering(queue);
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t i = 0; i < cols; ++i) dw[r * cols + i] += filled[r * filled_cols + i];
-    };
+    const Launch reordering =
+        launch(dnnl::reorder(result, target), {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
+    return
+        [=, rows = weight_rows(), cols = weight_cols(), filled_cols = weight_cols(in)](const Queue& queue) {
+          reordering(queue);
+          for (std::int64_t r = 0; r < rows; ++r)
+            for (std::int64_t i = 0; i < cols; ++i) dw[r * cols + i] += filled[r * filled_cols + i];
+        };
   }
 
   dnnl::convolution_backward_weights::primitive_desc make(Layout x_layout) const {
@@ -408,9 +442,11 @@ class BackwardWeights final : public PreparedConv, Described {
 
 std::string key_of(const char* pass, const ConvGeometry& g, std::initializer_list<bool> flags) {
   std::ostringstream key;
-  key << pass << g.in.to_string() << g.out.to_string() << g.groups << (g.in_layout == Layout::plain ? "p" : "b");
+  key << pass << g.in.to_string() << g.out.to_string() << g.groups
+      << (g.in_layout == Layout::plain ? "p" : "b");
   const ConvWindow& w = g.window;
-  for (const std::int64_t v : {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.pad_h, w.pad_w, w.dilation_h, w.dilation_w})
+  for (const std::int64_t v :
+       {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.pad_h, w.pad_w, w.dilation_h, w.dilation_w})
     key << "," << v;
   for (const bool f : flags) key << (f ? "+" : "-");
   return key.str();
@@ -418,13 +454,15 @@ std::string key_of(const char* pass, const ConvGeometry& g, std::initializer_lis
 
 }  // namespace
 
-ConvFactory::ConvFactory(const KernelTable& kernels, std::int64_t block)
-    : kernels_(kernels), block_(block), engine_(dnnl::engine::kind::cpu, 0) {}
+ConvFactory::ConvFactory(const KernelTable& kernels, std::int64_t block, int threads)
+    : kernels_(kernels), block_(block), threads_(threads), engine_(dnnl::engine::kind::cpu, 0) {}
 
 template <class Make>
 std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& key, const Make& make) {
   std::shared_ptr<PreparedConv>& known = known_[key];
   if (!known) {
+    const ThreadScope scope(
+        threads_);  // primitives split their work for the threads that they are built with
     try {
       known = make();
     } catch (const dnnl::error& e) {
@@ -437,20 +475,21 @@ std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& key, 
 
 std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const ConvEpilogue& e) {
   return find_or_make(key_of("forward", g, {e.bias, e.residual, e.relu, e.sign_bits}),
-                      [&] { return std::make_shared<Forward>(engine_, kernels_, g, e, block_); });
+                      [&] { return std::make_shared<Forward>(engine_, kernels_, g, e, block_, threads_); });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
   return find_or_make(key_of("backward_data", g, {e.add, e.mask}), [&]() -> std::shared_ptr<PreparedConv> {
     if (g.in_layout == Layout::plain && g.in.c <= kMaxImageChannels && g.groups == 1)
-      return std::make_shared<BackwardToImages>(engine_, kernels_, g, e, block_);
-    return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_);
+      return std::make_shared<BackwardToImages>(engine_, kernels_, g, e, block_, threads_);
+    return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_, threads_);
   });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_weights(const ConvGeometry& g) {
-  return find_or_make(key_of("backward_weights", g, {}),
-                      [&] { return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_); });
+  return find_or_make(key_of("backward_weights", g, {}), [&] {
+    return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_, threads_);
+  });
 }
 
 }  // namespace inocula::cpu

@@ -15,7 +15,7 @@ namespace inocula::cpu {
 class ConvFactory {
  public:
   /// `block`: channels side by side, 16 or 8, as oneDNN's kernels for this machine want it.
-  ConvFactory(const KernelTable& kernels, std::int64_t block);
+  ConvFactory(const KernelTable& kernels, std::int64_t block, int threads);
 
   std::shared_ptr<PreparedConv> forward(const ConvGeometry& g, const ConvEpilogue& e);
   std::shared_ptr<PreparedConv> backward_data(const ConvGeometry& g, const GradientEpilogue& e);
@@ -27,6 +27,7 @@ class ConvFactory {
 
   const KernelTable& kernels_;
   std::int64_t block_;
+  int threads_;
   dnnl::engine engine_;
   std::map<std::string, std::shared_ptr<PreparedConv>> known_;
 };

@@ -7,7 +7,7 @@
 namespace inocula::cpu {
 
 struct ConvDescription {
-  dnnl::memory::desc x, weights, bias, y;  ///< bias is empty where there is none
+  dnnl::memory::desc x, weights, bias, y;       ///< bias is empty where there is none
   dnnl::memory::dims strides, dilations, pads;  ///< dilation 0 means dense
 };
 
@@ -17,11 +17,15 @@ inline dnnl::convolution_forward::primitive_desc describe_forward(const dnnl::en
   const auto kind = dnnl::prop_kind::forward_training;
   const auto algorithm = dnnl::algorithm::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, kind, algorithm, c.x, c.weights, c.bias, c.y, c.strides, c.dilations, c.pads, c.pads, attributes};
+  return {engine, kind,      algorithm,   c.x,    c.weights, c.bias,
+          c.y,    c.strides, c.dilations, c.pads, c.pads,    attributes};
 #else
   if (c.bias.is_zero())
-    return {{kind, algorithm, c.x, c.weights, c.y, c.strides, c.dilations, c.pads, c.pads}, attributes, engine};
-  return {{kind, algorithm, c.x, c.weights, c.bias, c.y, c.strides, c.dilations, c.pads, c.pads}, attributes, engine};
+    return {
+        {kind, algorithm, c.x, c.weights, c.y, c.strides, c.dilations, c.pads, c.pads}, attributes, engine};
+  return {{kind, algorithm, c.x, c.weights, c.bias, c.y, c.strides, c.dilations, c.pads, c.pads},
+          attributes,
+          engine};
 #endif
 }
 
@@ -41,11 +45,16 @@ inline dnnl::convolution_backward_weights::primitive_desc describe_backward_weig
     const dnnl::convolution_forward::primitive_desc& hint) {
   const auto algorithm = dnnl::algorithm::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, algorithm, c.x, c.weights, c.bias, c.y, c.strides, c.dilations, c.pads, c.pads, hint, attributes};
+  return {engine,    algorithm,   c.x,    c.weights, c.bias, c.y,
+          c.strides, c.dilations, c.pads, c.pads,    hint,   attributes};
 #else
   if (c.bias.is_zero())
-    return {{algorithm, c.x, c.weights, c.y, c.strides, c.dilations, c.pads, c.pads}, attributes, engine, hint};
-  return {{algorithm, c.x, c.weights, c.bias, c.y, c.strides, c.dilations, c.pads, c.pads}, attributes, engine, hint};
+    return {
+        {algorithm, c.x, c.weights, c.y, c.strides, c.dilations, c.pads, c.pads}, attributes, engine, hint};
+  return {{algorithm, c.x, c.weights, c.bias, c.y, c.strides, c.dilations, c.pads, c.pads},
+          attributes,
+          engine,
+          hint};
 #endif
 }
 
