@@ -6,8 +6,8 @@
 set -euo pipefail
 
 readonly model=resnet18:width=16
-readonly epochs=3 batch=64 learning_rate=0.05
-readonly epsilon=8/255 inner_steps=5 inner_alpha=3/255
+readonly epochs=3 batch=64
+readonly epsilon=8/255 inner_steps=5 inner_alpha=2/255
 readonly attack=pgd:norm=linf,eps=8/255,steps=20,alpha=2/255
 readonly synthetic_images=2000
 readonly evaluated_images=500  # at most; attacking every image of a large set takes long
@@ -47,7 +47,7 @@ fi
 
 train() {  # METHOD [flags]
   "$inocula" train --data "$data" --model "$model" --out "$study/$1" --overwrite --seed 0 \
-    --epochs "$epochs" --batch "$batch" --lr "$learning_rate" --method "$@"
+    --epochs "$epochs" --batch "$batch" --method "$@"
 }
 evaluate() {  # METHOD
   echo "== $1 training, attacked by $attack"

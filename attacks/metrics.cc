@@ -64,6 +64,10 @@ std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t cla
 
 std::vector<std::int32_t> argmax_rows(std::span<const float> logits, std::int64_t classes) {
   const auto k = static_cast<std::size_t>(classes);
+  const auto bad = std::find_if(logits.begin(), logits.end(), [](float z) { return !std::isfinite(z); });
+  if (bad != logits.end())
+    fail(ErrorKind::bad_data, "the network's logits of image ", (bad - logits.begin()) / classes, " hold ", *bad,
+         ", expected finite numbers");
   std::vector<std::int32_t> best;
   for (std::size_t row = 0; row + k <= logits.size(); row += k) {
     const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(row);
@@ -116,8 +120,8 @@ Scores score(std::span<const float> logits, std::span<const std::int32_t> label,
   const auto k = static_cast<std::size_t>(classes);
   if (label.empty() || logits.size() != label.size() * k)
     fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes, " classes");
-  const std::vector<double> p = softmax_rows(logits, classes);
   const std::vector<std::int32_t> predicted = argmax_rows(logits, classes);
+  const std::vector<double> p = softmax_rows(logits, classes);
   Scores s;
   s.n = static_cast<std::int64_t>(label.size());
   const double n = static_cast<double>(s.n);

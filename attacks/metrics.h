@@ -22,7 +22,8 @@ double roc_auc(std::span<const double> score, const std::vector<bool>& positive)
 /// Softmax of each row in double: (n, classes) row-major. Each probability is at most 1.
 std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t classes);
 
-/// Arg max of each row, the lowest index among equals.
+/// Arg max of each row, the lowest index among equals. Throws Error (bad_data) where a logit is not finite: no class
+/// follows from it, and none may be counted as right.
 std::vector<std::int32_t> argmax_rows(std::span<const float> logits, std::int64_t classes);
 
 /// Mean recall over the classes that occur in `label`.

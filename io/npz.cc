@@ -47,7 +47,7 @@ class NpzFile final : public ArrayFile {
     archive_.reset(zip_fdopen(descriptor, ZIP_CHECKCONS | ZIP_RDONLY, &code));
     if (!archive_) {
       ::close(descriptor);
-      fail(ErrorKind::bad_data, path, ": is not a whole zip archive: ", zip_reason(code));
+      fail(ErrorKind::bad_data, path, ": is not a sound zip archive: ", zip_reason(code));
     }
     list_members(file_bytes);
   }

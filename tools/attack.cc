@@ -7,10 +7,9 @@
 #include "attacks/registry.h"
 #include "engine/error.h"
 #include "io/array_file.h"
-#include "io/dataset.h"
 #include "tools/command.h"
 #include "tools/method.h"
-#include "tools/open_model.h"
+#include "tools/subject.h"
 #include "tools/terminal.h"
 
 namespace inocula {
@@ -18,9 +17,9 @@ namespace inocula {
 namespace {
 
 struct AttackOptions {
-  CommonOptions common;
-  std::string model, data, attack, out, split = "test", attack_bn = "eval";
-  std::int64_t limit = 0, batch = 64;
+  SubjectOptions subject;
+  std::string attack, out, attack_bn = "eval";
+  std::int64_t limit = 0;
   bool list = false;
 };
 
@@ -29,22 +28,18 @@ void run_attack(const AttackOptions& o) {
     std::printf("%s", attacks::list_attacks().c_str());
     return;
   }
-  require_flag(o.model, "--model");
-  require_flag(o.data, "--data");
   require_flag(o.attack, "--attack");
   require_flag(o.out, "--out");
   const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(o.attack);
-  if (list.size() != 1) fail(ErrorKind::usage, "--attack '", o.attack, "' has ", list.size(), " values of eps, expected one");
-  const Device device = o.common.open_device();
-  const OpenModel model = open_model(o.model, device);
-  const ImageData data = load_image_data(o.data);
-  require_match(model.card, data);
-  const ImageSplit& split = require_split(data, o.split);
+  if (list.size() != 1)
+    fail(ErrorKind::usage, "--attack '", o.attack, "' has ", list.size(), " values of eps, expected one");
+  const Subject subject(o.subject);
+  const ImageSplit& split = *subject.split;
 
-  Progress progress(o.common.quiet);
-  attacks::Evaluator evaluator(*model.network, split, *list[0].perturbation,
-                               {.batch = o.batch,
-                                .seed = o.common.seed,
+  Progress progress(o.subject.common.quiet);
+  attacks::Evaluator evaluator(*subject.network, split, *list[0].perturbation,
+                               {.batch = o.subject.batch,
+                                .seed = o.subject.common.seed,
                                 .limit = o.limit,
                                 .attack_norm = parse_attack_bn(o.attack_bn),
                                 .keep_images = attacks::KeepImages::yes});
@@ -71,10 +66,10 @@ void run_attack(const AttackOptions& o) {
                            {"norm_linf", view_of(norm_linf, {n})},
                            {"index", view_of(index, {n})}});
   const attacks::Robustness r = attacks::judge_robustness(e);
-  if (!o.common.quiet)
+  if (!o.subject.common.quiet)
     std::printf("%s: %lld of %lld images that were right are fooled; robust accuracy %.2f%%\n", o.out.c_str(),
-                static_cast<long long>(r.clean_correct - r.robust_correct), static_cast<long long>(r.clean_correct),
-                100 * r.robust_accuracy);
+                static_cast<long long>(r.clean_correct - r.robust_correct),
+                static_cast<long long>(r.clean_correct), 100 * r.robust_accuracy);
 }
 
 }  // namespace
@@ -83,17 +78,13 @@ void add_attack_command(CLI::App& program, std::vector<Command>& commands) {
   const auto o = std::make_shared<AttackOptions>();
   CLI::App* app = program.add_subcommand(
       "attack", "Adversarial images of a split; success marks those that were right and are fooled");
-  app->add_option("--model", o->model, "Run folder, or a model.safetensors beside its model.json");
-  app->add_option("--data", o->data, "Images: .npz in MedMNIST's layout, or HDF5");
+  o->subject.add_flags(*app);
   app->add_option("--attack", o->attack, "Attack such as pgd:norm=linf,eps=4/255,steps=20");
   app->add_option("--out", o->out, "File to write: .npz or .h5");
-  app->add_option("--split", o->split, "train, val or test")->capture_default_str();
   app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
-  app->add_option("--batch", o->batch, "Images at a time; changes no result")->capture_default_str();
   app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval or train_no_update")
       ->capture_default_str();
   app->add_flag("--list", o->list, "Print every attack with its keys and defaults");
-  add_common(*app, o->common);
   commands.push_back({app, [o] { run_attack(*o); }});
 }
 

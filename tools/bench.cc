@@ -37,7 +37,8 @@ Shape parse_input(const std::string& text) {
   Shape s;
   char comma1 = 0, comma2 = 0, rest = 0;
   std::istringstream in(text);
-  if (!(in >> s.c >> comma1 >> s.h >> comma2 >> s.w) || comma1 != ',' || comma2 != ',' || in >> rest || s.c < 1 || s.h < 1 || s.w < 1)
+  if (!(in >> s.c >> comma1 >> s.h >> comma2 >> s.w) || comma1 != ',' || comma2 != ',' || in >> rest ||
+      s.c < 1 || s.h < 1 || s.w < 1)
     fail(ErrorKind::usage, "--input is '", text, "', expected channels,height,width such as 1,28,28");
   return s;
 }
@@ -46,7 +47,8 @@ ImageSplit random_images(const Shape& s, std::int64_t count, std::int64_t classe
   ImageSplit split{"random", count, s.h, s.w, s.c, {}, {}};
   split.pixels.resize(static_cast<std::size_t>(count * s.per_sample()));
   for (std::size_t i = 0; i < split.pixels.size(); ++i)
-    split.pixels[i] = static_cast<std::uint8_t>(draw(seed, Draw::synthesis, 0, 0, 0, static_cast<std::uint32_t>(i)) >> 24);
+    split.pixels[i] =
+        static_cast<std::uint8_t>(draw(seed, Draw::synthesis, 0, 0, 0, static_cast<std::uint32_t>(i)) >> 24);
   for (std::int64_t i = 0; i < count; ++i) split.labels.push_back(static_cast<std::int32_t>(i % classes));
   return split;
 }
@@ -117,20 +119,22 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
            {"images_per_second", batch / median},
            {"gflops", 2e-9 * network.graph().multiply_adds() * batch * forwards_per_step(o.method) / median}};
   row["parts"] = Json::array();
-  for (const PartTime& p : parts) row["parts"].push_back({{"name", p.name}, {"count", p.count}, {"ms", 1e3 * p.seconds}});
+  for (const PartTime& p : parts)
+    row["parts"].push_back({{"name", p.name}, {"count", p.count}, {"ms", 1e3 * p.seconds}});
   return row;
 }
 
 void print_row(const Json& row) {
   std::printf("%s, %s, %s, batch %lld: %.2f ms median, %.2f ms at best, %.1f images/s, %.1f GFLOP/s\n",
               row["name"].get<std::string>().c_str(), row["method"].get<std::string>().c_str(),
-              row["model"].get<std::string>().c_str(), row["batch"].get<long long>(), row["ms_median"].get<double>(),
-              row["ms_min"].get<double>(), row["images_per_second"].get<double>(), row["gflops"].get<double>());
+              row["model"].get<std::string>().c_str(), row["batch"].get<long long>(),
+              row["ms_median"].get<double>(), row["ms_min"].get<double>(),
+              row["images_per_second"].get<double>(), row["gflops"].get<double>());
   double all = 0;
   for (const Json& p : row["parts"]) all += p["ms"].get<double>();
   for (const Json& p : row["parts"])
-    std::printf("  %-30s %6lld x %10.3f ms %6.1f%%\n", p["name"].get<std::string>().c_str(), p["count"].get<long long>(),
-                p["ms"].get<double>(), 100 * p["ms"].get<double>() / all);
+    std::printf("  %-30s %6lld x %10.3f ms %6.1f%%\n", p["name"].get<std::string>().c_str(),
+                p["count"].get<long long>(), p["ms"].get<double>(), 100 * p["ms"].get<double>() / all);
 }
 
 void run_bench(const BenchOptions& o) {
@@ -145,8 +149,9 @@ void run_bench(const BenchOptions& o) {
               {"rows", Json::array({measure(o, shape, device)})}};
   if (!o.json.empty()) write_file(o.json, result.dump(1) + "\n");
   if (o.common.quiet) return;
-  std::printf("%s, %d threads, %s: %.0f GFLOP/s fp32 from registers, %.1f GB/s copied\n", device.name().c_str(),
-              device.threads(), device.kernels().target, roof.fp32_gflops, roof.copy_gbps);
+  std::printf("%s, %d threads, %s: %.0f GFLOP/s fp32 from registers, %.1f GB/s copied\n",
+              device.name().c_str(), device.threads(), device.kernels().target, roof.fp32_gflops,
+              roof.copy_gbps);
   print_row(result["rows"][0]);
 }
 
@@ -154,7 +159,8 @@ void run_bench(const BenchOptions& o) {
 
 void add_bench_command(CLI::App& program, std::vector<Command>& commands) {
   const auto o = std::make_shared<BenchOptions>();
-  CLI::App* app = program.add_subcommand("bench", "Throughput of one step of your network, and what its time is made of");
+  CLI::App* app =
+      program.add_subcommand("bench", "Throughput of one step of your network, and what its time is made of");
   app->add_option("--model", o->model, "Model such as resnet18:width=16")->capture_default_str();
   app->add_option("--input", o->input, "Channels,height,width of the images")->capture_default_str();
   app->add_option("--classes", o->classes, "Classes")->capture_default_str();
@@ -163,7 +169,8 @@ void add_bench_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--json", o->json, "JSON file to write");
   app->add_flag("--plan", o->plan, "Print the memory plan too");
   o->method.add_flags(*app);
-  app->get_option("--method")->description("standard or pgd: a training step; eval: an evaluation by PGD-steps, 0 for clean");
+  app->get_option("--method")
+      ->description("standard or pgd: a training step; eval: an evaluation by PGD-steps, 0 for clean");
   add_common(*app, o->common);
   commands.push_back({app, [o] { run_bench(*o); }});
 }

@@ -30,8 +30,8 @@ struct Command {
 
 void add_common(CLI::App& app, CommonOptions& options);
 
-/// Throws Error (usage) naming the flag where `value` is empty: flags may come from a configuration file, so the
-/// parser cannot insist on them.
+/// Throws Error (usage) naming the flag where `value` is empty: flags may come from a configuration file, so
+/// the parser cannot insist on them.
 void require_flag(const std::string& value, const char* flag);
 
 // One function a command; each adds its flags to `program` and its commands to the list.

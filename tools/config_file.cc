@@ -21,8 +21,10 @@ constexpr std::size_t kLargestFile = 1 << 20;
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) fail(ErrorKind::no_input, path, ": cannot be read, expected a TOML file");
-  if (text.str().size() > kLargestFile) fail(ErrorKind::config, path, ": is larger than 1 MiB, expected flags");
+  if (!file || !(text << file.rdbuf()))
+    fail(ErrorKind::no_input, path, ": cannot be read, expected a TOML file");
+  if (text.str().size() > kLargestFile)
+    fail(ErrorKind::config, path, ": is larger than 1 MiB, expected flags");
   return text.str();
 }
 

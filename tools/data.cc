@@ -20,12 +20,14 @@ struct DataOptions {
 };
 
 nlohmann::ordered_json to_json(const ImageData& data, const DataInfo& info) {
-  nlohmann::ordered_json j{{"path", data.path},     {"dtype", "uint8"},       {"height", data.height},
-                           {"width", data.width},   {"channels", data.channels}, {"classes", data.classes}};
+  nlohmann::ordered_json j{{"path", data.path},   {"dtype", "uint8"},          {"height", data.height},
+                           {"width", data.width}, {"channels", data.channels}, {"classes", data.classes}};
   for (const SplitInfo& s : info.splits)
-    j["splits"][s.name] = {{"count", s.count}, {"class_counts", s.class_counts}, {"mean", s.mean}, {"repeated", s.repeated}};
+    j["splits"][s.name] = {
+        {"count", s.count}, {"class_counts", s.class_counts}, {"mean", s.mean}, {"repeated", s.repeated}};
   for (const SharedImages& s : info.shared)
-    j["shared"].push_back({{"earlier", s.earlier}, {"later", s.later}, {"count", s.count}, {"other_label", s.other_label}});
+    j["shared"].push_back(
+        {{"earlier", s.earlier}, {"later", s.later}, {"count", s.count}, {"other_label", s.other_label}});
   return j;
 }
 
@@ -38,7 +40,8 @@ void run_info(const DataOptions& o) {
   }
   std::printf("%s: uint8 images of %lld x %lld pixels, %lld channel%s, %lld classes\n", o.in.c_str(),
               static_cast<long long>(data.height), static_cast<long long>(data.width),
-              static_cast<long long>(data.channels), data.channels == 1 ? "" : "s", static_cast<long long>(data.classes));
+              static_cast<long long>(data.channels), data.channels == 1 ? "" : "s",
+              static_cast<long long>(data.classes));
   for (const SplitInfo& s : info.splits) {
     std::printf("%-6s %8lld images", s.name.c_str(), static_cast<long long>(s.count));
     if (s.count == 0) {
@@ -53,11 +56,13 @@ void run_info(const DataOptions& o) {
   }
   for (const SharedImages& s : info.shared)
     if (s.count > 0)
-      std::printf("%lld images of %s are also in %s (%lld with another label)\n", static_cast<long long>(s.count),
-                  s.later.c_str(), s.earlier.c_str(), static_cast<long long>(s.other_label));
+      std::printf("%lld images of %s are also in %s (%lld with another label)\n",
+                  static_cast<long long>(s.count), s.later.c_str(), s.earlier.c_str(),
+                  static_cast<long long>(s.other_label));
 }
 
-CLI::App* add_command(CLI::App& group, const char* name, const char* what, const std::shared_ptr<DataOptions>& o) {
+CLI::App* add_command(CLI::App& group, const char* name, const char* what,
+                      const std::shared_ptr<DataOptions>& o) {
   CLI::App* app = group.add_subcommand(name, what);
   add_common(*app, o->common);
   return app;
@@ -70,7 +75,8 @@ void add_data_commands(CLI::App& program, std::vector<Command>& commands) {
   group->require_subcommand(1);
 
   const auto info = std::make_shared<DataOptions>();
-  CLI::App* app = add_command(*group, "info", "Shapes, classes, counts, means, duplicates across splits", info);
+  CLI::App* app =
+      add_command(*group, "info", "Shapes, classes, counts, means, duplicates across splits", info);
   app->add_option("FILE", info->in, "Image set: .npz in MedMNIST's layout, or HDF5")->required();
   app->add_flag("--json", info->json, "Print JSON");
   commands.push_back({app, [info] { run_info(*info); }});
@@ -85,7 +91,8 @@ void add_data_commands(CLI::App& program, std::vector<Command>& commands) {
   app = add_command(*group, "synth", "The built-in synthetic set, whose classes differ in shape", synth);
   app->add_option("OUT", synth->out, "Image set to write: .npz or .h5")->required();
   app->add_option("--kind", synth->kind, "chest, lesion or cells")->capture_default_str();
-  app->add_option("--n", synth->count, "Images in all: 70 % train, 10 % val, 20 % test")->capture_default_str();
+  app->add_option("--n", synth->count, "Images in all: 70 % train, 10 % val, 20 % test")
+      ->capture_default_str();
   app->add_option("--size", synth->size, "Height and width in pixels")->capture_default_str();
   commands.push_back({app, [synth] {
                         save_image_data(synth->out, synthesize({.kind = synthetic_kind(synth->kind),

@@ -36,7 +36,8 @@ void run_devices(const DevicesOptions& o) {
 
 void add_devices_command(CLI::App& program, std::vector<Command>& commands) {
   const auto o = std::make_shared<DevicesOptions>();
-  CLI::App* app = program.add_subcommand("devices", "What hardware this program sees, and the libraries' versions");
+  CLI::App* app =
+      program.add_subcommand("devices", "What hardware this program sees, and the libraries' versions");
   app->add_flag("--json", o->json, "Print JSON");
   add_common(*app, o->common);
   commands.push_back({app, [o] { run_devices(*o); }});

@@ -51,7 +51,8 @@ int run(int argc, char** argv) {
   }
   for (const Command& command : commands) {
     if (!command.app->parsed()) continue;
-    if (const CLI::Option* config = command.app->get_option_no_throw("--config"); config != nullptr && config->count() > 0)
+    if (const CLI::Option* config = command.app->get_option_no_throw("--config");
+        config != nullptr && config->count() > 0)
       apply_config_file(*command.app, config->as<std::string>());
     command.run();
   }

@@ -35,6 +35,8 @@ InterruptWatch::~InterruptWatch() {
   for (const int s : kSignals) std::signal(s, SIG_DFL);
 }
 
-bool InterruptWatch::requested() { return g_requested != 0; }
+bool InterruptWatch::requested() {
+  return g_requested != 0;
+}
 
 }  // namespace inocula

@@ -12,7 +12,8 @@ namespace {
 
 attacks::PgdSpec inner_attack(const MethodOptions& o) {
   attacks::PgdSpec p;
-  if (o.norm != "linf" && o.norm != "l2") fail(ErrorKind::usage, "--norm is '", o.norm, "', expected linf or l2");
+  if (o.norm != "linf" && o.norm != "l2")
+    fail(ErrorKind::usage, "--norm is '", o.norm, "', expected linf or l2");
   p.norm = o.norm == "linf" ? attacks::Norm::linf : attacks::Norm::l2;
   const bool linf = p.norm == attacks::Norm::linf;
   p.eps = o.eps.empty() ? (linf ? 8.0 / 255 : 1.0) : parse_number(o.eps, "--eps");
@@ -64,7 +65,8 @@ TrainingMethod make_method(const MethodOptions& o) {
     m.objective = std::make_unique<Erm>();
   } else if (o.method == "pgd") {
     auto attack = std::make_unique<attacks::Pgd>(inner_attack(o));
-    m.objective = std::make_unique<AdversarialTraining>("pgd", *attack, parse_attack_bn(o.attack_bn), o.steps);
+    m.objective =
+        std::make_unique<AdversarialTraining>("pgd", *attack, parse_attack_bn(o.attack_bn), o.steps);
     m.attack = std::move(attack);
   } else {
     fail(ErrorKind::usage, "--method is '", o.method, "', expected standard or pgd");

@@ -27,8 +27,8 @@ struct MethodOptions {
   std::string precision = "fp32";
 
   void add_flags(CLI::App& app);
-  /// What it comes to, for config.toml: (flag, value) with every default written out; attack flags only where the
-  /// method attacks.
+  /// What it comes to, for config.toml: (flag, value) with every default written out; attack flags only where
+  /// the method attacks.
   std::vector<std::pair<std::string, std::string>> resolved() const;
 };
 

@@ -26,9 +26,9 @@ std::size_t distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string nearest_word(const std::string& typo, const std::vector<std::string>& words) {
-  const auto best = std::min_element(words.begin(), words.end(), [&](const std::string& a, const std::string& b) {
-    return distance(typo, a) < distance(typo, b);
-  });
+  const auto best = std::min_element(
+      words.begin(), words.end(),
+      [&](const std::string& a, const std::string& b) { return distance(typo, a) < distance(typo, b); });
   return best == words.end() ? std::string() : *best;
 }
 

@@ -53,11 +53,21 @@ std::vector<float> floats_of(const Array& a, const std::string& where) {
   std::vector<float> values(count);
   for (std::size_t i = 0; i < count; ++i) {
     switch (a.type) {
-      case ElementType::f32: values[i] = element<float>(a, i); break;
-      case ElementType::f64: values[i] = static_cast<float>(element<double>(a, i)); break;
-      case ElementType::f16: values[i] = half_to_float(element<std::uint16_t>(a, i)); break;
-      case ElementType::bf16: values[i] = std::bit_cast<float>(std::uint32_t{element<std::uint16_t>(a, i)} << 16); break;
-      default: fail(ErrorKind::bad_data, where, ": holds ", element_name(a.type), ", expected floating-point numbers");
+      case ElementType::f32:
+        values[i] = element<float>(a, i);
+        break;
+      case ElementType::f64:
+        values[i] = static_cast<float>(element<double>(a, i));
+        break;
+      case ElementType::f16:
+        values[i] = half_to_float(element<std::uint16_t>(a, i));
+        break;
+      case ElementType::bf16:
+        values[i] = std::bit_cast<float>(std::uint32_t{element<std::uint16_t>(a, i)} << 16);
+        break;
+      default:
+        fail(ErrorKind::bad_data, where, ": holds ", element_name(a.type),
+             ", expected floating-point numbers");
     }
     if (!std::isfinite(values[i]))
       fail(ErrorKind::bad_data, where, ": element ", i, " is ", values[i], ", expected finite numbers");
@@ -70,8 +80,10 @@ std::vector<float> floats_of(const Array& a, const std::string& where) {
 void save_network(const std::string& path, const Network& network) {
   const ParameterStore& store = network.parameters();
   std::vector<std::pair<const ParameterEntry*, std::vector<float>>> arrays;
-  for (const ParameterEntry& e : store.weights.entries()) arrays.emplace_back(&e, entry_values(store.values, e));
-  for (const ParameterEntry& e : store.statistics.entries()) arrays.emplace_back(&e, entry_values(store.running, e));
+  for (const ParameterEntry& e : store.weights.entries())
+    arrays.emplace_back(&e, entry_values(store.values, e));
+  for (const ParameterEntry& e : store.statistics.entries())
+    arrays.emplace_back(&e, entry_values(store.running, e));
   ArrayViews views;
   for (const auto& [entry, values] : arrays) views[entry->name] = view_of(values, entry->shape);
   const std::vector<std::int64_t> counter{store.batches_tracked};
@@ -88,9 +100,11 @@ void load_network(const std::string& path, Network& network) {
     for (const ParameterEntry& e : layout.entries()) {
       const std::string where = path + ": tensor '" + e.name + "'";
       const auto found = file.tensors.find(e.name);
-      if (found == file.tensors.end()) fail(ErrorKind::bad_data, where, " is missing, expected shape ", shape_text(e.shape));
+      if (found == file.tensors.end())
+        fail(ErrorKind::bad_data, where, " is missing, expected shape ", shape_text(e.shape));
       if (found->second.shape != e.shape)
-        fail(ErrorKind::bad_data, where, " has shape ", shape_text(found->second.shape), ", expected ", shape_text(e.shape));
+        fail(ErrorKind::bad_data, where, " has shape ", shape_text(found->second.shape), ", expected ",
+             shape_text(e.shape));
       into.emplace_back(&e, floats_of(found->second, where));
       known.insert(e.name);
     }

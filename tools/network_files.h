@@ -11,9 +11,9 @@ namespace inocula {
 /// num_batches_tracked as int64 scalars. Errors: as io/safetensors.h.
 void save_network(const std::string& path, const Network& network);
 
-/// Reads such a file; f64, f16 and bf16 are converted, num_batches_tracked may be missing. Errors: no_input; bad_data
-/// naming the tensor that is missing, unexpected, of another shape, or holds a NaN or infinity. On an error the
-/// network is as it was before.
+/// Reads such a file; f64, f16 and bf16 are converted, num_batches_tracked may be missing. Errors: no_input;
+/// bad_data naming the tensor that is missing, unexpected, of another shape, or holds a NaN or infinity. On
+/// an error the network is as it was before.
 void load_network(const std::string& path, Network& network);
 
 }  // namespace inocula

@@ -33,11 +33,20 @@ struct Run {
 std::string escaped(const std::string& text) {
   std::string html;
   for (const char c : text) switch (c) {
-      case '&': html += "&amp;"; break;
-      case '<': html += "&lt;"; break;
-      case '>': html += "&gt;"; break;
-      case '"': html += "&quot;"; break;
-      default: html += c;
+      case '&':
+        html += "&amp;";
+        break;
+      case '<':
+        html += "&lt;";
+        break;
+      case '>':
+        html += "&gt;";
+        break;
+      case '"':
+        html += "&quot;";
+        break;
+      default:
+        html += c;
     }
   return html;
 }
@@ -59,7 +68,8 @@ Json parse_json(const std::string& text, const std::string& where) {
 Run read_run(const std::string& path) {
   Run run{path, read_model_card(find_model(path).card), {}, nullptr};
   std::ifstream metrics(path + "/metrics.jsonl");
-  for (std::string line; std::getline(metrics, line);) run.epochs.push_back(parse_json(line, path + "/metrics.jsonl"));
+  for (std::string line; std::getline(metrics, line);)
+    run.epochs.push_back(parse_json(line, path + "/metrics.jsonl"));
   std::ifstream evaluation(path + "/evaluate.json");
   if (evaluation) {
     std::ostringstream text;
@@ -70,7 +80,8 @@ Run read_run(const std::string& path) {
 }
 
 std::string percent(const Json& row, const char* key) {
-  return row.contains(key) && row[key].is_number() ? printed("%.1f&nbsp;%%", 100 * row[key].get<double>()) : "–";
+  return row.contains(key) && row[key].is_number() ? printed("%.1f&nbsp;%%", 100 * row[key].get<double>())
+                                                   : "–";
 }
 
 std::string decimal(const Json& row, const char* key) {
@@ -78,35 +89,44 @@ std::string decimal(const Json& row, const char* key) {
 }
 
 std::string score_rows(const Run& run) {
-  if (run.evaluation.is_null()) return "<tr><td colspan=\"8\">not evaluated: no evaluate.json in the run folder</td></tr>\n";
+  if (run.evaluation.is_null())
+    return "<tr><td colspan=\"8\">not evaluated: no evaluate.json in the run folder</td></tr>\n";
   std::string html;
   for (const Json& row : run.evaluation.at("rows")) {
     const Json& ci = row.at("accuracy_ci95");
     const std::string what = row.contains("spec") ? row.at("spec") : row.at("kind");
     html += "<tr><td>" + escaped(what) + "</td><td class=\"bar\"><span style=\"width:" +
-            printed("%.1f%%", 100 * row.at("accuracy").get<double>()) + "\"></span><b>" + percent(row, "accuracy") + "</b></td><td>" +
-            printed("%.1f", 100 * ci.at(0).get<double>()) + " – " + printed("%.1f&nbsp;%%", 100 * ci.at(1).get<double>()) + "</td><td>" +
-            percent(row, "balanced_accuracy") + "</td><td>" + decimal(row, "auc") + "</td><td>" + decimal(row, "ece") + "</td><td>" +
-            decimal(row, "nll") + "</td><td>" + percent(row, "attack_success_rate") + "</td></tr>\n";
+            printed("%.1f%%", 100 * row.at("accuracy").get<double>()) + "\"></span><b>" +
+            percent(row, "accuracy") + "</b></td><td>" + printed("%.1f", 100 * ci.at(0).get<double>()) +
+            " – " + printed("%.1f&nbsp;%%", 100 * ci.at(1).get<double>()) + "</td><td>" +
+            percent(row, "balanced_accuracy") + "</td><td>" + decimal(row, "auc") + "</td><td>" +
+            decimal(row, "ece") + "</td><td>" + decimal(row, "nll") + "</td><td>" +
+            percent(row, "attack_success_rate") + "</td></tr>\n";
   }
   return html;
 }
 
 std::string section(const Run& run) {
-  std::string html = "<section><h2>" + escaped(run.card.method) + "</h2>\n<p>" + escaped(run.card.spec) + ", " +
-                     std::to_string(run.card.classes) + " classes, seed " + std::to_string(run.card.seed);
+  std::string html = "<section><h2>" + escaped(run.card.method) + "</h2>\n<p>" + escaped(run.card.spec) +
+                     ", " + std::to_string(run.card.classes) + " classes, seed " +
+                     std::to_string(run.card.seed);
   if (!run.evaluation.is_null())
     html += "; " + std::to_string(run.evaluation.at("n").get<std::int64_t>()) + " images of split " +
             escaped(run.evaluation.at("split").get<std::string>());
-  html += "; folder " + escaped(run.path) + "</p>\n<div class=\"wide\"><table><thead><tr><th>images</th><th>accuracy</th>"
-          "<th>95&nbsp;% interval</th><th>balanced</th><th>AUC</th><th>ECE</th><th>NLL</th><th>attack success</th></tr></thead><tbody>\n" +
+  html += "; folder " + escaped(run.path) +
+          "</p>\n<div class=\"wide\"><table><thead><tr><th>images</th><th>accuracy</th>"
+          "<th>95&nbsp;% interval</th><th>balanced</th><th>AUC</th><th>ECE</th><th>NLL</th><th>attack "
+          "success</th></tr></thead><tbody>\n" +
           score_rows(run) + "</tbody></table></div>\n";
   if (!run.epochs.empty()) {
-    html += "<details><summary>Training, epoch by epoch</summary><div class=\"wide\"><table><thead><tr><th>epoch</th><th>loss</th>"
-            "<th>train accuracy</th><th>val accuracy</th><th>val AUC</th><th>images/s</th></tr></thead><tbody>\n";
+    html +=
+        "<details><summary>Training, epoch by epoch</summary><div "
+        "class=\"wide\"><table><thead><tr><th>epoch</th><th>loss</th>"
+        "<th>train accuracy</th><th>val accuracy</th><th>val AUC</th><th>images/s</th></tr></thead><tbody>\n";
     for (const Json& e : run.epochs)
-      html += "<tr><td>" + std::to_string(e.value("epoch", 0) + 1) + "</td><td>" + decimal(e, "loss") + "</td><td>" +
-              percent(e, "train_accuracy") + "</td><td>" + percent(e, "val_accuracy") + "</td><td>" + decimal(e, "val_auc") + "</td><td>" +
+      html += "<tr><td>" + std::to_string(e.value("epoch", 0) + 1) + "</td><td>" + decimal(e, "loss") +
+              "</td><td>" + percent(e, "train_accuracy") + "</td><td>" + percent(e, "val_accuracy") +
+              "</td><td>" + decimal(e, "val_auc") + "</td><td>" +
               printed("%.1f", e.value("images_per_second", 0.0)) + "</td></tr>\n";
     html += "</tbody></table></div></details>\n";
   }
@@ -145,7 +165,8 @@ void run_report(const ReportOptions& o) {
 
 void add_report_command(CLI::App& program, std::vector<Command>& commands) {
   const auto o = std::make_shared<ReportOptions>();
-  CLI::App* app = program.add_subcommand("report", "One page of HTML from run folders and the evaluate.json inside them");
+  CLI::App* app =
+      program.add_subcommand("report", "One page of HTML from run folders and the evaluate.json inside them");
   app->add_option("DIR", o->runs, "Run folders");
   app->add_option("--out", o->out, "HTML file to write")->capture_default_str();
   add_common(*app, o->common);

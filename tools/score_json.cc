@@ -55,12 +55,16 @@ std::string score_heading() {
 }
 
 std::string score_line(const Json& row) {
-  const auto number = [&](const char* key) { return row.at(key).is_number() ? row.at(key).get<double>() : 0.0 / 0.0; };
-  const std::string what = row.contains("spec") ? row.at("spec").get<std::string>() : row.at("kind").get<std::string>();
+  const auto number = [&](const char* key) {
+    return row.at(key).is_number() ? row.at(key).get<double>() : 0.0 / 0.0;
+  };
+  const std::string what =
+      row.contains("spec") ? row.at("spec").get<std::string>() : row.at("kind").get<std::string>();
   char text[512];
-  std::snprintf(text, sizeof text, "%7.2f%%  %6.2f%% to %6.2f%%  %7.2f%%  %6.4f  %6.4f  %6.4f  %s", 100 * number("accuracy"),
-                100 * row.at("accuracy_ci95").at(0).get<double>(), 100 * row.at("accuracy_ci95").at(1).get<double>(),
-                100 * number("balanced_accuracy"), number("auc"), number("ece"), number("nll"), what.c_str());
+  std::snprintf(text, sizeof text, "%7.2f%%  %6.2f%% to %6.2f%%  %7.2f%%  %6.4f  %6.4f  %6.4f  %s",
+                100 * number("accuracy"), 100 * row.at("accuracy_ci95").at(0).get<double>(),
+                100 * row.at("accuracy_ci95").at(1).get<double>(), 100 * number("balanced_accuracy"),
+                number("auc"), number("ece"), number("nll"), what.c_str());
   return text;
 }
 

@@ -50,7 +50,8 @@ double largest(std::span<const double> v) {
 template <class A>
 double relative_error(std::span<const A> a, std::span<const double> b) {
   double worst = 0;
-  for (std::size_t i = 0; i < b.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
+  for (std::size_t i = 0; i < b.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
   return worst / std::max(largest(b), 1e-30);
 }
 
@@ -58,7 +59,8 @@ template <class A>
 double median_relative_error(std::span<const A> a, std::span<const double> b, std::size_t rows) {
   std::vector<double> errors;
   const std::size_t cols = b.size() / rows;
-  for (std::size_t r = 0; r < rows; ++r) errors.push_back(relative_error(a.subspan(r * cols, cols), b.subspan(r * cols, cols)));
+  for (std::size_t r = 0; r < rows; ++r)
+    errors.push_back(relative_error(a.subspan(r * cols, cols), b.subspan(r * cols, cols)));
   std::sort(errors.begin(), errors.end());
   return errors[errors.size() / 2];
 }
@@ -78,10 +80,13 @@ ImageSplit first_images(const ImageSplit& s, std::int64_t count) {
 }
 
 Check check_philox() {
-  const Philox4 words = philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0);
+  const Philox4 words =
+      philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0);
   const std::uint32_t expected[4] = {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
   return {"random numbers: words that differ from the published vector",
-          static_cast<double>(std::count_if(expected, expected + 4, [&, i = 0](std::uint32_t e) mutable { return words.w[i++] != e; })), 0};
+          static_cast<double>(std::count_if(
+              expected, expected + 4, [&, i = 0](std::uint32_t e) mutable { return words.w[i++] != e; })),
+          0};
 }
 
 void check_network(Network& network, const ImageSplit& images, std::vector<Check>& checks) {
@@ -93,10 +98,12 @@ void check_network(Network& network, const ImageSplit& images, std::vector<Check
 
   const Shape shape = network.graph().input_shape().with_batch(kImages);
   const std::int64_t classes = network.graph().classes();
-  Buffer state(device, sizeof(StepState)), logits_out(device, static_cast<std::size_t>(kImages * classes) * sizeof(float)),
+  Buffer state(device, sizeof(StepState)),
+      logits_out(device, static_cast<std::size_t>(kImages * classes) * sizeof(float)),
       gradient_out(device, static_cast<std::size_t>(shape.size()) * sizeof(float));
   Recorder r(device);
-  const BatchTensors b = resident.record(r, r.external("step state", state.as<void>(), {1, sizeof(StepState), 1, 1}, DType::bytes));
+  const BatchTensors b = resident.record(
+      r, r.external("step state", state.as<void>(), {1, sizeof(StepState), 1, 1}, DType::bytes));
   NetworkVictim victim(r, network, kImages, NormMode::frozen, VictimUse::gradients);
   const auto deliver = [&](const Tensor& from, const Buffer& to) {
     const Tensor out = r.external("result", to.as<void>(), from.shape);
@@ -109,7 +116,8 @@ void check_network(Network& network, const ImageSplit& images, std::vector<Check
   deliver(victim.loss_gradient(b.images, b.label).gradient, gradient_out);
   Program program = r.finish();
   program.run();
-  std::vector<float> logits(static_cast<std::size_t>(kImages * classes)), gradient(static_cast<std::size_t>(shape.size()));
+  std::vector<float> logits(static_cast<std::size_t>(kImages * classes)),
+      gradient(static_cast<std::size_t>(shape.size()));
   logits_out.download(logits.data(), logits.size());
   gradient_out.download(gradient.data(), gradient.size());
 
@@ -118,13 +126,16 @@ void check_network(Network& network, const ImageSplit& images, std::vector<Check
   const ReferenceTrace trace = reference.forward(x, NormMode::frozen);
   const ReferenceLoss loss = reference_softmax_ce(trace.logits(), images.labels, Reduction::sum);
   const ReferenceGradients truth = reference.backward(trace, loss.dlogits);
-  checks.push_back({"network: logits, relative error", relative_error<float>(logits, trace.logits()), kLogitTolerance});
+  checks.push_back(
+      {"network: logits, relative error", relative_error<float>(logits, trace.logits()), kLogitTolerance});
   checks.push_back({"network: gradient of the images, relative error in the median",
                     median_relative_error<float>(gradient, truth.images, kImages), kGradientTolerance});
   double turned = 0;
   for (std::size_t i = 0; i < gradient.size(); ++i)
-    turned += (gradient[i] > 0) != (truth.images[i] > 0) || (gradient[i] < 0) != (truth.images[i] < 0) ? 1 : 0;
-  checks.push_back({"attack: share of pixels that one sign step moves otherwise", turned / static_cast<double>(gradient.size()), 1e-3});
+    turned +=
+        (gradient[i] > 0) != (truth.images[i] > 0) || (gradient[i] < 0) != (truth.images[i] < 0) ? 1 : 0;
+  checks.push_back({"attack: share of pixels that one sign step moves otherwise",
+                    turned / static_cast<double>(gradient.size()), 1e-3});
 }
 
 void check_attack(Network& network, const ImageSplit& images, std::vector<Check>& checks) {
@@ -133,11 +144,14 @@ void check_attack(Network& network, const ImageSplit& images, std::vector<Check>
   spec.alpha = 1.0 / 255;
   spec.steps = 5;
   const attacks::Pgd pgd(spec);
-  attacks::Evaluator evaluator(network, images, pgd, {.batch = kImages, .keep_images = attacks::KeepImages::yes});
+  attacks::Evaluator evaluator(network, images, pgd,
+                               {.batch = kImages, .keep_images = attacks::KeepImages::yes});
   attacks::Evaluator smaller(network, images, pgd, {.batch = 5, .keep_images = attacks::KeepImages::yes});
   const attacks::Evaluation a = evaluator.run(), b = smaller.run();
   double outside = 0, differ = 0;
-  for (const PerturbationNorm& n : a.norms) outside += n.linf > static_cast<double>(static_cast<float>(spec.eps)) || n.lowest < 0 || n.highest > 1 ? 1 : 0;
+  for (const PerturbationNorm& n : a.norms)
+    outside +=
+        n.linf > static_cast<double>(static_cast<float>(spec.eps)) || n.lowest < 0 || n.highest > 1 ? 1 : 0;
   for (std::size_t i = 0; i < a.images.size(); ++i) differ += a.images[i] != b.images[i] ? 1 : 0;
   checks.push_back({"attack: images outside the ball or the pixel range", outside, 0});
   checks.push_back({"attack: pixels that depend on the batch size", differ, 0});
@@ -154,7 +168,9 @@ void check_training(Network& network, const ImageSplit& images, std::vector<Chec
   trainer.run_step();
   // The order of images in the batch does not matter to the mean.
   const ReferenceTrace trace = reference.forward(pixels_in_double(images), NormMode::batch);
-  reference.sgd_step(reference.backward(trace, reference_softmax_ce(trace.logits(), images.labels, Reduction::mean).dlogits), 0.1);
+  reference.sgd_step(
+      reference.backward(trace, reference_softmax_ce(trace.logits(), images.labels, Reduction::mean).dlogits),
+      0.1);
   double worst = 0;
   const ParameterStore& store = network.parameters();
   for (const ParameterEntry& e : store.weights.entries()) {
@@ -168,7 +184,8 @@ void check_training(Network& network, const ImageSplit& images, std::vector<Chec
 void run_selftest(const SelftestOptions& o) {
   const Device device = o.common.open_device();
   const ImageSplit images = first_images(synthesize({.count = 100, .seed = o.common.seed}).train, kImages);
-  Network network(models::build("resnet18:width=8", {images.channels, images.height, images.width, {}, {}}, 2), device);
+  Network network(
+      models::build("resnet18:width=8", {images.channels, images.height, images.width, {}, {}}, 2), device);
   network.initialize(o.common.seed);
 
   std::vector<Check> checks{check_philox()};
@@ -180,12 +197,17 @@ void run_selftest(const SelftestOptions& o) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Check& c : checks) {
     failed += c.passed() ? 0 : 1;
-    list.push_back({{"check", c.name}, {"measured", c.measured}, {"allowed", c.allowed}, {"passed", c.passed()}});
+    list.push_back(
+        {{"check", c.name}, {"measured", c.measured}, {"allowed", c.allowed}, {"passed", c.passed()}});
     if (!o.json && !o.common.quiet)
-      std::printf("%s  %-66s %10.3g (at most %.3g)\n", c.passed() ? "pass" : "FAIL", c.name.c_str(), c.measured, c.allowed);
+      std::printf("%s  %-66s %10.3g (at most %.3g)\n", c.passed() ? "pass" : "FAIL", c.name.c_str(),
+                  c.measured, c.allowed);
   }
-  if (o.json) std::printf("%s\n", nlohmann::ordered_json{{"device", device.name()}, {"checks", list}}.dump(1).c_str());
-  if (failed > 0) fail(ErrorKind::internal, "selftest on ", device.name(), ": ", failed, " of ", checks.size(), " comparisons failed");
+  if (o.json)
+    std::printf("%s\n", nlohmann::ordered_json{{"device", device.name()}, {"checks", list}}.dump(1).c_str());
+  if (failed > 0)
+    fail(ErrorKind::internal, "selftest on ", device.name(), ": ", failed, " of ", checks.size(),
+         " comparisons failed");
 }
 
 }  // namespace

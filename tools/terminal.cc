@@ -23,14 +23,20 @@ std::size_t terminal_width() {
 std::string format_duration(double seconds) {
   const auto s = static_cast<long>(seconds + 0.5);
   char text[48];
-  if (s < 60) std::snprintf(text, sizeof text, "%ld s", s);
-  else if (s < 3600) std::snprintf(text, sizeof text, "%ld:%02ld", s / 60, s % 60);
-  else std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  if (s < 60)
+    std::snprintf(text, sizeof text, "%ld s", s);
+  else if (s < 3600)
+    std::snprintf(text, sizeof text, "%ld:%02ld", s / 60, s % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
   return text;
 }
 
 Progress::Progress(bool quiet, std::function<void(const std::string&)> log)
-    : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), log_(std::move(log)), last_plain_(std::chrono::steady_clock::now()) {}
+    : quiet_(quiet),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      log_(std::move(log)),
+      last_plain_(std::chrono::steady_clock::now()) {}
 
 void Progress::clear() {
   if (drawn_) std::fprintf(stderr, "\r\033[K");

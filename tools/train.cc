@@ -28,7 +28,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 std::string fixed(double value, int digits) {
   char text[64];
@@ -81,11 +83,13 @@ TrainingRun::TrainingRun(const TrainOptions& options)
       folder_(options.out, run_mode()),
       checkpoints_(folder_.checkpoint()),
       progress_(options.common.quiet, [this](const std::string& line) { folder_.append_log(line); }) {
-  if (data_.val.count > 0) validation_.emplace(network_, data_.val, attacks::Clean{}, attacks::EvaluatorSpec{});
+  if (data_.val.count > 0)
+    validation_.emplace(network_, data_.val, attacks::Clean{}, attacks::EvaluatorSpec{});
 }
 
 RunMode TrainingRun::run_mode() const {
-  if (options_.resume && options_.overwrite) fail(ErrorKind::usage, "--resume and --overwrite exclude each other");
+  if (options_.resume && options_.overwrite)
+    fail(ErrorKind::usage, "--resume and --overwrite exclude each other");
   return options_.resume ? RunMode::resume : options_.overwrite ? RunMode::overwrite : RunMode::fresh;
 }
 
@@ -100,7 +104,8 @@ void TrainingRun::resume() {
   }
   trainer_.restore(from_checkpoint(*found, config_));
   folder_.truncate_metrics(trainer_.epoch());
-  progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " + std::to_string(trainer_.total_steps()));
+  progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +
+                std::to_string(trainer_.total_steps()));
 }
 
 TrainingTally TrainingRun::finite_tally() const {
@@ -121,8 +126,8 @@ void TrainingRun::stop_if_asked() {
   if (!InterruptWatch::requested()) return;
   save_checkpoint();
   progress_.say("stopped after step " + std::to_string(trainer_.step()));
-  fail(ErrorKind::interrupted, "stopped after step ", trainer_.step(), " with a checkpoint in ", folder_.checkpoint(),
-       "; the same command with --resume goes on");
+  fail(ErrorKind::interrupted, "stopped after step ", trainer_.step(), " with a checkpoint in ",
+       folder_.checkpoint(), "; the same command with --resume goes on");
 }
 
 std::string TrainingRun::progress_line(Clock::time_point begin, std::int64_t first_step) const {
@@ -130,12 +135,16 @@ std::string TrainingRun::progress_line(Clock::time_point begin, std::int64_t fir
   const double seen = static_cast<double>(std::max<std::uint64_t>(t.seen, 1));
   const std::int64_t per_epoch = trainer_.steps_per_epoch();
   const std::int64_t in_epoch = trainer_.step() - trainer_.step() / per_epoch * per_epoch;
-  const double rate = static_cast<double>(trainer_.step() - first_step) / std::max(seconds_since(begin), 1e-9);
+  const double rate =
+      static_cast<double>(trainer_.step() - first_step) / std::max(seconds_since(begin), 1e-9);
   return "epoch " + std::to_string(trainer_.epoch() + 1) + "/" + std::to_string(options_.epochs) + " step " +
          std::to_string(in_epoch) + "/" + std::to_string(per_epoch) + " loss " + fixed(t.loss / seen, 4) +
-         (method_.attack ? " adversarial accuracy " : " accuracy ") + fixed(100 * static_cast<double>(t.correct) / seen, 1) + "% " +
+         (method_.attack ? " adversarial accuracy " : " accuracy ") +
+         fixed(100 * static_cast<double>(t.correct) / seen, 1) + "% " +
          fixed(rate * static_cast<double>(options_.batch), 1) + " images/s " +
-         format_duration(static_cast<double>(trainer_.total_steps() - trainer_.step()) / std::max(rate, 1e-9)) + " left";
+         format_duration(static_cast<double>(trainer_.total_steps() - trainer_.step()) /
+                         std::max(rate, 1e-9)) +
+         " left";
 }
 
 void TrainingRun::train_epoch() {
@@ -156,11 +165,11 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
   const TrainingTally t = finite_tally();
   const double seen = static_cast<double>(t.seen);
   const std::int64_t epoch = trainer_.step() / trainer_.steps_per_epoch() - 1;
-  nlohmann::ordered_json line{{"epoch", epoch},
-                              {"loss", t.loss / seen},
-                              {"train_accuracy", static_cast<double>(t.correct) / seen}};
-  std::string text = "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(options_.epochs) + " loss " + fixed(t.loss / seen, 4) +
-                     (method_.attack ? " adversarial accuracy " : " accuracy ") + fixed(100 * static_cast<double>(t.correct) / seen, 2) + "%";
+  nlohmann::ordered_json line{
+      {"epoch", epoch}, {"loss", t.loss / seen}, {"train_accuracy", static_cast<double>(t.correct) / seen}};
+  std::string text = "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(options_.epochs) + " loss " +
+                     fixed(t.loss / seen, 4) + (method_.attack ? " adversarial accuracy " : " accuracy ") +
+                     fixed(100 * static_cast<double>(t.correct) / seen, 2) + "%";
   if (validation_) {
     const attacks::Scores s = attacks::score(validation_->run());
     line["val_accuracy"] = s.accuracy;
@@ -197,10 +206,12 @@ void TrainingRun::run() {
   write_file(folder_.config_toml(), config_);
   char macs[32];
   std::snprintf(macs, sizeof macs, "%.3g", network_.graph().multiply_adds());
-  progress_.say(model_spec_ + ": " + std::to_string(network_.graph().parameter_count()) + " parameters, " + macs +
-                " multiply-adds an image; " + method_.objective->name() +
-                (method_.attack ? " (" + method_.attack->spec() + ")" : "") + "; " + std::to_string(device_.threads()) + " threads; " +
-                fixed(static_cast<double>(trainer_.program().footprint().arena_bytes) / (1 << 20), 1) + " MiB a step");
+  progress_.say(model_spec_ + ": " + std::to_string(network_.graph().parameter_count()) + " parameters, " +
+                macs + " multiply-adds an image; " + method_.objective->name() +
+                (method_.attack ? " (" + method_.attack->spec() + ")" : "") + "; " +
+                std::to_string(device_.threads()) + " threads; " +
+                fixed(static_cast<double>(trainer_.program().footprint().arena_bytes) / (1 << 20), 1) +
+                " MiB a step");
   while (!trainer_.done()) train_epoch();
   save_model();
   progress_.say("written: " + folder_.model_safetensors());

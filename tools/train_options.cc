@@ -54,10 +54,12 @@ void TrainOptions::add_flags(CLI::App& app) {
   app.add_flag("--nesterov,!--no-nesterov", nesterov, "Nesterov's momentum");
   app.add_option("--weight-decay", weight_decay, "L2 penalty, added to the gradient")->capture_default_str();
   app.add_option("--schedule", schedule, "constant, steps, cosine or triangular")->capture_default_str();
-  app.add_option("--milestones", milestones, "steps: fractions of the run at which the rate falls")->capture_default_str();
+  app.add_option("--milestones", milestones, "steps: fractions of the run at which the rate falls")
+      ->capture_default_str();
   app.add_option("--lr-factor", lr_factor, "steps: what the rate is multiplied by")->capture_default_str();
   app.add_option("--turn", turn, "triangular: fraction of the run at the peak")->capture_default_str();
-  app.add_option("--warmup", warmup, "Fraction of the run over which the rate rises from 0")->capture_default_str();
+  app.add_option("--warmup", warmup, "Fraction of the run over which the rate rises from 0")
+      ->capture_default_str();
   app.add_flag("--flip,!--no-flip", flip, "Flip training images left to right at random");
   app.add_option("--shift", shift, "Shift training images by up to so many pixels")->capture_default_str();
   app.add_option("--mean", mean, "Normalisation inside the model, one a channel: 0.5");
@@ -75,7 +77,8 @@ TrainerSpec TrainOptions::trainer_spec() const {
   s.batch = batch;
   s.seed = common.seed;
   s.augmentation = {flip, shift};
-  if (optimizer != "adam" && optimizer != "sgd") fail(ErrorKind::usage, "--optimizer is '", optimizer, "', expected adam or sgd");
+  if (optimizer != "adam" && optimizer != "sgd")
+    fail(ErrorKind::usage, "--optimizer is '", optimizer, "', expected adam or sgd");
   const bool adam = optimizer == "adam";
   s.optimizer.kind = adam ? OptimizerKind::adam : OptimizerKind::sgd;
   s.optimizer.momentum = static_cast<float>(momentum);
@@ -90,7 +93,8 @@ TrainerSpec TrainOptions::trainer_spec() const {
   return s;
 }
 
-models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const {
+models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t height,
+                                           std::int64_t width) const {
   models::InputSpec input{channels, height, width, mean, std};
   const std::vector<float> half(static_cast<std::size_t>(channels), 0.5f);
   if (input.mean.empty()) input.mean = half;
@@ -105,7 +109,8 @@ std::string TrainOptions::resolved_toml(const std::string& canonical_model, int 
   const auto flag = [&](const char* key, const auto& value) { t << key << " = " << value << "\n"; };
   flag("data", quoted(data));
   flag("model", quoted(canonical_model));
-  for (const auto& [key, value] : method.resolved()) flag(key.c_str(), is_bare(value) ? value : quoted(value));
+  for (const auto& [key, value] : method.resolved())
+    flag(key.c_str(), is_bare(value) ? value : quoted(value));
   flag("epochs", epochs);
   flag("batch", batch);
   flag("optimizer", quoted(optimizer));

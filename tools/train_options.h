@@ -35,7 +35,8 @@ struct TrainOptions {
   /// Throws Error (usage) naming the flag that is out of range.
   TrainerSpec trainer_spec() const;
   models::InputSpec input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const;
-  /// config.toml: every setting that a result depends on, defaults written out. `inocula train --config` takes it.
+  /// config.toml: every setting that a result depends on, defaults written out. `inocula train --config`
+  /// takes it.
   std::string resolved_toml(const std::string& canonical_model, int threads) const;
 };
 

@@ -67,7 +67,8 @@ TrainerState from_checkpoint(const Checkpoint& c, const std::string& config) {
     s.tally.seen = state.at("epoch_seen");
     for (const Json& name : state.at("arrays")) {
       const auto found = c.tensors.find(name.get<std::string>());
-      if (found == c.tensors.end()) fail(ErrorKind::bad_data, "checkpoint: array ", name.dump(), " is missing");
+      if (found == c.tensors.end())
+        fail(ErrorKind::bad_data, "checkpoint: array ", name.dump(), " is missing");
       const auto values = values_of<float>(found->second, "checkpoint: array " + name.dump());
       s.arrays.push_back({name, {values.begin(), values.end()}});
     }

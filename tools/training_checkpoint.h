@@ -12,8 +12,8 @@ namespace inocula {
 /// `config` is config.toml's text: a checkpoint belongs to one set of settings.
 Checkpoint to_checkpoint(const TrainerState& state, const std::string& config);
 
-/// Errors: config where the run was started with other settings, naming the first line that differs; bad_data where
-/// the checkpoint is not one of a training run.
+/// Errors: config where the run was started with other settings, naming the first line that differs; bad_data
+/// where the checkpoint is not one of a training run.
 TrainerState from_checkpoint(const Checkpoint& checkpoint, const std::string& config);
 
 }  // namespace inocula

@@ -44,6 +44,7 @@ std::vector<std::string> TempFolder::names() const {
 }
 
 void put_file(const std::string& path, const std::string& bytes) {
+  std::filesystem::remove(path);  // a file that is cut to nothing and rewritten, ext4 flushes to the disk
   std::ofstream(path, std::ios::binary) << bytes;
 }
 

@@ -127,7 +127,9 @@ TEST_CASE("npy: cut short anywhere or with any bit turned it fails or reads the 
     for (std::size_t bit = 0; bit < 8 * (file.size() - 16); ++bit) {
       std::string damaged = file;
       damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
-      const auto failure = failure_of([&] { CHECK(parse(damaged).bytes.size() == 16); });
+      std::size_t bytes = 16;
+      const auto failure = failure_of([&] { bytes = parse(damaged).bytes.size(); });
+      CHECK(bytes == 16);
       if (failure) CHECK(failure->kind == ErrorKind::bad_data);
     }
   }

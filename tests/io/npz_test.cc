@@ -58,7 +58,7 @@ TEST_CASE("npz: archives that lie are refused") {
     put_file(path, archive.finish());
     CHECK_FAILS(ErrorKind::bad_data, part, read_all(path));
   };
-  refused(ZipBuilder().add("x.npy", kMember).add("x.npy", kMember), "same name");
+  refused(ZipBuilder().add("x.npy", kMember).add("x.npy", kMember), "already exists");
   refused(ZipBuilder().add("x.npy", kMember).add("x", kMember), "same name");
   refused(ZipBuilder().add("x.npy", kMember, {.crc = 5}), "damaged");
   refused(ZipBuilder().add("x.npy", kMember, {.flags = 1}), "encrypted");
@@ -74,7 +74,7 @@ TEST_CASE("npz: archives that lie are refused") {
   for (int i = 0; i < 65; ++i) many.add("x" + std::to_string(i), kMember);
   refused(many, "65 members");
   put_file(path, "PK\3\4 and then nothing of the kind");
-  CHECK_FAILS(ErrorKind::bad_data, "not a whole zip archive", open_npz(path));
+  CHECK_FAILS(ErrorKind::bad_data, "not a sound zip archive", open_npz(path));
 }
 
 TEST_CASE("npz: members that overlap cannot claim more than the file holds") {
@@ -118,7 +118,9 @@ TEST_CASE("npz: with any bit turned it fails or holds the same arrays") {
       std::string damaged = whole;
       damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
       put_file(folder / "damaged.npz", damaged);
-      const auto failure = failure_of([&] { CHECK(same(read_all(folder / "damaged.npz"), expected)); });
+      bool right = true;
+      const auto failure = failure_of([&] { right = same(read_all(folder / "damaged.npz"), expected); });
+      CHECK(right);
       if (failure) CHECK(failure->kind == ErrorKind::bad_data);
       detected += failure.has_value();
     }

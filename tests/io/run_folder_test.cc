@@ -122,8 +122,8 @@ TEST_CASE("model card: a key that is missing, unknown or out of range is named")
   refused("\"classes\": 9", "\"classes\": 9.5", "'classes' is not a whole number");
   refused("\"classes\": 9", "\"classes\": 18446744073709551615", "'classes' is not a whole number");
   refused("\"channels\": 3", "\"channels\": 1", "'mean' has 3 numbers");
-  refused("0.6", "0.0", "'std' holds 0");
-  refused("0.6", "\"a\"", "'std' is not a list of numbers");
+  refused("0.4000000059604645", "0.0", "'std' holds 0");
+  refused("0.4000000059604645", "\"a\"", "'std' is not a list of numbers");
   refused("\"mean\"", "\"height\"", "'height' appears twice");
   refused("18446744073709551615", "-1", "'seed' is not a whole number");
   refused("18446744073709551615", "18446744073709551616", "'seed' is not a whole number");
