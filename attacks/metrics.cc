@@ -31,7 +31,8 @@ Interval wilson95(std::int64_t hits, std::int64_t n) {
   const double z2 = kZ95 * kZ95;
   const double centre = (p + z2 / (2 * m)) / (1 + z2 / m);
   const double half = kZ95 * std::sqrt(p * (1 - p) / m + z2 / (4 * m * m)) / (1 + z2 / m);
-  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  // At the ends rounding would leave a trace of what is exactly 0 or 1.
+  return {hits == 0 ? 0.0 : centre - half, hits == n ? 1.0 : centre + half};
 }
 
 double roc_auc(std::span<const double> score, const std::vector<bool>& positive) {
@@ -42,7 +43,8 @@ double roc_auc(std::span<const double> score, const std::vector<bool>& positive)
   for (std::size_t begin = 0; begin < order.size();) {
     std::size_t end = begin;
     double among = 0;
-    for (; end < order.size() && score[order[end]] == score[order[begin]]; ++end) among += positive[order[end]] ? 1 : 0;
+    for (; end < order.size() && score[order[end]] == score[order[begin]]; ++end)
+      among += positive[order[end]] ? 1 : 0;
     rank_sum += among * (static_cast<double>(begin + 1 + end) / 2);  // average rank, counted from 1
     positives += among;
     begin = end;
@@ -57,7 +59,8 @@ std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t cla
   std::vector<double> p(logits.size());
   for (std::size_t row = 0; row + k <= logits.size(); row += k) {
     const double log_sum = log_sum_exp(logits.subspan(row, k));
-    for (std::size_t j = 0; j < k; ++j) p[row + j] = std::min(1.0, std::exp(static_cast<double>(logits[row + j]) - log_sum));
+    for (std::size_t j = 0; j < k; ++j)
+      p[row + j] = std::min(1.0, std::exp(static_cast<double>(logits[row + j]) - log_sum));
   }
   return p;
 }
@@ -66,8 +69,8 @@ std::vector<std::int32_t> argmax_rows(std::span<const float> logits, std::int64_
   const auto k = static_cast<std::size_t>(classes);
   const auto bad = std::find_if(logits.begin(), logits.end(), [](float z) { return !std::isfinite(z); });
   if (bad != logits.end())
-    fail(ErrorKind::bad_data, "the network's logits of image ", (bad - logits.begin()) / classes, " hold ", *bad,
-         ", expected finite numbers");
+    fail(ErrorKind::bad_data, "the network's logits of image ", (bad - logits.begin()) / classes, " hold ",
+         *bad, ", expected finite numbers");
   std::vector<std::int32_t> best;
   for (std::size_t row = 0; row + k <= logits.size(); row += k) {
     const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(row);
@@ -92,7 +95,8 @@ double balanced_accuracy(std::span<const std::int32_t> predicted, std::span<cons
   return present > 0 ? sum / present : kNaN;
 }
 
-double medmnist_auc(std::span<const double> probability, std::span<const std::int32_t> label, std::int64_t classes) {
+double medmnist_auc(std::span<const double> probability, std::span<const std::int32_t> label,
+                    std::int64_t classes) {
   double sum = 0;
   const std::int64_t first = classes == 2 ? 1 : 0;
   std::vector<double> column(label.size());
@@ -119,7 +123,8 @@ Scores score(std::span<const float> logits, std::span<const std::int32_t> label,
              std::span<const CalibrationBin> bins) {
   const auto k = static_cast<std::size_t>(classes);
   if (label.empty() || logits.size() != label.size() * k)
-    fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes, " classes");
+    fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes,
+         " classes");
   const std::vector<std::int32_t> predicted = argmax_rows(logits, classes);
   const std::vector<double> p = softmax_rows(logits, classes);
   Scores s;

@@ -14,7 +14,9 @@ namespace {
 using Doubles = std::vector<double>;
 using Index = std::int64_t;
 
-Index flat(const Shape& s, Index n, Index c, Index y, Index x) { return ((n * s.c + c) * s.h + y) * s.w + x; }
+Index flat(const Shape& s, Index n, Index c, Index y, Index x) {
+  return ((n * s.c + c) * s.h + y) * s.w + x;
+}
 
 /// Calls f(output, input, weight), flat indices, for every product that a convolution sums up.
 template <class F>
@@ -36,7 +38,8 @@ void each_product(const ConvGeometry& g, F f) {
               }
 }
 
-/// Calls f(output, input) for every cell of every pooling window that is not padding, row-major in the window.
+/// Calls f(output, input) for every cell of every pooling window that is not padding, row-major in the
+/// window.
 template <class F>
 void each_cell(const Shape& in, const Shape& out, const PoolWindow& w, F f) {
   for (Index n = 0; n < out.n; ++n)
@@ -69,7 +72,9 @@ void each_part(const std::vector<Shape>& parts, const Shape& out, F f) {
   }
 }
 
-double cells(const PoolWindow& w) { return static_cast<double>(w.kernel_h * w.kernel_w); }
+double cells(const PoolWindow& w) {
+  return static_cast<double>(w.kernel_h * w.kernel_w);
+}
 
 /// What both passes of one node look at.
 struct NodeView {
@@ -219,8 +224,7 @@ struct BackwardPass : NodeView {
     }
   }
   void operator()(const op::Add&) const {
-    for (const std::size_t side : {0, 1})
-      each_element(out(), [&](Index i, Index) { dx(side)[i] += dy[i]; });
+    for (const std::size_t side : {0, 1}) each_element(out(), [&](Index i, Index) { dx(side)[i] += dy[i]; });
   }
   void operator()(const op::Concat&) const {
     each_part(parts(), out(), [&](Index out, Index in, std::size_t part) { dx(part)[in] += dy[out]; });
@@ -289,7 +293,8 @@ ReferenceTrace Reference::forward(std::span<const double> images, NormMode mode)
 
 ReferenceGradients Reference::backward(const ReferenceTrace& trace, std::span<const double> dlogits) const {
   if (dlogits.size() != trace.logits().size())
-    fail(ErrorKind::usage, "Reference::backward: ", dlogits.size(), " numbers, expected ", trace.logits().size());
+    fail(ErrorKind::usage, "Reference::backward: ", dlogits.size(), " numbers, expected ",
+         trace.logits().size());
   ReferenceGradients result;
   for (const auto& [name, values] : weights_) result.weights[name].resize(values.size());
   std::vector<Doubles> gradients;
@@ -298,7 +303,8 @@ ReferenceGradients Reference::backward(const ReferenceTrace& trace, std::span<co
   for (Value v = graph_.output(); v > 0; --v) {
     const Node& node = graph_.node(v);
     const Doubles dy = std::move(gradients[static_cast<std::size_t>(v)]);
-    std::visit(BackwardPass{{graph_, node, trace, weights_, v}, dy, gradients, result.weights}, node.operation);
+    std::visit(BackwardPass{{graph_, node, trace, weights_, v}, dy, gradients, result.weights},
+               node.operation);
   }
   result.images = std::move(gradients[0]);
   return result;

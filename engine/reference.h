@@ -1,4 +1,5 @@
-// A network interpreted in double precision by plain loops: the slow truth that every device is compared with.
+// A network interpreted in double precision by plain loops: the slow truth that every device is compared
+// with.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,8 @@ struct ReferenceGradients {
   std::map<std::string, std::vector<double>> weights;  ///< by parameter name, shaped as the parameters
 };
 
-/// Weights and running statistics by name, and the passes of a graph over them. Every operation has the meaning
-/// that engine/graph.h gives it; the derivative of ReLU at 0 is 0.
+/// Weights and running statistics by name, and the passes of a graph over them. Every operation has the
+/// meaning that engine/graph.h gives it; the derivative of ReLU at 0 is 0.
 class Reference {
  public:
   /// Copies the graph and the numbers of a network, from whatever device they are on.
@@ -42,8 +43,8 @@ class Reference {
   std::map<std::string, std::vector<double>>& weights() { return weights_; }
   std::map<std::string, std::vector<double>>& statistics() { return statistics_; }
 
-  /// `images`: plain (N, C, H, W) in [0, 1], any N. NormMode::batch updates the running statistics. Throws Error
-  /// (usage) where the numbers are not whole images.
+  /// `images`: plain (N, C, H, W) in [0, 1], any N. NormMode::batch updates the running statistics. Throws
+  /// Error (usage) where the numbers are not whole images.
   ReferenceTrace forward(std::span<const double> images, NormMode mode);
   /// Gradients of a loss whose gradient with respect to the last node's value is `dlogits`.
   ReferenceGradients backward(const ReferenceTrace& trace, std::span<const double> dlogits) const;
@@ -65,8 +66,8 @@ struct ReferenceLoss {
 /// What becomes of the losses of a batch: their sum for attacks, their mean for training.
 enum class Reduction { sum, mean };
 
-/// Softmax cross-entropy of (N, classes) logits against N labels. The true class's gradient is the negative sum of
-/// the others', as in kernels/softmax_ce.h. Throws Error (usage) where sizes or labels do not fit.
+/// Softmax cross-entropy of (N, classes) logits against N labels. The true class's gradient is the negative
+/// sum of the others', as in kernels/softmax_ce.h. Throws Error (usage) where sizes or labels do not fit.
 ReferenceLoss reference_softmax_ce(std::span<const double> logits, std::span<const std::int32_t> label,
                                    Reduction reduction);
 

@@ -12,12 +12,16 @@ namespace inocula {
 void check(const Schedule& s) {
   if (!(s.peak > 0) || !std::isfinite(s.peak))
     fail(ErrorKind::usage, "learning rate is ", s.peak, ", expected a positive number");
-  if (!(s.warmup >= 0 && s.warmup < 1)) fail(ErrorKind::usage, "warm-up is ", s.warmup, ", expected a fraction in [0, 1)");
-  if (!(s.turn > 0 && s.turn < 1)) fail(ErrorKind::usage, "turn is ", s.turn, ", expected a fraction in (0, 1)");
-  if (!(s.factor > 0)) fail(ErrorKind::usage, "learning-rate factor is ", s.factor, ", expected a positive number");
+  if (!(s.warmup >= 0 && s.warmup < 1))
+    fail(ErrorKind::usage, "warm-up is ", s.warmup, ", expected a fraction in [0, 1)");
+  if (!(s.turn > 0 && s.turn < 1))
+    fail(ErrorKind::usage, "turn is ", s.turn, ", expected a fraction in (0, 1)");
+  if (!(s.factor > 0))
+    fail(ErrorKind::usage, "learning-rate factor is ", s.factor, ", expected a positive number");
   double last = 0;
   for (const double m : s.milestones) {
-    if (!(m > last && m < 1)) fail(ErrorKind::usage, "milestone ", m, ": expected rising fractions in (0, 1)");
+    if (!(m > last && m < 1))
+      fail(ErrorKind::usage, "milestone ", m, ": expected rising fractions in (0, 1)");
     last = m;
   }
 }
@@ -26,12 +30,15 @@ double learning_rate(const Schedule& s, std::int64_t step, std::int64_t total) {
   const double at = static_cast<double>(step), all = static_cast<double>(total);
   double rate = s.peak;
   switch (s.kind) {
-    case ScheduleKind::constant: break;
+    case ScheduleKind::constant:
+      break;
     case ScheduleKind::steps:
       for (const double m : s.milestones)
         if (at >= std::floor(m * all)) rate *= s.factor;
       break;
-    case ScheduleKind::cosine: rate *= 0.5 * (1 + std::cos(std::numbers::pi * at / all)); break;
+    case ScheduleKind::cosine:
+      rate *= 0.5 * (1 + std::cos(std::numbers::pi * at / all));
+      break;
     case ScheduleKind::triangular: {
       const double top = s.turn * all;
       // Shifted by one step, so that no step is taken at a rate of exactly 0.

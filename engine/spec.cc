@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 namespace inocula {
 
@@ -41,12 +42,12 @@ double parse_number(std::string_view text, const std::string& what) {
 
 std::string format_number(double value) {
   const double in_levels = value * 255;
-  char text[48];
-  if (value != 0 && std::abs(value) < 1 && std::abs(in_levels - std::round(in_levels)) < 1e-9 * std::abs(in_levels))
-    std::snprintf(text, sizeof text, "%.0f/255", std::round(in_levels));
-  else
-    std::snprintf(text, sizeof text, "%.9g", value);
-  return text;
+  char decimal[48], levels[48];
+  std::snprintf(decimal, sizeof decimal, "%.9g", value);
+  std::snprintf(levels, sizeof levels, "%.0f/255", std::round(in_levels));
+  const bool whole_levels = value != 0 && std::abs(value) < 1 &&
+                            std::abs(in_levels - std::round(in_levels)) < 1e-9 * std::abs(in_levels);
+  return whole_levels && std::strlen(levels) < std::strlen(decimal) ? levels : decimal;
 }
 
 Spec Spec::parse(const std::string& text) {

@@ -14,7 +14,7 @@ namespace inocula {
 
 /// A number as papers write it: "8/255", "0.031", "1e-3". Throws Error (usage) naming `what`.
 double parse_number(std::string_view text, const std::string& what);
-/// The shortest text that parse_number reads back as a number equal to `value` to nine digits; k/255 where it is one.
+/// The shorter of a decimal of nine digits and, where it is one, k/255: parse_number reads either back.
 std::string format_number(double value);
 
 /// A parsed spec. Every getter throws Error (usage) that names the spec, the key and what was expected.

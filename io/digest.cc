@@ -34,7 +34,7 @@ std::string xxh3_128_of_file(const std::string& path) {
   const InputFile file(path);
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
   XXH3_128bits_reset(state.get());
-  std::vector<char> buffer(1 << 20);
+  std::vector<char> buffer(std::min<std::uint64_t>(file.size(), 1 << 20));
   for (std::uint64_t at = 0; at < file.size();) {
     const std::uint64_t bytes = std::min<std::uint64_t>(buffer.size(), file.size() - at);
     file.read_at(at, buffer.data(), bytes);

@@ -3,10 +3,12 @@
 
 pytorch_step.py path/to/inocula [--threads N] [--rounds N] [--repeat N] [--only TEXT]
 
-Turns alternate, so that whatever else the machine does meets both. A turn runs some steps after one that warms up
-and gives their median; a table entry is the median over the rounds. The ratio says how many times faster the engine
-is than the better of PyTorch's two memory formats. PyTorch computes with whatever it was built with, oneDNN included;
-its attack runs in evaluation mode with the parameters' gradients switched off.
+Turns alternate, so that whatever else the machine does meets both. A turn is a process of its own: it does some steps
+after one that warms up, and its result is their median; the table holds the median over the rounds. PyTorch takes turns
+with contiguous and with channels_last tensors, and each with OpenMP's threads waiting awake (its default) and asleep
+(better where cores are shared, and what the engine does); the table holds the better of the two ways of waiting, the
+ratio says how many times faster the engine is than the best of all four. PyTorch computes with whatever it was built
+with, oneDNN included; its attack runs in evaluation mode with the parameters' gradients switched off.
 """
 import argparse
 import json
@@ -18,41 +20,41 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
-from torch.nn import functional
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "torch"))
-from networks import Normalize, ResNet18  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 WORK = [(width, batch, method) for width, batch in ((16, 64), (64, 32)) for method in ("standard", "pgd")]
-FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+FORMATS = ("contiguous", "channels_last")
+WAITING = {"awake": {}, "asleep": {"OMP_WAIT_POLICY": "PASSIVE"}}
 PGD_STEPS = 7
 EPS, ALPHA = 8 / 255, 2 / 255
 
 
-def attacked(network, clean, y):
-    """PGD from a random start."""
-    network.eval().requires_grad_(False)
-    x = (clean + torch.empty_like(clean).uniform_(-EPS, EPS)).clamp(0, 1)
-    for _ in range(PGD_STEPS):
-        x.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(functional.cross_entropy(network(x), y, reduction="sum"), x)
-        with torch.no_grad():
-            x = (clean + (x + ALPHA * gradient.sign() - clean).clamp(-EPS, EPS)).clamp(0, 1)
-    network.requires_grad_(True)
-    return x
-
-
-def training_step(width, batch, method, memory_format):
+def pytorch_step(width, batch, method, layout):
     """A function that does one step of SGD on 28x28x1 images of two classes."""
+    import torch
+    from torch.nn import functional
+    sys.path.insert(0, str(ROOT / "tests" / "torch"))
+    from networks import Normalize, ResNet18
+
     torch.manual_seed(0)
+    memory_format = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout]
     network = ResNet18(Normalize([0.5], [0.5]), 1, 2, width, "cifar").to(memory_format=memory_format)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
     images = torch.rand(batch, 1, 28, 28).contiguous(memory_format=memory_format)
     labels = torch.arange(batch) % 2
 
+    def attacked(clean):
+        network.eval().requires_grad_(False)
+        x = (clean + torch.empty_like(clean).uniform_(-EPS, EPS)).clamp(0, 1)
+        for _ in range(PGD_STEPS):
+            x.requires_grad_(True)
+            (gradient,) = torch.autograd.grad(functional.cross_entropy(network(x), labels, reduction="sum"), x)
+            with torch.no_grad():
+                x = (clean + (x + ALPHA * gradient.sign() - clean).clamp(-EPS, EPS)).clamp(0, 1)
+        network.requires_grad_(True)
+        return x
+
     def step():
-        x = attacked(network, images, labels) if method == "pgd" else images
+        x = attacked(images) if method == "pgd" else images
         network.train()
         optimizer.zero_grad()
         functional.cross_entropy(network(x), labels).backward()
@@ -61,24 +63,44 @@ def training_step(width, batch, method, memory_format):
     return step
 
 
-def time_step(step, repeat):
-    """Median milliseconds."""
+def pytorch_turn(work, repeat):
+    """Median milliseconds of a step, to standard output: what a process that plays PyTorch's turn does."""
+    step = pytorch_step(int(work[0]), int(work[1]), *work[2:])
     step()
     times = []
     for _ in range(repeat):
         begin = time.perf_counter()
         step()
         times.append(1e3 * (time.perf_counter() - begin))
-    return statistics.median(times)
+    print(statistics.median(times))
 
 
-def time_engine(program, width, batch, method, repeat, threads):
+def time_pytorch(work, layout, waiting, options):
+    words = [sys.executable, __file__, options.program, "--repeat", str(options.repeat), "--turn", *map(str, work), layout]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), **WAITING[waiting]}
+    return float(subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stdout)
+
+
+def time_engine(work, options):
+    width, batch, method = work
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "bench.json"
-        subprocess.run([program, "bench", "--model", f"resnet18:width={width}", "--input", "1,28,28", "--classes", "2",
-                        "--batch", str(batch), "--method", method, "--steps", str(PGD_STEPS), "--repeat", str(repeat),
-                        "--threads", str(threads), "--quiet", "--json", result], check=True)
+        subprocess.run([options.program, "bench", "--model", f"resnet18:width={width}", "--input", "1,28,28", "--classes",
+                        "2", "--batch", str(batch), "--method", method, "--steps", str(PGD_STEPS), "--repeat",
+                        str(options.repeat), "--threads", str(options.threads), "--quiet", "--json", result], check=True)
         return json.loads(result.read_text())["rows"][0]["ms_median"]
+
+
+def compare(work, options):
+    """{column: milliseconds}."""
+    pytorch = {(layout, waiting): [] for layout in FORMATS for waiting in WAITING}
+    engine = []
+    for _ in range(options.rounds):
+        for turn, times in pytorch.items():
+            times.append(time_pytorch(work, *turn, options))
+        engine.append(time_engine(work, options))
+    row = {layout: min(statistics.median(pytorch[layout, waiting]) for waiting in WAITING) for layout in FORMATS}
+    return {**row, "inocula": statistics.median(engine)}
 
 
 def main(arguments):
@@ -88,26 +110,23 @@ def main(arguments):
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=5, help="timed steps in one turn")
     parser.add_argument("--only", default="", help="rows whose name holds this text")
+    parser.add_argument("--turn", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
+    if options.turn:
+        pytorch_turn(options.turn, options.repeat)
+        return 0
 
-    print(f"ResNet-18, 28x28x1, 2 classes, fp32, {options.threads} threads, PyTorch {torch.__version__}; milliseconds a "
-          f"step: median of {options.rounds} rounds of {options.repeat} steps")
-    columns = (*FORMATS, "inocula")
-    print(f"{'step':<28}" + "".join(f"{column:>15}" for column in columns) + f"{'ratio':>9}")
-    for width, batch, method in WORK:
+    print(f"ResNet-18, 28x28x1, 2 classes, fp32, {options.threads} threads; milliseconds a step, median of "
+          f"{options.rounds} rounds of {options.repeat} steps; load of the machine at the start {os.getloadavg()[0]:.1f}")
+    print(f"{'step':<28}" + "".join(f"{column:>15}" for column in (*FORMATS, "inocula")) + f"{'ratio':>9}")
+    for work in WORK:
+        width, batch, method = work
         name = f"width {width}, batch {batch}, " + (f"pgd-{PGD_STEPS}" if method == "pgd" else method)
         if options.only not in name:
             continue
-        steps = {key: training_step(width, batch, method, memory) for key, memory in FORMATS.items()}
-        times = {column: [] for column in columns}
-        for _ in range(options.rounds):
-            for key, step in steps.items():
-                times[key].append(time_step(step, options.repeat))
-            times["inocula"].append(time_engine(options.program, width, batch, method, options.repeat, options.threads))
-        median = {column: statistics.median(times[column]) for column in columns}
-        ratio = min(median[key] for key in FORMATS) / median["inocula"]
-        print(f"{name:<28}" + "".join(f"{median[column]:>15.1f}" for column in columns) + f"{ratio:>8.2f}x", flush=True)
+        row = compare(work, options)
+        ratio = min(row[layout] for layout in FORMATS) / row["inocula"]
+        print(f"{name:<28}" + "".join(f"{ms:>15.1f}" for ms in row.values()) + f"{ratio:>8.2f}x", flush=True)
     return 0
 
 

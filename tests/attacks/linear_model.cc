@@ -11,8 +11,12 @@ namespace inocula::test {
 
 namespace {
 
-double mean_of(std::int64_t c) { return 0.45 + 0.05 * static_cast<double>(c); }
-double std_of(std::int64_t c) { return 0.25 + 0.1 * static_cast<double>(c); }
+double mean_of(std::int64_t c) {
+  return 0.45 + 0.05 * static_cast<double>(c);
+}
+double std_of(std::int64_t c) {
+  return 0.25 + 0.1 * static_cast<double>(c);
+}
 
 Graph linear_graph(const Shape& image, std::int64_t classes) {
   Graph graph(image);
@@ -55,18 +59,21 @@ std::vector<double> LinearModel::margin_gradient(std::int32_t label) const {
   std::vector<double> g(size);
   for (std::size_t i = 0; i < size; ++i) {
     const double difference = static_cast<double>(w[i]) - w[size + i];
-    g[i] = (label == 0 ? difference : -difference) / static_cast<float>(std_of(static_cast<std::int64_t>(i) / image_.pixels()));
+    g[i] = (label == 0 ? difference : -difference) /
+           static_cast<float>(std_of(static_cast<std::int64_t>(i) / image_.pixels()));
   }
   return g;
 }
 
 std::vector<double> LinearModel::loss_gradient(const std::vector<double>& x, std::int32_t label) const {
   const std::vector<float> w = find_weight(network_, "fc.weight");
-  const ReferenceLoss loss = reference_softmax_ce(logits(x), std::vector<std::int32_t>{label}, Reduction::sum);
+  const ReferenceLoss loss =
+      reference_softmax_ce(logits(x), std::vector<std::int32_t>{label}, Reduction::sum);
   std::vector<double> g(x.size());
   for (std::size_t k = 0; k < loss.dlogits.size(); ++k)
     for (std::size_t i = 0; i < x.size(); ++i)
-      g[i] += loss.dlogits[k] * w[k * x.size() + i] / static_cast<float>(std_of(static_cast<std::int64_t>(i) / image_.pixels()));
+      g[i] += loss.dlogits[k] * w[k * x.size() + i] /
+              static_cast<float>(std_of(static_cast<std::int64_t>(i) / image_.pixels()));
   return g;
 }
 
@@ -87,7 +94,8 @@ std::vector<double> image_of(const ImageSplit& split, std::int64_t index) {
   return image;
 }
 
-ImageSplit split_between(std::int64_t count, const Shape& image, std::int64_t classes, int low, int high, unsigned seed) {
+ImageSplit split_between(std::int64_t count, const Shape& image, std::int64_t classes, int low, int high,
+                         unsigned seed) {
   ImageSplit split = random_split(count, image, classes, seed);
   for (std::uint8_t& p : split.pixels) p = static_cast<std::uint8_t>(low + p * (high - low) / 255);
   for (std::int64_t i = 0; i < count; ++i)
@@ -122,8 +130,8 @@ std::vector<double> attacked_image(const attacks::Evaluation& e, std::int64_t in
   return {e.images.begin() + index * size, e.images.begin() + (index + 1) * size};
 }
 
-attacks::Evaluation evaluate(Network& network, const ImageSplit& split, const Perturbation& attack, std::int64_t batch,
-                             std::uint64_t seed, NormMode attack_norm) {
+attacks::Evaluation evaluate(Network& network, const ImageSplit& split, const Perturbation& attack,
+                             std::int64_t batch, std::uint64_t seed, NormMode attack_norm) {
   attacks::Evaluator evaluator(network, split, attack,
                                {.batch = batch,
                                 .seed = seed,

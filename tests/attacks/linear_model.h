@@ -11,8 +11,8 @@
 
 namespace inocula::test {
 
-/// z = W (x - mean) / std + b with random W. The loss of a sample is softplus(-margin), its margin the logit of its
-/// label less the other, and the margin's gradient with respect to the images the same everywhere.
+/// z = W (x - mean) / std + b with random W. The loss of a sample is softplus(-margin), its margin the logit
+/// of its label less the other, and the margin's gradient with respect to the images the same everywhere.
 class LinearModel {
  public:
   LinearModel(const Shape& image, std::int64_t classes, unsigned seed);
@@ -40,7 +40,8 @@ class LinearModel {
 std::vector<double> image_of(const ImageSplit& split, std::int64_t index);
 
 /// Bytes from [low, high], labels in turn.
-ImageSplit split_between(std::int64_t count, const Shape& image, std::int64_t classes, int low, int high, unsigned seed);
+ImageSplit split_between(std::int64_t count, const Shape& image, std::int64_t classes, int low, int high,
+                         unsigned seed);
 
 /// Minimum of <g, x'> over the ball of radius eps around x and the box [0, 1].
 double least_linf(const std::vector<double>& g, const std::vector<double>& x, double eps);

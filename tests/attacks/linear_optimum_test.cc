@@ -13,11 +13,13 @@ namespace {
 
 constexpr std::int64_t kImages = 60;
 
-double softplus(double v) { return std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v))); }
+double softplus(double v) {
+  return std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v)));
+}
 
 /// The margin's lowest value, or its highest, over ball and box.
-double extreme_margin(const LinearModel& model, const std::vector<double>& x, std::int32_t label, attacks::Norm norm,
-                      double eps, bool highest) {
+double extreme_margin(const LinearModel& model, const std::vector<double>& x, std::int32_t label,
+                      attacks::Norm norm, double eps, bool highest) {
   std::vector<double> g = model.margin_gradient(label);
   if (highest)
     for (double& v : g) v = -v;
@@ -78,7 +80,9 @@ void check_optimal(const Problem& p, const std::string& spec, double tolerance) 
   }
 }
 
-std::string number(double v) { return std::to_string(v); }
+std::string number(double v) {
+  return std::to_string(v);
+}
 
 }  // namespace
 
@@ -97,20 +101,23 @@ TEST_CASE("linear models: L-infinity attacks reach the worst case exactly") {
 TEST_CASE("linear models: L2 attacks reach the worst case") {
   for (const Problem& p : kProblems) {
     const std::string eps = number(p.eps_l2);
-    // Inside the box one step along the gradient is the optimum, but for the projection's safety of 2^-21. Where the
-    // box cuts, projecting to the ball and then to the box falls short of the projection to both by a share of alpha.
+    // Inside the box one step along the gradient is the optimum, but for the projection's safety of 2^-21.
+    // Where the box cuts, projecting to the ball and then to the box falls short of the projection to both by
+    // a share of alpha.
     const bool interior = p.low > 0;
     const auto alpha = [&](double part) { return ",alpha=" + number(p.eps_l2 * part); };
     if (interior) check_optimal(p, "fgsm:norm=l2,eps=" + eps, 1e-4);
     if (interior) check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(2) + ",steps=40", 1e-3);
     check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.05) + ",steps=400", 2e-2);
     check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.01) + ",steps=1500", 5e-3);
-    check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.01) + ",steps=1500,random_start=sphere,keep=best", 5e-3);
+    check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.01) + ",steps=1500,random_start=sphere,keep=best",
+                  5e-3);
     check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.01) + ",steps=1500,target=1", 5e-3);
   }
 }
 
-TEST_CASE("linear models: a first step goes along the sign or the direction of the gradient of the chosen class") {
+TEST_CASE(
+    "linear models: a first step goes along the sign or the direction of the gradient of the chosen class") {
   const Shape image{1, 2, 4, 4};
   constexpr std::int64_t kClasses = 5;
   LinearModel model(image, kClasses, 21);
@@ -122,15 +129,18 @@ TEST_CASE("linear models: a first step goes along the sign or the direction of t
     for (std::size_t j = 0; j < x.size(); ++j) x[j] += sign * eps * (g[j] > 0 ? 1 : -1);
     return x;
   };
-  const auto matches = [&](const attacks::Evaluation& e, std::int64_t i, const std::vector<double>& expected) {
+  const auto matches = [&](const attacks::Evaluation& e, std::int64_t i,
+                           const std::vector<double>& expected) {
     const std::vector<double> actual = attacked_image(e, i);
     for (std::size_t j = 0; j < expected.size(); ++j)
       if (std::abs(actual[j] - expected[j]) > 1e-6) return false;
     return true;
   };
   SUBCASE("away from the label") {
-    const attacks::Evaluation e = evaluate(model.network(), split, attacks::Pgd(attacks::parse_pgd("fgsm:eps=0.05"), "fgsm"));
-    for (std::int64_t i = 0; i < kImages; ++i) CHECK(matches(e, i, expected_linf(i, split.labels[static_cast<std::size_t>(i)], 1)));
+    const attacks::Evaluation e =
+        evaluate(model.network(), split, attacks::Pgd(attacks::parse_pgd("fgsm:eps=0.05"), "fgsm"));
+    for (std::int64_t i = 0; i < kImages; ++i)
+      CHECK(matches(e, i, expected_linf(i, split.labels[static_cast<std::size_t>(i)], 1)));
   }
   SUBCASE("towards a given class") {
     const attacks::Evaluation e =
@@ -139,7 +149,8 @@ TEST_CASE("linear models: a first step goes along the sign or the direction of t
   }
   SUBCASE("towards the least likely class") {
     const attacks::Evaluation e =
-        evaluate(model.network(), split, attacks::Pgd(attacks::parse_pgd("fgsm:eps=0.05,target=least_likely"), "fgsm"));
+        evaluate(model.network(), split,
+                 attacks::Pgd(attacks::parse_pgd("fgsm:eps=0.05,target=least_likely"), "fgsm"));
     for (std::int64_t i = 0; i < kImages; ++i) {
       const std::vector<double> z = model.logits(image_of(split, i));
       const auto least = static_cast<std::int32_t>(std::min_element(z.begin(), z.end()) - z.begin());
@@ -167,7 +178,8 @@ TEST_CASE("linear models: a first step goes along the sign or the direction of t
   }
   SUBCASE("along the gradient's direction in L2") {
     const attacks::Evaluation e =
-        evaluate(model.network(), split, attacks::Pgd(attacks::parse_pgd("pgd:norm=l2,eps=0.5,alpha=0.2,steps=1,random_start=0")));
+        evaluate(model.network(), split,
+                 attacks::Pgd(attacks::parse_pgd("pgd:norm=l2,eps=0.5,alpha=0.2,steps=1,random_start=0")));
     for (std::int64_t i = 0; i < kImages; ++i) {
       std::vector<double> x = image_of(split, i);
       const std::vector<double> g = model.loss_gradient(x, split.labels[static_cast<std::size_t>(i)]);

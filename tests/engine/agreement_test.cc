@@ -18,9 +18,6 @@ namespace {
 /// it by 1 / std.
 constexpr double kLogitBound = 1e-5;
 constexpr double kGradientBound = 5e-5;
-/// An array whose entries cancel (the bias of a linear layer, or one before batch statistics, whose gradient
-/// is 0) is measured against this share of the largest array's root mean square.
-constexpr double kSmallShare = 1e-2;
 /// Where a ReLU's or a pooling window's decision is closer than rounding, the two may take different slopes:
 /// the bound then holds for the median over samples or arrays.
 constexpr double kMedianBound = 1e-3;
@@ -81,16 +78,8 @@ Expected expect(const GraphCase& c, NormMode norm, unsigned seed) {
 void check_weight_gradients(const NetworkPass& pass, const Expected& e) {
   std::vector<double> errors;
   std::vector<std::string> names;
-  double largest = 0;
-  for (const auto& [name, gradient] : e.gradients.weights)
-    largest = std::max(largest, root_mean_square(gradient));
-  CHECK(pass.dweights.size() == e.gradients.weights.size());
-  for (const auto& [name, gradient] : e.gradients.weights) {
-    std::vector<double> difference = to_doubles(pass.dweights.at(name));
-    REQUIRE(difference.size() == gradient.size());
-    for (std::size_t i = 0; i < gradient.size(); ++i) difference[i] -= gradient[i];
-    const double scale = std::max(root_mean_square(gradient), kSmallShare * largest);
-    errors.push_back(root_mean_square(difference) / scale);
+  for (const auto& [name, error] : gradient_errors(pass.dweights, e.gradients.weights)) {
+    errors.push_back(error);
     names.push_back(name);
   }
   check_errors(errors, names, e.near_kinks);

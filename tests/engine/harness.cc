@@ -14,6 +14,7 @@ namespace inocula::test {
 namespace {
 
 constexpr double kKinkDistance = 1e-5;
+constexpr double kSmallShare = 1e-2;
 
 std::vector<float> download(const Buffer& buffer, const ParameterLayout& layout) {
   std::vector<float> values(static_cast<std::size_t>(layout.extent()));
@@ -192,6 +193,21 @@ double root_mean_square(const std::vector<double>& x) {
   double sum = 0;
   for (const double v : x) sum += v * v;
   return std::sqrt(sum / static_cast<double>(x.size()));
+}
+
+std::map<std::string, double> gradient_errors(const std::map<std::string, std::vector<float>>& actual,
+                                              const std::map<std::string, std::vector<double>>& expected) {
+  REQUIRE(actual.size() == expected.size());
+  double largest = 0;
+  for (const auto& [name, gradient] : expected) largest = std::max(largest, root_mean_square(gradient));
+  std::map<std::string, double> errors;
+  for (const auto& [name, gradient] : expected) {
+    std::vector<double> difference = to_doubles(actual.at(name));
+    REQUIRE(difference.size() == gradient.size());
+    for (std::size_t i = 0; i < gradient.size(); ++i) difference[i] -= gradient[i];
+    errors[name] = root_mean_square(difference) / std::max(root_mean_square(gradient), kSmallShare * largest);
+  }
+  return errors;
 }
 
 std::int64_t count_near_kinks(const Graph& graph, const ReferenceTrace& trace) {

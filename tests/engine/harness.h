@@ -53,6 +53,12 @@ double relative_error(const std::vector<float>& actual, const std::vector<double
 
 double root_mean_square(const std::vector<double>& x);
 
+/// Relative error of each array of gradients. An array whose entries cancel (a linear layer's bias, or one
+/// before batch statistics, whose gradient is 0) is measured against a hundredth of the largest array's root
+/// mean square.
+std::map<std::string, double> gradient_errors(const std::map<std::string, std::vector<float>>& actual,
+                                              const std::map<std::string, std::vector<double>>& expected);
+
 /// Decisions that single precision may take differently from double: ReLUs near 0, near ties in a pooling
 /// window. Near is what rounding can bridge: 1e-5 of the array's root mean square.
 std::int64_t count_near_kinks(const Graph& graph, const ReferenceTrace& trace);

@@ -41,6 +41,7 @@ TEST_CASE("spec: numbers are written as papers write them, and read back equal t
   CHECK(format_number(1) == "1");
   CHECK(format_number(0.5) == "0.5");
   CHECK(format_number(0.03) == "0.03");
+  CHECK(format_number(0.2) == "0.2");  // shorter than 51/255
   CHECK(format_number(1e-12) == "1e-12");
   std::mt19937 generator(3);
   std::uniform_real_distribution<double> uniform(-2, 2);

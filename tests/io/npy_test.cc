@@ -12,7 +12,7 @@ Array parse(const std::string& file) {
   std::size_t at = 0;
   const auto read = [&](void* out, std::uint64_t bytes) {
     if (bytes > file.size() - at) fail(ErrorKind::bad_data, "a.npy: ends at byte ", file.size());
-    std::memcpy(out, file.data() + at, bytes);
+    if (bytes > 0) std::memcpy(out, file.data() + at, bytes);
     at += bytes;
   };
   return read_npy(read, file.size(), "a.npy");

@@ -8,6 +8,7 @@ from networks import Normalize, ResNet18, SmallCnn
 # Uneven, so that a mix-up of channels, or of mean and deviation, shows.
 MEAN = (0.45, 0.5, 0.55)
 STD = (0.25, 0.3, 0.35)
+PGD_STEPS = 20
 
 
 class Data:
@@ -35,8 +36,16 @@ class Case:
     images: str    # "chest": 28x28x1, 2 classes; "cells": 64x64x3, 3 classes
     method: str    # "standard", or the attack that training sees
     train: tuple   # images, epochs, learning rate
-    eps: float     # of the attack that is compared, in grey levels; one step is a quarter of it
+    levels: float  # grey levels that the attack may change a pixel by; a step is a quarter of them
     attacked: list  # images under PGD-20, a number each direction that is compared; one of 500 is 0.2 points
+
+    @property
+    def eps(self):
+        return self.levels / 255
+
+    @property
+    def alpha(self):
+        return self.eps / 4
 
     def network(self, data):
         """The same model in PyTorch, in float32."""
@@ -52,14 +61,16 @@ class Case:
         return [f"model={self.model}", f"input=input:mean={mean},std={std}", f"data={data.path}"]
 
     def attack_word(self):
-        return f"attack=pgd:norm=linf,eps={self.eps}/255,alpha={self.eps / 4}/255,steps=20,random_start=0"
+        """The argument by which parity_dump builds the attack."""
+        return (f"attack=pgd:norm=linf,eps={self.levels}/255,alpha={self.levels / 4}/255,steps={PGD_STEPS},"
+                "random_start=0")
 
 
 CASES = {
-    "resnet18": Case("resnet18:width=16", "chest", "standard", (2048, 2, 0.05), eps=2, attacked=[500, 0]),
+    "resnet18": Case("resnet18:width=16", "chest", "standard", (2048, 2, 0.05), levels=4, attacked=[0, 0]),
     "resnet18_adversarial": Case("resnet18:width=16", "chest", "pgd:eps=4/255,alpha=3/255,steps=2",
-                                 (1024, 3, 0.05), eps=4, attacked=[500]),
-    "resnet18_imagenet": Case("resnet18:width=16,stem=imagenet", "cells", "standard", (640, 2, 0.05), eps=4,
+                                 (1024, 3, 0.05), levels=4, attacked=[500]),
+    "resnet18_imagenet": Case("resnet18:width=16,stem=imagenet", "cells", "standard", (640, 2, 0.05), levels=4,
                               attacked=[0, 0]),
-    "small_cnn": Case("small_cnn:width=16", "chest", "standard", (2048, 4, 0.02), eps=4, attacked=[500, 500]),
+    "small_cnn": Case("small_cnn:width=16", "chest", "standard", (2048, 4, 0.02), levels=4, attacked=[500, 500]),
 }

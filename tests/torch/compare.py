@@ -45,11 +45,11 @@ class Engine:
             return Data(real)
         path = self.folder / f"{images}.npz"
         size = {"chest": 28, "cells": 64}[images]
-        self.run("synth", f"kind={images}", f"size={size}", "count=2500", f"out={path}")
+        self.run("synth", f"kind={images}", f"size={size}", "count=3000", f"out={path}")
         return Data(path)
 
     def train(self, case, data):
-        """The state of a network that the engine has trained, and its file."""
+        """The file of a network that the engine has trained."""
         path = self.folder / "trained.safetensors"
         images, epochs, rate = case.train
         self.run("train", *case.model_words(data), f"method={case.method}", f"images={images}", f"epochs={epochs}",

@@ -46,8 +46,10 @@ class XnnpackConv2d(nn.Module):
 
 
 def with_xnnpack(network):
-    """A copy of a float32 network whose convolutions are XNNPACK's."""
+    """A copy of a float32 network whose convolutions are XNNPACK's, where PyTorch was built with it."""
     network = copy.deepcopy(network)
+    if not hasattr(PREPACKED, "conv2d_clamp_run"):
+        return network
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d) and not isinstance(module, XnnpackConv2d):

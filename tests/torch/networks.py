@@ -1,7 +1,7 @@
 """The engine's models written in PyTorch, with torchvision's names."""
+import torch
 from torch import nn
 from torch.nn import functional
-import torch
 
 
 class Normalize(nn.Module):

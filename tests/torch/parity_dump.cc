@@ -1,6 +1,6 @@
 // Writes what the engine makes of given weights and images, for PyTorch to be compared with.
 //
-// parity_dump synth   kind=cells size=64 count=2500 out=data.npz
+// parity_dump synth   kind=cells size=64 count=3000 out=data.npz
 // parity_dump train   model=SPEC input=SPEC data=FILE method=standard|PGD-SPEC images=N epochs=N rate=X
 // out=FILE parity_dump measure model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N batch=N
 // rate=X momentum=X

@@ -1,0 +1,213 @@
+// Scores against hand-computed cases, known values and brute force.
+#include "attacks/metrics.h"
+
+#include <cmath>
+#include <random>
+
+#include "attacks/evaluate.h"
+#include "tests/engine/harness.h"
+
+namespace inocula::test {
+
+namespace {
+
+using attacks::Interval;
+using Labels = std::vector<std::int32_t>;
+
+/// Share of pairs of a positive and a negative that are in the right order, ties counted half.
+double brute_force_auc(const std::vector<double>& score, const std::vector<bool>& positive) {
+  double good = 0, pairs = 0;
+  for (std::size_t i = 0; i < score.size(); ++i)
+    for (std::size_t j = 0; j < score.size(); ++j) {
+      if (!positive[i] || positive[j]) continue;
+      pairs += 1;
+      good += score[i] > score[j] ? 1 : score[i] == score[j] ? 0.5 : 0;
+    }
+  return good / pairs;
+}
+
+std::vector<CalibrationBin> no_bins() {
+  return std::vector<CalibrationBin>(attacks::kCalibrationBins);
+}
+
+std::uint64_t fixed(double confidence) {
+  return static_cast<std::uint64_t>(confidence * 0x1p32);
+}
+
+}  // namespace
+
+TEST_CASE("metrics: Wilson's interval") {
+  struct Known {
+    std::int64_t hits, n;
+    double low, high;
+  };
+  // From the closed formula with z = 1.959963984540054, evaluated in 30 decimal digits.
+  for (const Known& k :
+       {Known{0, 10, 0.0, 0.277532799862889}, Known{10, 10, 0.722467200137111, 1.0},
+        Known{5, 10, 0.236593090512564, 0.763406909487436},
+        Known{81, 263, 0.255288519878274, 0.366209576982800},
+        Known{15, 148, 0.062386399530736, 0.160487241723308}, Known{1, 1, 0.206549314377237, 1.0}}) {
+    CAPTURE(k.hits);
+    CAPTURE(k.n);
+    const Interval i = attacks::wilson95(k.hits, k.n);
+    CHECK(i.low == doctest::Approx(k.low).epsilon(1e-9));
+    CHECK(i.high == doctest::Approx(k.high).epsilon(1e-9));
+    CHECK(i.low >= 0);
+    CHECK(i.high <= 1);
+  }
+  CHECK(attacks::wilson95(0, 0).low == 0);
+  CHECK(attacks::wilson95(0, 0).high == 1);
+}
+
+TEST_CASE("metrics: the interval of every count is the set of rates that would not be rejected") {
+  // Its definition: |p - rate| = z sqrt(rate (1 - rate) / n) at both ends.
+  constexpr double kZ = 1.959963984540054;
+  for (const std::int64_t n : {1, 7, 100})
+    for (std::int64_t hits = 0; hits <= n; ++hits) {
+      const double p = static_cast<double>(hits) / static_cast<double>(n);
+      const Interval i = attacks::wilson95(hits, n);
+      for (const double rate : {i.low, i.high}) {
+        if (rate < 1e-12 || rate > 1 - 1e-12) continue;
+        CHECK(std::abs(p - rate) ==
+              doctest::Approx(kZ * std::sqrt(rate * (1 - rate) / static_cast<double>(n))).epsilon(1e-9));
+      }
+      CHECK(i.low <= p);
+      CHECK(i.high >= p);
+    }
+}
+
+TEST_CASE("metrics: the area under the ROC curve equals the brute force over pairs, ties included") {
+  std::mt19937 generator(3);
+  for (int turn = 0; turn < 300; ++turn) {
+    const std::size_t n = 2 + generator() % 40, distinct = 1 + generator() % 20;
+    std::vector<double> score;
+    std::vector<bool> positive;
+    for (std::size_t i = 0; i < n; ++i) {
+      score.push_back(static_cast<double>(generator() % distinct) / 7);
+      positive.push_back(generator() % 3 == 0);
+    }
+    positive[0] = true;
+    positive[1] = false;
+    CHECK(attacks::roc_auc(score, positive) ==
+          doctest::Approx(brute_force_auc(score, positive)).epsilon(1e-12));
+  }
+  CHECK(attacks::roc_auc(std::vector<double>{0.1, 0.4, 0.35, 0.8}, {false, false, true, true}) == 0.75);
+  CHECK(attacks::roc_auc(std::vector<double>{1, 1, 1}, {false, true, true}) == 0.5);
+  CHECK(std::isnan(attacks::roc_auc(std::vector<double>{1, 2}, {true, true})));
+  CHECK(std::isnan(attacks::roc_auc(std::vector<double>{1, 2}, {false, false})));
+  CHECK(std::isnan(attacks::roc_auc(std::vector<double>{}, {})));
+}
+
+TEST_CASE("metrics: MedMNIST's area: column 1 of two, the mean over more, NaN where a class is missing") {
+  const std::vector<double> two = {0.9, 0.1, 0.6, 0.4, 0.65, 0.35, 0.2, 0.8};
+  CHECK(attacks::medmnist_auc(two, Labels{0, 0, 1, 1}, 2) == 0.75);
+  const std::vector<double> three = {0.7, 0.2, 0.1, 0.1, 0.8, 0.1, 0.3, 0.3,
+                                     0.4, 0.5, 0.3, 0.2, 0.2, 0.5, 0.3};
+  const Labels label = {0, 1, 2, 1, 0};
+  double expected = 0;
+  for (std::size_t c = 0; c < 3; ++c) {
+    std::vector<double> column;
+    std::vector<bool> positive;
+    for (std::size_t i = 0; i < 5; ++i) {
+      column.push_back(three[3 * i + c]);
+      positive.push_back(label[i] == static_cast<std::int32_t>(c));
+    }
+    expected += brute_force_auc(column, positive) / 3;
+  }
+  CHECK(attacks::medmnist_auc(three, label, 3) == doctest::Approx(expected).epsilon(1e-12));
+  CHECK(std::isnan(attacks::medmnist_auc(three, Labels{0, 1, 1, 1, 0}, 3)));
+  CHECK(std::isnan(attacks::medmnist_auc(two, Labels{1, 1, 1, 1}, 2)));
+}
+
+TEST_CASE("metrics: softmax and arg max of rows") {
+  const std::vector<float> z = {0, 0, 1000, 0, -1000, 0, 3, 3};
+  const std::vector<double> p = attacks::softmax_rows(z, 2);
+  const std::vector<double> expected = {0.5, 0.5, 1, 0, 0, 1, 0.5, 0.5};
+  for (std::size_t i = 0; i < p.size(); ++i) CHECK(p[i] == doctest::Approx(expected[i]).epsilon(1e-14));
+  CHECK(attacks::argmax_rows(z, 2) == Labels{0, 0, 1, 0});
+  CHECK(attacks::softmax_rows(std::vector<float>{1, 2, 3}, 3)[2] ==
+        doctest::Approx(0.665240955774822).epsilon(1e-12));
+  for (const float bad : {std::nanf(""), INFINITY, -INFINITY})
+    check_throws(ErrorKind::bad_data, "logits of image 1 hold", [&] {
+      attacks::argmax_rows(std::vector<float>{0, 1, bad, 1}, 2);
+    });
+}
+
+TEST_CASE("metrics: balanced accuracy is the mean recall of the classes that occur") {
+  CHECK(attacks::balanced_accuracy(Labels{0, 0, 0, 1}, Labels{0, 0, 0, 1}, 2) == 1);
+  CHECK(attacks::balanced_accuracy(Labels{0, 0, 0, 0}, Labels{0, 0, 0, 1}, 2) == 0.5);
+  CHECK(attacks::balanced_accuracy(Labels{0, 1, 1, 2}, Labels{0, 0, 1, 2}, 4) ==
+        doctest::Approx(2.5 / 3).epsilon(1e-12));
+  CHECK(std::isnan(attacks::balanced_accuracy(Labels{}, Labels{}, 2)));
+}
+
+TEST_CASE("metrics: expected calibration error from bins") {
+  std::vector<CalibrationBin> bins = no_bins();
+  bins[7] = {4, 3, fixed(4 * 0.5)};    // accuracy 0.75, confidence 0.5
+  bins[14] = {6, 6, fixed(6 * 0.95)};  // accuracy 1, confidence 0.95
+  CHECK(attacks::expected_calibration_error(bins) ==
+        doctest::Approx((4 * 0.25 + 6 * 0.05) / 10).epsilon(1e-8));
+  CHECK(std::isnan(attacks::expected_calibration_error(no_bins())));
+}
+
+TEST_CASE("metrics: NLL, Brier and entropy of hand-computed cases") {
+  // p = (1/4, 3/4) and (1/2, 1/2).
+  const auto log3 = static_cast<float>(std::log(3.0));
+  const std::vector<float> z = {0, log3, 5, 5};
+  const attacks::Scores s = attacks::score(z, Labels{1, 0}, 2, no_bins());
+  CHECK(s.n == 2);
+  CHECK(s.correct == 2);
+  CHECK(s.accuracy == 1);
+  CHECK(s.balanced_accuracy == 1);
+  CHECK(s.nll == doctest::Approx((-std::log(0.75) - std::log(0.5)) / 2).epsilon(1e-6));
+  CHECK(s.brier == doctest::Approx((2 * 0.0625 + 2 * 0.25) / 2).epsilon(1e-6));
+  const double h = -(0.25 * std::log(0.25) + 0.75 * std::log(0.75));
+  CHECK(s.entropy == doctest::Approx((h + std::log(2.0)) / 2).epsilon(1e-6));
+  CHECK(s.auc == 1);
+  CHECK(s.accuracy_ci95.low == attacks::wilson95(2, 2).low);
+  CHECK(std::isnan(s.ece));
+
+  // Certain and wrong: the loss is the margin itself, the Brier score its largest, 2.
+  const attacks::Scores wrong =
+      attacks::score(std::vector<float>{200, 0, 0, 200}, Labels{1, 0}, 2, no_bins());
+  CHECK(wrong.nll == 200);
+  CHECK(wrong.brier == 2);
+  CHECK(wrong.entropy < 1e-80);
+  CHECK(wrong.accuracy == 0);
+  CHECK(wrong.auc == 0);
+}
+
+TEST_CASE("metrics: sizes that do not belong together are refused") {
+  check_throws(ErrorKind::usage, "3 logits for 2 labels of 2 classes", [] {
+    attacks::score(std::vector<float>{1, 2, 3}, Labels{0, 1}, 2, no_bins());
+  });
+  check_throws(ErrorKind::usage, "0 logits for 0 labels",
+               [] { attacks::score(std::vector<float>{}, Labels{}, 2, no_bins()); });
+}
+
+TEST_CASE("metrics: robustness counts what was right before and after, over all samples") {
+  attacks::Evaluation e;
+  e.n = 5;
+  e.classes = 2;
+  e.label = {0, 0, 1, 1, 0};
+  e.clean_logits = {1, 0, 1, 0, 0, 1, 1, 0, 0, 1};  // right, right, right, wrong, wrong
+  e.logits = {1, 0, 0, 1, 0, 1, 0, 1, 0, 1};        // right, fooled, right, right now, wrong
+  e.norms = {
+      {0.1, 0.5, 1, 0, 1}, {0.2, 0.4, 1, 0, 1}, {0, 0, 0, 0, 1}, {0, 0, 0, 0, 1}, {0.05, 0.6, 1, 0, 1}};
+  e.zero_gradients = 2;
+  e.all_gradients = 8;
+  const attacks::Robustness r = attacks::judge_robustness(e);
+  CHECK(r.clean_correct == 3);
+  CHECK(r.robust_correct == 2);
+  CHECK(r.robust_accuracy == 0.4);
+  CHECK(r.robust_accuracy_ci95.high == attacks::wilson95(2, 5).high);
+  CHECK(r.success_rate == doctest::Approx(1.0 / 3).epsilon(1e-12));
+  CHECK(r.max_linf == 0.2);
+  CHECK(r.max_l2 == 0.6);
+  CHECK(r.zero_gradient_fraction == 0.25);
+  e.clean_logits = {0, 1, 0, 1, 1, 0, 1, 0, 0, 1};
+  CHECK(std::isnan(attacks::judge_robustness(e).success_rate));
+  CHECK(attacks::judge_robustness(e).robust_accuracy == 0);
+}
+
+}  // namespace inocula::test

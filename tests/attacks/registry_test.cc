@@ -1,0 +1,118 @@
+// Attacks by name: defaults, every key, lists of eps, the canonical form, and every refusal in its words.
+#include "attacks/registry.h"
+
+#include "attacks/clean.h"
+#include "tests/engine/harness.h"
+
+namespace inocula::test {
+
+namespace {
+
+std::string canonical(const std::string& text) {
+  const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(text);
+  REQUIRE(list.size() == 1);
+  return list[0].perturbation->spec();
+}
+
+void refuse(const std::string& text, const std::string& part) {
+  CAPTURE(text);
+  check_throws(ErrorKind::usage, part, [&] { attacks::parse_attacks(text); });
+}
+
+}  // namespace
+
+TEST_CASE("registry: defaults are torchattacks'") {
+  CHECK(canonical("fgsm") == "fgsm:norm=linf,eps=8/255");
+  CHECK(canonical("fgsm:norm=l2") == "fgsm:norm=l2,eps=1");
+  CHECK(canonical("pgd") ==
+        "pgd:norm=linf,eps=8/255,steps=10,alpha=2/255,random_start=1,restarts=1,keep=last");
+  CHECK(canonical("pgd:norm=l2") ==
+        "pgd:norm=l2,eps=1,steps=10,alpha=0.2,random_start=1,restarts=1,keep=last");
+}
+
+TEST_CASE("registry: every key is read") {
+  const attacks::PgdSpec s = attacks::parse_pgd(
+      "pgd:norm=l2,eps=0.5,alpha=0.125,steps=7,restarts=3,random_start=sphere,target=2,keep=best");
+  CHECK(s.norm == attacks::Norm::l2);
+  CHECK(s.eps == 0.5);
+  CHECK(s.alpha == 0.125);
+  CHECK(s.steps == 7);
+  CHECK(s.restarts == 3);
+  CHECK(s.start == attacks::Start::sphere);
+  CHECK(s.iterate == attacks::Iterate::best);
+  CHECK(s.target.targeted);
+  CHECK(s.target.rule == TargetRule::given);
+  CHECK(s.target.given == 2);
+  CHECK(attacks::parse_pgd("pgd:random_start=0").start == attacks::Start::clean);
+  CHECK(attacks::parse_pgd("pgd:random_start=1").start == attacks::Start::uniform);
+  CHECK(attacks::parse_pgd("pgd:keep=last").iterate == attacks::Iterate::last);
+  CHECK(!attacks::parse_pgd("pgd").target.targeted);
+  CHECK(attacks::parse_pgd("pgd:target=least_likely").target.rule == TargetRule::least_likely);
+  CHECK(attacks::parse_pgd("pgd:target=random").target.rule == TargetRule::random);
+  const attacks::PgdSpec fgsm = attacks::parse_pgd("fgsm:norm=l2,eps=0.75,target=random");
+  CHECK(fgsm.alpha == 0.75);
+  CHECK(fgsm.steps == 1);
+  CHECK(fgsm.start == attacks::Start::clean);
+  CHECK(fgsm.target.targeted);
+}
+
+TEST_CASE("registry: the canonical form is read back as itself") {
+  for (const char* text : {"fgsm", "fgsm:norm=l2,eps=0.3,target=random", "fgsm:eps=0", "pgd",
+                           "pgd:norm=linf,eps=4/255,steps=20,alpha=1/255,random_start=1",
+                           "pgd:eps=0.031,alpha=0.007,random_start=0,keep=best",
+                           "pgd:norm=l2,random_start=sphere,restarts=5,target=3",
+                           "pgd:target=least_likely,eps=1e-5,alpha=0.000123456789"}) {
+    CAPTURE(text);
+    const std::string once = canonical(text);
+    CHECK(canonical(once) == once);
+  }
+  CHECK(attacks::Clean{}.spec() == "clean");
+}
+
+TEST_CASE("registry: a list of eps makes one attack for each") {
+  const std::vector<attacks::NamedAttack> list = attacks::parse_attacks("pgd:eps=0;1/255;0.02;0.5,steps=3");
+  REQUIRE(list.size() == 4);
+  CHECK(list[0].eps == 0);
+  CHECK(list[1].eps == 1.0 / 255);
+  CHECK(list[2].perturbation->spec() ==
+        "pgd:norm=linf,eps=0.02,steps=3,alpha=2/255,random_start=1,restarts=1,keep=last");
+  CHECK(list[3].steps == 3);
+  CHECK(list[3].norm == attacks::Norm::linf);
+  check_throws(ErrorKind::usage, "'pgd:eps=1/255;2/255': 2 values of eps, expected one",
+               [] { attacks::parse_pgd("pgd:eps=1/255;2/255"); });
+}
+
+TEST_CASE("registry: what it cannot read is refused in words that help") {
+  refuse("", "expected name:key=value");
+  refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, pgd");
+  refuse("pgd:iterations=5",
+         "unknown key 'iterations', expected one of: norm, eps, alpha, steps, restarts, random_start, "
+         "target, keep");
+  refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target");
+  refuse("pgd:norm=l1", "'pgd:norm=l1': norm=l1, expected linf or l2");
+  refuse("pgd:eps=big", "'pgd:eps=big': eps: 'big', expected a number such as 8/255 or 0.03");
+  refuse("pgd:eps=1/255;", "eps: ''");
+  refuse("pgd:eps=-1/255", "pgd: eps is -0.00392157, expected 0 or more");
+  refuse("fgsm:eps=-1", "fgsm: eps is -1, expected 0 or more");
+  refuse("pgd:alpha=x", "alpha: 'x'");
+  refuse("pgd:alpha=0", "pgd: alpha is 0, expected a positive number");
+  refuse("pgd:steps=0", "pgd: steps is 0, expected at least 1");
+  refuse("pgd:steps=2.5", "steps=2.5, expected a whole number");
+  refuse("pgd:restarts=0", "pgd: restarts is 0, expected at least 1");
+  refuse("pgd:restarts=2,random_start=0", "expected random_start=1");
+  refuse("pgd:random_start=2", "random_start=2, expected 0, 1 or sphere");
+  refuse("pgd:random_start=sphere", "a start on the sphere needs norm=l2");
+  refuse("pgd:keep=first", "keep=first, expected last or best");
+  for (const std::string target : {"nobody", "-1", "1.5", "4294967296", "1e3"})
+    refuse("pgd:target=" + target, "target=" + target + ", expected a class number, least_likely or random");
+  refuse("pgd:eps=1,eps=2", "key 'eps' is given twice");
+}
+
+TEST_CASE("registry: the list for people names every attack and its keys") {
+  const std::string list = attacks::list_attacks();
+  for (const char* word : {"fgsm:", "pgd:", "norm=", "eps=", "alpha=", "steps=", "random_start=", "restarts=",
+                           "keep=", "target="})
+    CHECK(list.find(word) != std::string::npos);
+}
+
+}  // namespace inocula::test
