@@ -42,11 +42,13 @@ std::vector<double> equal_mass_edges(std::vector<double> values, std::int64_t bi
   return distinct(std::move(edges));
 }
 
-double debiased_squared_error(std::span<const double> p, const std::vector<bool>& y, std::span<const double> edges) {
+double debiased_squared_error(std::span<const double> p, const std::vector<bool>& y,
+                              std::span<const double> edges) {
   std::vector<double> count(edges.size()), sum_p(edges.size()), sum_y(edges.size());
   for (std::size_t i = 0; i < p.size(); ++i) {
     const auto edge = std::lower_bound(edges.begin(), edges.end(), p[i]);
-    const auto b = static_cast<std::size_t>(std::min<std::ptrdiff_t>(edge - edges.begin(), static_cast<std::ptrdiff_t>(edges.size()) - 1));
+    const auto b = static_cast<std::size_t>(
+        std::min<std::ptrdiff_t>(edge - edges.begin(), static_cast<std::ptrdiff_t>(edges.size()) - 1));
     count[b] += 1;
     sum_p[b] += p[i];
     sum_y[b] += y[i] ? 1 : 0;
@@ -61,8 +63,8 @@ double debiased_squared_error(std::span<const double> p, const std::vector<bool>
   return std::max(0.0, error);
 }
 
-double rmsce_marginal(std::span<const double> probability, std::span<const std::int32_t> label, std::int64_t classes,
-                      std::int64_t bins) {
+double rmsce_marginal(std::span<const double> probability, std::span<const std::int32_t> label,
+                      std::int64_t classes, std::int64_t bins) {
   const auto k = static_cast<std::size_t>(classes);
   std::vector<std::vector<double>> column(k);
   bool discrete = true;
@@ -84,10 +86,12 @@ double rmsce_top_label(std::span<const double> probability, std::span<const std:
   std::vector<double> confidence;
   std::vector<bool> right;
   for (std::size_t i = 0; i < label.size(); ++i) {
-    confidence.push_back(probability[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(predicted[i])]);
+    confidence.push_back(
+        probability[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(predicted[i])]);
     right.push_back(predicted[i] == label[i]);
   }
-  return std::sqrt(debiased_squared_error(confidence, right, edges_for(confidence, bins, is_discrete(confidence))));
+  return std::sqrt(
+      debiased_squared_error(confidence, right, edges_for(confidence, bins, is_discrete(confidence))));
 }
 
 }  // namespace inocula::attacks

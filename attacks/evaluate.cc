@@ -37,14 +37,18 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       images_(network.device(), split, classes_, std::max<std::int64_t>(spec.batch, 1)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
-    fail(ErrorKind::usage, "an attack in training mode would change the running statistics of the network that it "
+    fail(ErrorKind::usage,
+         "an attack in training mode would change the running statistics of the network that it "
          "evaluates; expected frozen statistics or those of the batch without update");
   if (split.channels != image_.c || split.height != image_.h || split.width != image_.w)
-    fail(ErrorKind::bad_data, "split '", split.name, "': images are ", split.channels, " x ", split.height, " x ",
-         split.width, " (channels, height, width), the network expects ", image_.c, " x ", image_.h, " x ", image_.w);
+    fail(ErrorKind::bad_data, "split '", split.name, "': images are ", split.channels, " x ", split.height,
+         " x ", split.width, " (channels, height, width), the network expects ", image_.c, " x ", image_.h,
+         " x ", image_.w);
   const Device& device = network.device();
   const std::int64_t batch = spec.batch;
-  const auto floats = [&](std::int64_t count) { return Buffer(device, static_cast<std::size_t>(count) * sizeof(float)); };
+  const auto floats = [&](std::int64_t count) {
+    return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));
+  };
   state_ = Buffer(device, sizeof(StepState));
   clean_logits_ = floats(batch * classes_);
   logits_ = floats(batch * classes_);
@@ -55,7 +59,8 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
 
   Recorder r(device);
   const auto bytes = [&](const char* name, const Buffer& b, std::size_t at, std::size_t count) {
-    return r.external(name, b.as<std::byte>() + at, {1, static_cast<std::int64_t>(count), 1, 1}, DType::bytes);
+    return r.external(name, b.as<std::byte>() + at, {1, static_cast<std::int64_t>(count), 1, 1},
+                      DType::bytes);
   };
   const Tensor state = bytes("step state", state_, 0, sizeof(StepState));
   const Tensor norms = bytes("norms", norms_, 0, norms_.bytes());
@@ -81,14 +86,17 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
   r.kernel("evaluate.measure", r.kernels().measure_perturbation, [=](Access& at) {
     return MeasurePerturbation{at.in(x), at.in(b.images), at.out<PerturbationNorm>(norms), batch, cols};
   });
-  // Padding rows carry a negative index; as labels they are skipped, so bin by the label only where it is real.
+  // Padding rows carry a negative index; as labels they are skipped, so bin by the label only where it is
+  // real.
   const Tensor label = r.make("labels of real images", {batch, 1, 1, 1}, DType::i32);
   r.kernel("evaluate.mask_padding", r.kernels().mask_padding, [=](Access& at) {
-    return MaskPadding{at.in<std::int32_t>(b.label), at.in<std::int32_t>(b.sample), at.out<std::int32_t>(label), batch};
+    return MaskPadding{at.in<std::int32_t>(b.label), at.in<std::int32_t>(b.sample),
+                       at.out<std::int32_t>(label), batch};
   });
   r.kernel("evaluate.bin_confidence", r.kernels().bin_confidence, [=](Access& at) {
-    return BinConfidence{at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), batch, classes,
-                         kCalibrationBins};
+    return BinConfidence{
+        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), batch, classes,
+        kCalibrationBins};
   });
   if (spec.keep_images == KeepImages::yes)
     record_export(r, x, r.external("images out", kept_images_.as<void>(), x.shape));
@@ -125,7 +133,8 @@ Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>&
     clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
     logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));
     norms_.download(e.norms.data() + first, count);
-    if (!e.images.empty()) kept_images_.download(e.images.data() + first * cols, count * static_cast<std::size_t>(cols));
+    if (!e.images.empty())
+      kept_images_.download(e.images.data() + first * cols, count * static_cast<std::size_t>(cols));
     if (progress) progress(first + rows, n_);
   }
   bins_.download(e.bins.data(), e.bins.size());
@@ -149,13 +158,16 @@ Robustness judge_robustness(const Evaluation& e) {
   }
   r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.n);
   r.robust_accuracy_ci95 = wilson95(r.robust_correct, e.n);
-  r.success_rate = r.clean_correct > 0 ? static_cast<double>(r.clean_correct - r.robust_correct) / static_cast<double>(r.clean_correct)
+  r.success_rate = r.clean_correct > 0 ? static_cast<double>(r.clean_correct - r.robust_correct) /
+                                             static_cast<double>(r.clean_correct)
                                        : std::numeric_limits<double>::quiet_NaN();
   r.zero_gradient_fraction =
       e.all_gradients > 0 ? static_cast<double>(e.zero_gradients) / static_cast<double>(e.all_gradients) : 0;
   return r;
 }
 
-Scores score(const Evaluation& e) { return score(e.logits, e.label, e.classes, e.bins); }
+Scores score(const Evaluation& e) {
+  return score(e.logits, e.label, e.classes, e.bins);
+}
 
 }  // namespace inocula::attacks

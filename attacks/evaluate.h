@@ -41,22 +41,23 @@ struct Evaluation {
 /// An attack's verdict.
 struct Robustness {
   std::int64_t clean_correct = 0;
-  std::int64_t robust_correct = 0;   ///< right before and after
-  double robust_accuracy = 0;        ///< robust_correct / n
+  std::int64_t robust_correct = 0;  ///< right before and after
+  double robust_accuracy = 0;       ///< robust_correct / n
   Interval robust_accuracy_ci95;
-  double success_rate = 0;           ///< fooled / clean_correct; NaN where nothing was right
+  double success_rate = 0;  ///< fooled / clean_correct; NaN where nothing was right
   double max_linf = 0, max_l2 = 0;
-  double zero_gradient_fraction = 0; ///< 0 where no gradient was taken
+  double zero_gradient_fraction = 0;  ///< 0 where no gradient was taken
 };
 Robustness judge_robustness(const Evaluation& e);
 Scores score(const Evaluation& e);
 
-/// One Program, recorded once, run batch by batch as often as wanted. A last batch that is not full is filled up
-/// with black images that count nowhere; with frozen statistics they change nothing. The perturbed image of a
-/// sample does not depend on the batch size.
+/// One Program, recorded once, run batch by batch as often as wanted. A last batch that is not full is filled
+/// up with black images that count nowhere; with frozen statistics they change nothing. The perturbed image
+/// of a sample does not depend on the batch size.
 class Evaluator {
  public:
-  Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation, const EvaluatorSpec& spec);
+  Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
+            const EvaluatorSpec& spec);
 
   /// `progress` is called after each batch with the images done and in all; it may throw to stop.
   Evaluation run(const std::function<void(std::int64_t, std::int64_t)>& progress = {});

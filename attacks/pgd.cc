@@ -37,7 +37,9 @@ Best record_best(Recorder& r, const Tensor& images, CompareHits hits, const std:
     return Fill{at.out(best.score), rows, -std::numeric_limits<float>::infinity()};
   });
   if (best.hit)  // all bits of 0.0f are those of the integer 0
-    r.kernel("attack.clear", r.kernels().fill, [=](Access& at) { return Fill{at.out(best.hit), rows, 0.0f}; });
+    r.kernel("attack.clear", r.kernels().fill, [=](Access& at) {
+      return Fill{at.out(best.hit), rows, 0.0f};
+    });
   return best;
 }
 
@@ -48,29 +50,44 @@ void record_keep(Recorder& r, const PerturbationPorts& ports, const Tensor& targ
   const Tensor score = r.make("candidate score", {rows, 1, 1, 1});
   const Tensor hit = r.make("candidate hit", {rows, 1, 1, 1}, DType::i32);
   r.kernel("attack.judge", r.kernels().judge, [=, label = ports.label](Access& at) {
-    return Judge{at.in(found.loss), at.in<std::int32_t>(found.predicted), at.in<std::int32_t>(label),
-                 at.in<std::int32_t>(target), at.out(score), at.out<std::int32_t>(hit), rows};
+    return Judge{at.in(found.loss),
+                 at.in<std::int32_t>(found.predicted),
+                 at.in<std::int32_t>(label),
+                 at.in<std::int32_t>(target),
+                 at.out(score),
+                 at.out<std::int32_t>(hit),
+                 rows};
   });
   r.kernel("attack.keep_best", r.kernels().keep_best, [=](Access& at) {
-    return KeepBest{at.in(x), at.in(score), best.hit ? at.in<std::int32_t>(hit) : nullptr,
-                    at.inout(best.x), at.inout(best.score), at.inout<std::int32_t>(best.hit), rows, cols};
+    return KeepBest{at.in(x),
+                    at.in(score),
+                    best.hit ? at.in<std::int32_t>(hit) : nullptr,
+                    at.inout(best.x),
+                    at.inout(best.score),
+                    at.inout<std::int32_t>(best.hit),
+                    rows,
+                    cols};
   });
 }
 
 }  // namespace
 
-std::string to_string(Norm norm) { return norm == Norm::linf ? "linf" : "l2"; }
+std::string to_string(Norm norm) {
+  return norm == Norm::linf ? "linf" : "l2";
+}
 
 Pgd::Pgd(const PgdSpec& spec, std::string name) : spec_(spec), name_(std::move(name)) {
   const auto want = [&](bool good, const char* field, double value, const char* expected) {
     if (!good) fail(ErrorKind::usage, name_, ": ", field, " is ", value, ", expected ", expected);
   };
-  want(std::isfinite(spec.eps) && spec.eps >= 0, "eps", spec.eps, "0 or more, in units of the pixel range [0, 1]");
+  want(std::isfinite(spec.eps) && spec.eps >= 0, "eps", spec.eps,
+       "0 or more, in units of the pixel range [0, 1]");
   want(std::isfinite(spec.alpha) && spec.alpha > 0, "alpha", spec.alpha, "a positive number");
   want(spec.steps >= 1, "steps", static_cast<double>(spec.steps), "at least 1");
   want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");
   if (spec.restarts > 1 && spec.start == Start::clean)
-    fail(ErrorKind::usage, name_, ": ", spec.restarts, " restarts from the same clean image would all be one; "
+    fail(ErrorKind::usage, name_, ": ", spec.restarts,
+         " restarts from the same clean image would all be one; "
          "expected random_start=1");
   if (spec.start == Start::sphere && spec.norm != Norm::l2)
     fail(ErrorKind::usage, name_, ": a start on the sphere needs norm=l2");
@@ -80,7 +97,10 @@ std::string Pgd::spec() const {
   std::string text = name_ + ":norm=" + to_string(spec_.norm) + ",eps=" + format_number(spec_.eps);
   if (name_ != "fgsm")
     text += ",steps=" + std::to_string(spec_.steps) + ",alpha=" + format_number(spec_.alpha) +
-            ",random_start=" + (spec_.start == Start::clean ? "0" : spec_.start == Start::uniform ? "1" : "sphere") +
+            ",random_start=" +
+            (spec_.start == Start::clean     ? "0"
+             : spec_.start == Start::uniform ? "1"
+                                             : "sphere") +
             ",restarts=" + std::to_string(spec_.restarts) +
             ",keep=" + (spec_.iterate == Iterate::last ? "last" : "best");
   if (spec_.target.targeted) {
@@ -97,12 +117,21 @@ Tensor Pgd::record_target(Recorder& r, Victim& victim, const PerturbationPorts& 
   const std::int64_t rows = ports.images.shape.n, classes = victim.classes();
   if (spec_.target.rule == TargetRule::given && (spec_.target.given < 0 || spec_.target.given >= classes))
     fail(ErrorKind::usage, name_, ": target is class ", spec_.target.given, ", expected 0 to ", classes - 1);
-  const Tensor logits = spec_.target.rule == TargetRule::least_likely ? victim.logits(ports.images) : Tensor{};
+  const Tensor logits =
+      spec_.target.rule == TargetRule::least_likely ? victim.logits(ports.images) : Tensor{};
   const Tensor target = r.make("target class", {rows, 1, 1, 1}, DType::i32);
-  r.kernel("attack.target", r.kernels().choose_target, [=, rule = spec_.target.rule, given = spec_.target.given](Access& at) {
-    return ChooseTarget{at.in(logits), at.in<std::int32_t>(ports.label), at.in<std::int32_t>(ports.sample),
-                        at.in<StepState>(ports.state), at.out<std::int32_t>(target), rows, classes, rule, given};
-  });
+  r.kernel("attack.target", r.kernels().choose_target,
+           [=, rule = spec_.target.rule, given = spec_.target.given](Access& at) {
+             return ChooseTarget{at.in(logits),
+                                 at.in<std::int32_t>(ports.label),
+                                 at.in<std::int32_t>(ports.sample),
+                                 at.in<StepState>(ports.state),
+                                 at.out<std::int32_t>(target),
+                                 rows,
+                                 classes,
+                                 rule,
+                                 given};
+           });
   return target;
 }
 
@@ -126,7 +155,8 @@ void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor
   });
 }
 
-void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient, const Tensor& x) const {
+void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,
+                      const Tensor& x) const {
   const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
   const auto step = spec_.norm == Norm::linf ? r.kernels().pgd_step_linf : r.kernels().pgd_step_l2;
   const auto alpha = static_cast<float>(spec_.target.targeted ? -spec_.alpha : spec_.alpha);
@@ -143,9 +173,12 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
   });
   if (!ports.zero_gradients) return;
   r.kernel("attack.count_zero_gradients", r.kernels().count_zero_gradients, [=](Access& at) {
-    return CountZeroGradients{at.in(gradient), at.in<std::int32_t>(ports.sample),
+    return CountZeroGradients{at.in(gradient),
+                              at.in<std::int32_t>(ports.sample),
                               at.inout<std::uint64_t>(ports.zero_gradients),
-                              at.inout<std::uint64_t>(ports.all_gradients), rows, cols};
+                              at.inout<std::uint64_t>(ports.all_gradients),
+                              rows,
+                              cols};
   });
 }
 

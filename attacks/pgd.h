@@ -32,16 +32,17 @@ struct Target {
   std::int32_t given = 0;
 };
 
-/// x_{t+1} = clip(project(x_t + alpha dir(g))), dir = sign for L-infinity and g / ||g||_2 for L2, g the gradient of
-/// the summed cross-entropy; towards the target's class where there is one. Several restarts keep, per sample, a
-/// candidate that reaches the aim, the one of highest score among equals. Goodfellow et al., ICLR 2015 (FGSM:
-/// alpha = eps, one step from the image); Kurakin et al., 2017 (BIM: from the image); Madry et al., ICLR 2018.
+/// x_{t+1} = clip(project(x_t + alpha dir(g))), dir = sign for L-infinity and g / ||g||_2 for L2, g the
+/// gradient of the summed cross-entropy; towards the target's class where there is one. Several restarts
+/// keep, per sample, a candidate that reaches the aim, the one of highest score among equals. Goodfellow et
+/// al., ICLR 2015 (FGSM: alpha = eps, one step from the image); Kurakin et al., 2017 (BIM: from the image);
+/// Madry et al., ICLR 2018.
 struct PgdSpec {
   Norm norm = Norm::linf;
-  double eps = 8.0 / 255;    ///< radius, in units of the pixel range [0, 1]; 0 or more
-  double alpha = 2.0 / 255;  ///< step length, above 0
-  std::int64_t steps = 10;   ///< at least 1
-  std::int64_t restarts = 1; ///< at least 1; more than one needs a random start
+  double eps = 8.0 / 255;     ///< radius, in units of the pixel range [0, 1]; 0 or more
+  double alpha = 2.0 / 255;   ///< step length, above 0
+  std::int64_t steps = 10;    ///< at least 1
+  std::int64_t restarts = 1;  ///< at least 1; more than one needs a random start
   Start start = Start::uniform;
   Iterate iterate = Iterate::last;
   Target target;
@@ -59,7 +60,8 @@ class Pgd final : public Perturbation {
  private:
   Tensor record_target(Recorder& r, Victim& victim, const PerturbationPorts& ports) const;
   void record_start(Recorder& r, const PerturbationPorts& ports, const Tensor& x) const;
-  void record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient, const Tensor& x) const;
+  void record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,
+                   const Tensor& x) const;
 
   PgdSpec spec_;
   std::string name_;

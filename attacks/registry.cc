@@ -22,7 +22,8 @@ Target parse_target(const Spec& s) {
     t.rule = TargetRule::random;
   } else {
     if (word.size() > 9 || word.find_first_not_of("0123456789") != std::string::npos)
-      fail(ErrorKind::usage, "'", s.text(), "': target=", word, ", expected a class number, least_likely or random");
+      fail(ErrorKind::usage, "'", s.text(), "': target=", word,
+           ", expected a class number, least_likely or random");
     t.given = static_cast<std::int32_t>(s.integer("target", 0));
   }
   return t;
@@ -51,10 +52,14 @@ PgdSpec pgd_from(const Spec& s, double eps) {
   p.steps = s.integer("steps", p.steps);
   p.restarts = s.integer("restarts", p.restarts);
   const std::string start = s.word("random_start", "1");
-  if (start == "0") p.start = Start::clean;
-  else if (start == "1") p.start = Start::uniform;
-  else if (start == "sphere") p.start = Start::sphere;
-  else fail(ErrorKind::usage, "'", s.text(), "': random_start=", start, ", expected 0, 1 or sphere");
+  if (start == "0")
+    p.start = Start::clean;
+  else if (start == "1")
+    p.start = Start::uniform;
+  else if (start == "sphere")
+    p.start = Start::sphere;
+  else
+    fail(ErrorKind::usage, "'", s.text(), "': random_start=", start, ", expected 0, 1 or sphere");
   const std::string keep = s.word("keep", "last");
   if (keep != "last" && keep != "best")
     fail(ErrorKind::usage, "'", s.text(), "': keep=", keep, ", expected last or best");
@@ -102,7 +107,8 @@ PgdSpec parse_pgd(const std::string& text) {
 std::string list_attacks() {
   return "fgsm:norm=linf|l2,eps=8/255,target=none\n"
          "    one step of length eps along the gradient's sign (L2: direction)\n"
-         "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere,restarts=1,keep=last|best,target=none\n"
+         "pgd:norm=linf|l2,eps=8/255,alpha=2/"
+         "255,steps=10,random_start=1|0|sphere,restarts=1,keep=last|best,target=none\n"
          "    projected gradient descent; with norm=l2 eps=1, alpha=0.2\n"
          "target is a class number, least_likely or random; eps may be a list such as 1/255;2/255;4/255\n";
 }

@@ -18,7 +18,8 @@ struct NamedAttack {
   std::int64_t steps = 1;
 };
 
-/// One attack for each value of eps in the spec. Throws Error (usage) naming the spec, the key and what was expected.
+/// One attack for each value of eps in the spec. Throws Error (usage) naming the spec, the key and what was
+/// expected.
 std::vector<NamedAttack> parse_attacks(const std::string& spec);
 
 /// The PGD that a spec without eps list describes; for training methods.

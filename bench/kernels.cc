@@ -19,15 +19,14 @@ Device& device() {
 /// Runs `launch(kernels, queue)` and reports bytes moved a second.
 template <class Launch>
 void measure(benchmark::State& state, double bytes, const Launch& launch) {
-  for (auto _ : state)
-    device().backend().run([&](const Queue& queue) { launch(device().kernels(), queue); });
+  for (auto _ : state) device().backend().run([&](const Queue& queue) { launch(device().kernels(), queue); });
   state.SetBytesProcessed(static_cast<std::int64_t>(bytes * static_cast<double>(state.iterations())));
 }
 
 struct Arrays {
-  Buffer x{device(), kRows * kCols * sizeof(float)};
-  Buffer gradient{device(), kRows * kCols * sizeof(float)};
-  Buffer clean{device(), kRows * kCols * sizeof(float)};
+  Buffer x{device(), kRows* kCols * sizeof(float)};
+  Buffer gradient{device(), kRows* kCols * sizeof(float)};
+  Buffer clean{device(), kRows* kCols * sizeof(float)};
 
   Arrays() {
     device().backend().run([&](const Queue& queue) {
@@ -66,7 +65,8 @@ void copy(benchmark::State& state) {
 
 void pgd_step_linf(benchmark::State& state) {
   const PgdStep a = arrays().step();
-  measure(state, 4 * kArrayBytes, [&](const KernelTable& k, const Queue& queue) { k.pgd_step_linf(queue, a); });
+  measure(state, 4 * kArrayBytes,
+          [&](const KernelTable& k, const Queue& queue) { k.pgd_step_linf(queue, a); });
 }
 
 void pgd_step_l2(benchmark::State& state) {

@@ -34,7 +34,8 @@ struct ConvGeometry {
   Layout in_layout = Layout::blocked;  ///< plain for images and pooled features; the output is always blocked
 
   double multiply_adds() const {
-    return static_cast<double>(out.size()) * static_cast<double>(in.c / groups * window.kernel_h * window.kernel_w);
+    return static_cast<double>(out.size()) *
+           static_cast<double>(in.c / groups * window.kernel_h * window.kernel_w);
   }
   bool operator==(const ConvGeometry&) const = default;
 };
@@ -69,8 +70,8 @@ struct ConvOperands {
   float* dx = nullptr;
   const float* add = nullptr;
   const std::uint8_t* mask = nullptr;
-  float* dw = nullptr;     ///< (out.c, in.c / groups, kernel_h, kernel_w) plain, accumulated
-  float* dbias = nullptr;  ///< (out.c), accumulated; may be null
+  float* dw = nullptr;      ///< (out.c, in.c / groups, kernel_h, kernel_w) plain, accumulated
+  float* dbias = nullptr;   ///< (out.c), accumulated; may be null
   void* scratch = nullptr;  ///< scratch_bytes() of it, contents undefined before and after
 };
 

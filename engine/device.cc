@@ -45,7 +45,8 @@ const KernelTable& pick_kernels(const std::string& wanted) {
   std::string known;
   for (const InstructionSet& set : instruction_sets()) {
     if (wanted.empty() ? set.supported : wanted == set.name && set.supported) return set.table();
-    known += std::string(known.empty() ? "" : ", ") + set.name + (set.supported ? "" : " (not on this machine)");
+    known +=
+        std::string(known.empty() ? "" : ", ") + set.name + (set.supported ? "" : " (not on this machine)");
   }
   fail(ErrorKind::missing_package, "instruction set '", wanted, "' cannot be used; there are: ", known);
 }
@@ -56,7 +57,8 @@ Device::Device(std::string name, int threads, std::unique_ptr<Backend> backend, 
     : name_(std::move(name)), threads_(threads), backend_(std::move(backend)), kernels_(&kernels) {}
 
 Device Device::open(const std::string& name, const DeviceOptions& options) {
-  if (options.threads < 0) fail(ErrorKind::usage, "threads is ", options.threads, ", expected 0 (all) or more");
+  if (options.threads < 0)
+    fail(ErrorKind::usage, "threads is ", options.threads, ", expected 0 (all) or more");
   if (name == "cpu") {
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const KernelTable& kernels = pick_kernels(options.instruction_set);
@@ -70,7 +72,8 @@ Device Device::open(const std::string& name, const DeviceOptions& options) {
 std::vector<DeviceReport> list_devices() {
   const KernelTable& kernels = pick_kernels("");
   return {{"cpu", true,
-           cpu::describe_machine() + "\nkernels: " + kernels.target + "\ncores: " + std::to_string(available_cores())}};
+           cpu::describe_machine() + "\nkernels: " + kernels.target +
+               "\ncores: " + std::to_string(available_cores())}};
 }
 
 }  // namespace inocula

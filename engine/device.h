@@ -13,14 +13,16 @@ namespace inocula {
 
 struct DeviceOptions {
   int threads = 0;  ///< CPU threads; 0 takes every core that this process may use
-  /// CPU only: the best instruction set to use, "baseline", "avx2" or "avx512"; empty takes the machine's best.
+  /// CPU only: the best instruction set to use, "baseline", "avx2" or "avx512"; empty takes the machine's
+  /// best.
   std::string instruction_set;
 };
 
 /// Owns everything that knows hardware. One thread at a time; different Devices are independent.
 class Device {
  public:
-  /// `name` is "cpu". Throws Error (usage) for an unknown name, (missing_package) for hardware that is not there.
+  /// `name` is "cpu". Throws Error (usage) for an unknown name, (missing_package) for hardware that is not
+  /// there.
   static Device open(const std::string& name, const DeviceOptions& options = {});
 
   Device(std::string name, int threads, std::unique_ptr<Backend> backend, const KernelTable& kernels);

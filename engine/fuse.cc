@@ -38,11 +38,16 @@ class Grouper {
 
   NodeGroup start(Value v) const {
     NodeGroup g;
-    if (is<op::Conv>(v)) g.conv = v;
-    else if (is<op::BatchNorm>(v)) g.norm = v;
-    else if (is<op::Add>(v)) g.add = v;
-    else if (is<op::Relu>(v)) g.relu = v;
-    else g.other = v;
+    if (is<op::Conv>(v))
+      g.conv = v;
+    else if (is<op::BatchNorm>(v))
+      g.norm = v;
+    else if (is<op::Add>(v))
+      g.add = v;
+    else if (is<op::Relu>(v))
+      g.relu = v;
+    else
+      g.other = v;
     g.inputs = graph_.node(v).inputs;
     g.output = v;
     return g;
@@ -56,7 +61,8 @@ class Grouper {
   void extend(NodeGroup& g) const {
     if (g.other >= 0) return;
     for (Value next = sole_reader(g.output); next >= 0; next = sole_reader(g.output)) {
-      if (is<op::BatchNorm>(next) && g.conv >= 0 && g.norm < 0 && g.add < 0 && g.relu < 0 && mode_ == NormMode::frozen)
+      if (is<op::BatchNorm>(next) && g.conv >= 0 && g.norm < 0 && g.add < 0 && g.relu < 0 &&
+          mode_ == NormMode::frozen)
         g.norm = next;
       else if (is<op::Add>(next) && g.add < 0 && g.relu < 0 && may_add(g, next))
         g.inputs.push_back(other_input(next, g.output)), g.add = next;
@@ -73,7 +79,8 @@ class Grouper {
     return in[0] == one ? in[1] : in[0];
   }
 
-  /// Two branches meet in a sum; the one whose last node comes later takes it, when the other is there already.
+  /// Two branches meet in a sum; the one whose last node comes later takes it, when the other is there
+  /// already.
   bool may_add(const NodeGroup& g, Value add) const {
     const bool mathematics = g.norm >= 0 || g.conv >= 0;
     // A convolution before batch statistics belongs to the norm that follows, not to a sum.
@@ -87,6 +94,8 @@ class Grouper {
 
 }  // namespace
 
-std::vector<NodeGroup> fuse(const Graph& graph, NormMode mode) { return Grouper(graph, mode).run(); }
+std::vector<NodeGroup> fuse(const Graph& graph, NormMode mode) {
+  return Grouper(graph, mode).run();
+}
 
 }  // namespace inocula

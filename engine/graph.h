@@ -95,8 +95,8 @@ class Graph {
   std::vector<Node> nodes_;
 };
 
-/// How a value lies in memory: plain from the images on until a convolution puts it into blocks; pooled and linear
-/// features are plain again.
+/// How a value lies in memory: plain from the images on until a convolution puts it into blocks; pooled and
+/// linear features are plain again.
 Layout layout_of(const Graph& graph, Value v);
 
 /// Geometry of a convolution node for a batch.

@@ -25,7 +25,7 @@ enum class Pass {
 struct Reads {
   bool input = false;
   bool parameters = false;  ///< parameters, what was prepared from them, or constants of the layer
-  bool kept = false;  ///< something that forward left in LayerTrace::kept
+  bool kept = false;        ///< something that forward left in LayerTrace::kept
 
   bool operator==(const Reads&) const = default;
 };
@@ -34,7 +34,7 @@ struct Reads {
 struct LayerTrace {
   std::vector<Tensor> x;
   Tensor y;
-  Tensor sign;               ///< DType::bits, set where y > 0: where the layer ends in a ReLU and a gradient is wanted
+  Tensor sign;  ///< DType::bits, set where y > 0: where the layer ends in a ReLU and a gradient is wanted
   std::vector<Tensor> kept;  ///< the layer's own; indices are an enum beside it
   Tensor dy;                 ///< the gradient that arrived, already masked by `sign`
 };

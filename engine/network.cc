@@ -15,11 +15,13 @@ void declare_parameters(const Graph& graph, ParameterStore& store) {
   for (const Node& node : graph.nodes()) {
     if (const auto* conv = std::get_if<op::Conv>(&node.operation)) {
       const std::int64_t in = graph.node(node.inputs[0]).shape.c / conv->groups;
-      store.weights.add(node.name + ".weight", {conv->out_channels, in, conv->window.kernel_h, conv->window.kernel_w});
+      store.weights.add(node.name + ".weight",
+                        {conv->out_channels, in, conv->window.kernel_h, conv->window.kernel_w});
       if (conv->bias) store.weights.add(node.name + ".bias", {conv->out_channels});
     } else if (std::holds_alternative<op::BatchNorm>(node.operation)) {
       for (const char* part : {".weight", ".bias"}) store.weights.add(node.name + part, {node.shape.c});
-      for (const char* part : {".running_mean", ".running_var"}) store.statistics.add(node.name + part, {node.shape.c});
+      for (const char* part : {".running_mean", ".running_var"})
+        store.statistics.add(node.name + part, {node.shape.c});
     } else if (const auto* linear = std::get_if<op::Linear>(&node.operation)) {
       store.weights.add(node.name + ".weight",
                         {linear->out_features, graph.node(node.inputs[0]).shape.per_sample()});
@@ -68,7 +70,8 @@ void Network::initialize(std::uint64_t seed) {
     std::int64_t fan_in = 0;
     bool bias = false;
     if (const auto* conv = std::get_if<op::Conv>(&node.operation)) {
-      fan_in = graph_.node(node.inputs[0]).shape.c / conv->groups * conv->window.kernel_h * conv->window.kernel_w;
+      fan_in =
+          graph_.node(node.inputs[0]).shape.c / conv->groups * conv->window.kernel_h * conv->window.kernel_w;
       bias = conv->bias;
     } else if (const auto* linear = std::get_if<op::Linear>(&node.operation)) {
       fan_in = graph_.node(node.inputs[0]).shape.per_sample();

@@ -22,8 +22,8 @@ class Network {
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& parameters() const { return parameters_; }
 
-  /// PyTorch's defaults: convolution and linear weights and biases uniform on (-1, 1) / sqrt(fan_in); batch norm
-  /// weight 1, bias 0, running mean 0, variance 1. A function of the seed alone.
+  /// PyTorch's defaults: convolution and linear weights and biases uniform on (-1, 1) / sqrt(fan_in); batch
+  /// norm weight 1, bias 0, running mean 0, variance 1. A function of the seed alone.
   void initialize(std::uint64_t seed);
 
  private:

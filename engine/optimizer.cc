@@ -8,7 +8,8 @@ namespace inocula {
 
 Optimizer::Optimizer(const OptimizerSpec& spec, Network& network) : spec_(spec), network_(network) {
   const auto range = [](const char* name, float v, float high) {
-    if (!(v >= 0) || !(v < high)) fail(ErrorKind::usage, name, " is ", v, ", expected a number in [0, ", high, ")");
+    if (!(v >= 0) || !(v < high))
+      fail(ErrorKind::usage, name, " is ", v, ", expected a number in [0, ", high, ")");
   };
   range("momentum", spec.momentum, 1);
   range("beta1", spec.beta1, 1);
@@ -31,13 +32,21 @@ void Optimizer::record(Recorder& r, const Tensor& state) {
   const OptimizerSpec s = spec_;
   if (s.kind == OptimizerKind::sgd) {
     r.kernel("optimizer.sgd", r.kernels().sgd, [=](Access& at) {
-      return Sgd{at.inout(weights), at.in(gradients), at.inout(first), at.in<StepState>(state),
-                 size,              s.momentum,       s.decay,         s.nesterov ? 1 : 0};
+      return Sgd{at.inout(weights), at.in(gradients), at.inout(first),   at.in<StepState>(state), size,
+                 s.momentum,        s.decay,          s.nesterov ? 1 : 0};
     });
   } else {
     r.kernel("optimizer.adam", r.kernels().adam, [=](Access& at) {
-      return Adam{at.inout(weights), at.in(gradients), at.inout(first), at.inout(second), at.in<StepState>(state),
-                  size,              s.beta1,          s.beta2,         s.eps,            s.decay};
+      return Adam{at.inout(weights),
+                  at.in(gradients),
+                  at.inout(first),
+                  at.inout(second),
+                  at.in<StepState>(state),
+                  size,
+                  s.beta1,
+                  s.beta2,
+                  s.eps,
+                  s.decay};
     });
   }
 }

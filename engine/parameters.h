@@ -12,10 +12,10 @@ namespace inocula {
 /// One named array inside a flat buffer. Entries start at multiples of 16 floats; the gaps are zero and stay
 /// zero, so that kernels may read a channel vector to the end of its last block.
 struct ParameterEntry {
-  std::string name;                  ///< PyTorch's: "layer1.0.conv1.weight"
-  std::vector<std::int64_t> shape;   ///< PyTorch's: convolutions (out, in / groups, kernel_h, kernel_w)
-  std::int64_t offset = 0;           ///< in floats
-  std::int64_t count = 0;            ///< in floats, without the gap
+  std::string name;                 ///< PyTorch's: "layer1.0.conv1.weight"
+  std::vector<std::int64_t> shape;  ///< PyTorch's: convolutions (out, in / groups, kernel_h, kernel_w)
+  std::int64_t offset = 0;          ///< in floats
+  std::int64_t count = 0;           ///< in floats, without the gap
 };
 
 /// Named arrays in the order of their making.

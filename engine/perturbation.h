@@ -11,8 +11,9 @@ namespace inocula {
 /// What a perturbation is given. All images are plain fp32 (N, C, H, W) in [0, 1].
 struct PerturbationPorts {
   Tensor images;
-  Tensor label;           ///< (N) i32
-  Tensor sample;          ///< (N) i32: index in the data set, names the random numbers; negative where a row is padding
+  Tensor label;  ///< (N) i32
+  Tensor
+      sample;  ///< (N) i32: index in the data set, names the random numbers; negative where a row is padding
   Tensor state;           ///< StepState
   Tensor zero_gradients;  ///< uint64, counted up: gradients that were zero everywhere; may be missing
   Tensor all_gradients;   ///< uint64, counted up: gradients in all; missing exactly where zero_gradients is

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kNever = static_cast<std::size_t>(-1);
 
-std::size_t align(std::size_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
+std::size_t align(std::size_t bytes) {
+  return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+}
 
 std::vector<Lifetime> find_lifetimes(const std::vector<PlannedTensor>& tensors,
                                      const std::vector<StepUse>& steps, const std::vector<LoopRange>& loops) {
@@ -20,7 +22,8 @@ std::vector<Lifetime> find_lifetimes(const std::vector<PlannedTensor>& tensors,
   for (std::size_t s = 0; s < steps.size(); ++s) {
     for (const std::int32_t t : steps[s].reads)
       if (lives[t].first == kNever && !tensors[t].external)
-        fail(ErrorKind::internal, "plan_memory: step ", s, " reads '", tensors[t].name, "' before it was written");
+        fail(ErrorKind::internal, "plan_memory: step ", s, " reads '", tensors[t].name,
+             "' before it was written");
     for (const auto* touched : {&steps[s].reads, &steps[s].writes})
       for (const std::int32_t t : *touched) {
         lives[t].first = std::min(lives[t].first, s);
@@ -28,7 +31,8 @@ std::vector<Lifetime> find_lifetimes(const std::vector<PlannedTensor>& tensors,
       }
   }
   // Whatever enters a loop must survive its last turn. Inner loops are later in the list; an extension by an
-  // inner loop can reach into an outer one, which is then handled too because outer ranges contain inner ones.
+  // inner loop can reach into an outer one, which is then handled too because outer ranges contain inner
+  // ones.
   for (const LoopRange& loop : loops)
     for (std::size_t s = loop.begin; s < loop.end; ++s)
       for (const auto* touched : {&steps[s].reads, &steps[s].writes})
@@ -45,11 +49,14 @@ struct Piece {
   std::size_t* offset;
 };
 
-bool overlap(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
+bool overlap(const Lifetime& a, const Lifetime& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 /// Largest first, each at the lowest offset that is free during its whole life.
 std::size_t place(std::vector<Piece>& pieces) {
-  std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.bytes > b.bytes; });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const Piece& a, const Piece& b) { return a.bytes > b.bytes; });
   std::size_t arena = 0;
   std::vector<const Piece*> neighbours;
   for (std::size_t i = 0; i < pieces.size(); ++i) {

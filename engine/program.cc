@@ -21,7 +21,8 @@ void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const 
     while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
     if (loop < loops_.size() && loops_[loop].begin == s && loops_[loop].end <= end) {
       const LoopRange& range = loops_[loop];
-      for (std::int64_t turn = 0; turn < range.count; ++turn) visit(range.begin, range.end, loop + 1, visit_step);
+      for (std::int64_t turn = 0; turn < range.count; ++turn)
+        visit(range.begin, range.end, loop + 1, visit_step);
       s = range.end;
       // Skip the loops that were inside, but not an empty or equal one that starts right after.
       while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
@@ -74,7 +75,8 @@ Footprint Program::footprint() const {
   visit(0, steps_.size(), 0, [&](std::size_t) { f.launches += 1; });
   for (std::size_t t = 0; t < tensors_.size(); ++t)
     if (!tensors_[t].external && plan_.lifetimes[t].first <= plan_.lifetimes[t].last)
-      f.items.push_back({tensors_[t].name, tensors_[t].bytes, plan_.lifetimes[t].first, plan_.lifetimes[t].last});
+      f.items.push_back(
+          {tensors_[t].name, tensors_[t].bytes, plan_.lifetimes[t].first, plan_.lifetimes[t].last});
   std::stable_sort(f.items.begin(), f.items.end(),
                    [](const Footprint::Item& a, const Footprint::Item& b) { return a.bytes > b.bytes; });
   return f;
@@ -88,8 +90,8 @@ std::string Footprint::to_string() const {
        << static_cast<double>(arena_bytes) / kMebibyte << " MiB in one arena ("
        << static_cast<double>(sum_bytes) / kMebibyte << " MiB without sharing)\n";
   for (std::size_t i = 0; i < items.size() && i < kShown; ++i)
-    text << std::setw(10) << static_cast<double>(items[i].bytes) / kMebibyte << " MiB  steps " << items[i].first
-         << " to " << items[i].last << "  " << items[i].name << "\n";
+    text << std::setw(10) << static_cast<double>(items[i].bytes) / kMebibyte << " MiB  steps "
+         << items[i].first << " to " << items[i].last << "  " << items[i].name << "\n";
   if (items.size() > kShown) text << "           and " << items.size() - kShown << " smaller ones\n";
   return text.str();
 }

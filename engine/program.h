@@ -14,10 +14,10 @@ namespace inocula {
 
 /// What a Program needs in memory, known before its first run.
 struct Footprint {
-  std::size_t arena_bytes = 0;   ///< one allocation for everything planned
-  std::size_t sum_bytes = 0;     ///< what the tensors would take without sharing
-  std::size_t steps = 0;         ///< recorded
-  std::size_t launches = 0;      ///< executed in one run: loops counted out
+  std::size_t arena_bytes = 0;  ///< one allocation for everything planned
+  std::size_t sum_bytes = 0;    ///< what the tensors would take without sharing
+  std::size_t steps = 0;        ///< recorded
+  std::size_t launches = 0;     ///< executed in one run: loops counted out
   struct Item {
     std::string name;
     std::size_t bytes = 0;
@@ -36,7 +36,8 @@ struct PartTime {
   double seconds = 0;
 };
 
-/// Steps that depend on parameters alone (Recorder::preparation): done in every run, or kept from an earlier one.
+/// Steps that depend on parameters alone (Recorder::preparation): done in every run, or kept from an earlier
+/// one.
 enum class Preparation { repeated, kept };
 
 class Program {

@@ -37,7 +37,8 @@ class TracingAccess final : public Access {
 /// Answers the planned addresses.
 class BindingAccess final : public Access {
  public:
-  BindingAccess(const std::vector<void*>& external, const MemoryPlan& plan, std::byte* arena, std::size_t step)
+  BindingAccess(const std::vector<void*>& external, const MemoryPlan& plan, std::byte* arena,
+                std::size_t step)
       : external_(external), plan_(plan), arena_(arena), step_(step) {}
 
  private:
@@ -64,8 +65,12 @@ PlaneShape Recorder::planes(const Tensor& t) const {
 Tensor Recorder::make(std::string name, Shape shape, DType dtype, Layout layout) {
   const Tensor t{static_cast<std::int32_t>(tensors_.size()), shape, dtype, layout};
   const std::int64_t elements = planes(t).size();
-  const std::int64_t bytes = dtype == DType::bits ? (elements + 7) / 8 : dtype == DType::bytes ? elements : 4 * elements;
-  if (bytes <= 0) fail(ErrorKind::internal, "Recorder::make: tensor '", name, "' of shape ", shape.to_string(), " is empty");
+  const std::int64_t bytes = dtype == DType::bits    ? (elements + 7) / 8
+                             : dtype == DType::bytes ? elements
+                                                     : 4 * elements;
+  if (bytes <= 0)
+    fail(ErrorKind::internal, "Recorder::make: tensor '", name, "' of shape ", shape.to_string(),
+         " is empty");
   tensors_.push_back({std::move(name), static_cast<std::size_t>(bytes)});
   external_.push_back(nullptr);
   return t;
@@ -102,7 +107,8 @@ void Recorder::loop(std::int64_t count, const std::function<void()>& body) {
   loops_.push_back({steps_.size(), steps_.size(), count});
   body();
   loops_[index].end = steps_.size();
-  if (loops_[index].end == loops_[index].begin) fail(ErrorKind::internal, "Recorder::loop: the body records nothing");
+  if (loops_[index].end == loops_[index].begin)
+    fail(ErrorKind::internal, "Recorder::loop: the body records nothing");
 }
 
 void Recorder::preparation(const std::function<void()>& body) {

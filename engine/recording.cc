@@ -69,7 +69,8 @@ std::unique_ptr<Layer> Recording::make_layer(const NodeGroup& g) const {
                        .keep_sign = keep_sign,
                        .input_gradient = wants_gradient(g.inputs[0])};
     if (g.norm >= 0)
-      spec.norm = FoldedNorm{graph.node(g.norm).name, std::get<op::BatchNorm>(graph.node(g.norm).operation).eps};
+      spec.norm =
+          FoldedNorm{graph.node(g.norm).name, std::get<op::BatchNorm>(graph.node(g.norm).operation).eps};
     return std::make_unique<ConvLayer>(device, std::move(spec));
   }
   if (g.norm >= 0) {
@@ -99,15 +100,16 @@ std::unique_ptr<Layer> Recording::make_layer(const NodeGroup& g) const {
     return std::make_unique<GlobalAveragePoolLayer>(node.name);
   if (const auto* o = std::get_if<op::Linear>(&node.operation))
     return std::make_unique<LinearLayer>(node.name, o->out_features, o->bias);
-  if (std::holds_alternative<op::Concat>(node.operation)) return std::make_unique<ConcatLayer>(node.name, out);
+  if (std::holds_alternative<op::Concat>(node.operation))
+    return std::make_unique<ConcatLayer>(node.name, out);
   fail(ErrorKind::internal, "node '", node.name, "' has no layer");
 }
 
 ForwardTrace Recording::forward(const Tensor& images) {
   const Shape expected = network_.graph().input_shape().with_batch(batch_);
   if (!(images.shape == expected) || images.layout != Layout::plain || images.dtype != DType::f32)
-    fail(ErrorKind::internal, "Recording::forward: images are ", images.shape.to_string(), ", expected plain fp32 ",
-         expected.to_string());
+    fail(ErrorKind::internal, "Recording::forward: images are ", images.shape.to_string(),
+         ", expected plain fp32 ", expected.to_string());
   std::map<Value, Tensor> values{{0, images}};
   ForwardTrace trace;
   for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -124,16 +126,17 @@ ForwardTrace Recording::forward(const Tensor& images) {
   }
   trace.logits = values.at(network_.graph().output());
   if (trace.logits.layout != Layout::plain || trace.logits.shape.pixels() != 1)
-    fail(ErrorKind::usage, "node '", network_.graph().node(network_.graph().output()).name, "': ends the network with ",
-         trace.logits.shape.to_string(), ", expected logits from a linear layer or global pooling");
+    fail(ErrorKind::usage, "node '", network_.graph().node(network_.graph().output()).name,
+         "': ends the network with ", trace.logits.shape.to_string(),
+         ", expected logits from a linear layer or global pooling");
   return trace;
 }
 
 Tensor Recording::backward(ForwardTrace& trace, const Tensor& dlogits) {
   struct Arriving {
-    Tensor sum;           ///< of the contributions so far
-    int missing = 0;      ///< contributions still to come
-    Tensor sign;          ///< of the ReLU that made the value
+    Tensor sum;       ///< of the contributions so far
+    int missing = 0;  ///< contributions still to come
+    Tensor sign;      ///< of the ReLU that made the value
   };
   std::map<Value, Arriving> gradients;
   for (std::size_t i = 0; i < groups_.size(); ++i) {

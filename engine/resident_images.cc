@@ -9,7 +9,11 @@ namespace inocula {
 
 ResidentImages::ResidentImages(const Device& device, const ImageSplit& split, std::int64_t classes,
                                std::int64_t batch)
-    : count_(split.count), batch_(batch), channels_(split.channels), height_(split.height), width_(split.width) {
+    : count_(split.count),
+      batch_(batch),
+      channels_(split.channels),
+      height_(split.height),
+      width_(split.width) {
   if (count_ < 1) fail(ErrorKind::bad_data, "split '", split.name, "' is empty, expected at least one image");
   if (static_cast<std::int64_t>(split.pixels.size()) != count_ * split.image_bytes() ||
       static_cast<std::int64_t>(split.labels.size()) != count_)
@@ -26,8 +30,10 @@ ResidentImages::ResidentImages(const Device& device, const ImageSplit& split, st
   index_ = Buffer(device, static_cast<std::size_t>(batch) * sizeof(std::int32_t));
 }
 
-BatchTensors ResidentImages::record(Recorder& r, const Tensor& state, const Augmentation& augmentation) const {
-  const Tensor all_images = r.external("data set images", pixels_.as<void>(), {count_, channels_, height_, width_}, DType::bytes);
+BatchTensors ResidentImages::record(Recorder& r, const Tensor& state,
+                                    const Augmentation& augmentation) const {
+  const Tensor all_images =
+      r.external("data set images", pixels_.as<void>(), {count_, channels_, height_, width_}, DType::bytes);
   const Tensor all_labels = r.external("data set labels", labels_.as<void>(), {count_, 1, 1, 1}, DType::i32);
   BatchTensors b;
   b.sample = r.external("image indices", index_.as<void>(), {batch_, 1, 1, 1}, DType::i32);

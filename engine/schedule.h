@@ -16,11 +16,11 @@ enum class ScheduleKind {
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::constant;
-  double peak = 0.1;                ///< the learning rate that the user names
-  std::vector<double> milestones;   ///< steps: fractions of the run, in (0, 1), rising
-  double factor = 0.1;              ///< steps
-  double turn = 0.5;                ///< triangular: fraction of the run
-  double warmup = 0;                ///< fraction of the run over which the rate rises linearly to its course
+  double peak = 0.1;               ///< the learning rate that the user names
+  std::vector<double> milestones;  ///< steps: fractions of the run, in (0, 1), rising
+  double factor = 0.1;             ///< steps
+  double turn = 0.5;               ///< triangular: fraction of the run
+  double warmup = 0;               ///< fraction of the run over which the rate rises linearly to its course
 };
 
 /// Throws Error (usage) where a field is out of its range.

@@ -16,19 +16,24 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, con
   if (spec.epochs < 1) fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at least 1");
   if (spec.batch < 2) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 2 to train");
   if (train.channels != image.c || train.height != image.h || train.width != image.w)
-    fail(ErrorKind::bad_data, "split '", train.name, "': images are ", train.channels, " x ", train.height, " x ",
-         train.width, " (channels, height, width), the network expects ", image.c, " x ", image.h, " x ", image.w);
-  if (train.count < 1) fail(ErrorKind::bad_data, "split '", train.name, "' is empty, expected images to train on");
+    fail(ErrorKind::bad_data, "split '", train.name, "': images are ", train.channels, " x ", train.height,
+         " x ", train.width, " (channels, height, width), the network expects ", image.c, " x ", image.h,
+         " x ", image.w);
+  if (train.count < 1)
+    fail(ErrorKind::bad_data, "split '", train.name, "' is empty, expected images to train on");
   if (spec.batch > train.count)
-    fail(ErrorKind::usage, "batch is ", spec.batch, ", but split '", train.name, "' has ", train.count, " images");
-  if (spec.augmentation.shift < 0) fail(ErrorKind::usage, "shift is ", spec.augmentation.shift, ", expected 0 or more");
+    fail(ErrorKind::usage, "batch is ", spec.batch, ", but split '", train.name, "' has ", train.count,
+         " images");
+  if (spec.augmentation.shift < 0)
+    fail(ErrorKind::usage, "shift is ", spec.augmentation.shift, ", expected 0 or more");
   check(spec.schedule);
   return spec;
 }
 
 }  // namespace
 
-Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit& train, const TrainerSpec& spec)
+Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit& train,
+                 const TrainerSpec& spec)
     : network_(network),
       spec_(checked(spec, train, network.graph().input_shape())),
       statistics_updates_(objective.statistics_updates()),
@@ -47,8 +52,11 @@ Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit&
 
   ParameterTensors parameters(r, network.parameters());
   const Tensor gradients = parameters.all_gradients();
-  r.kernel("gradient.clear", r.kernels().fill, [=](Access& at) { return Fill{at.out(gradients), gradients.shape.c, 0.0f}; });
-  const TrainingResult result = objective.record(r, network, {batch.images, batch.label, batch.sample, state});
+  r.kernel("gradient.clear", r.kernels().fill, [=](Access& at) {
+    return Fill{at.out(gradients), gradients.shape.c, 0.0f};
+  });
+  const TrainingResult result =
+      objective.record(r, network, {batch.images, batch.label, batch.sample, state});
   optimizer_.record(r, state);
   const std::int64_t rows = spec_.batch;
   r.kernel("metrics.tally", r.kernels().tally, [=](Access& at) {
@@ -95,8 +103,8 @@ void Trainer::clear_tally() {
 }
 
 std::vector<std::pair<std::string, const Buffer*>> Trainer::buffers() const {
-  std::vector<std::pair<std::string, const Buffer*>> list{{"weights", &network_.parameters().values},
-                                                          {"running_statistics", &network_.parameters().running}};
+  std::vector<std::pair<std::string, const Buffer*>> list{
+      {"weights", &network_.parameters().values}, {"running_statistics", &network_.parameters().running}};
   for (const auto& [name, buffer] : optimizer_.moments()) list.emplace_back(name, buffer);
   return list;
 }
@@ -120,8 +128,8 @@ void Trainer::restore(const TrainerState& s) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const auto& [name, buffer] = targets[i];
     if (s.arrays[i].name != name || s.arrays[i].values.size() * sizeof(float) != buffer->bytes())
-      fail(ErrorKind::bad_data, "training state: array '", s.arrays[i].name, "' of ", s.arrays[i].values.size(),
-           " numbers, expected '", name, "' of ", buffer->bytes() / sizeof(float));
+      fail(ErrorKind::bad_data, "training state: array '", s.arrays[i].name, "' of ",
+           s.arrays[i].values.size(), " numbers, expected '", name, "' of ", buffer->bytes() / sizeof(float));
   }
   if (s.step < 0 || s.step > total_steps())
     fail(ErrorKind::bad_data, "training state: step ", s.step, " of ", total_steps());

@@ -32,15 +32,15 @@ struct TrainerState {
     std::vector<float> values;
   };
   std::vector<Array> arrays;
-  std::int64_t step = 0;             ///< steps done
+  std::int64_t step = 0;  ///< steps done
   std::int64_t batches_tracked = 0;
-  TrainingTally tally;               ///< of the epoch that is under way
+  TrainingTally tally;  ///< of the epoch that is under way
 };
 
 class Trainer {
  public:
-  /// Records and plans the step. Throws Error (usage) where a setting makes no sense, such as a batch larger than
-  /// the split. An epoch's last incomplete batch is dropped: it would distort the batch statistics.
+  /// Records and plans the step. Throws Error (usage) where a setting makes no sense, such as a batch larger
+  /// than the split. An epoch's last incomplete batch is dropped: it would distort the batch statistics.
   Trainer(Network& network, const Objective& objective, const ImageSplit& train, const TrainerSpec& spec);
 
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }

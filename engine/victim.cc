@@ -5,7 +5,9 @@
 
 namespace inocula {
 
-Tensor NetworkVictim::logits(const Tensor& images) { return recording_.forward(images).logits; }
+Tensor NetworkVictim::logits(const Tensor& images) {
+  return recording_.forward(images).logits;
+}
 
 LossGradient NetworkVictim::loss_gradient(const Tensor& images, const Tensor& aim) {
   ForwardTrace trace = recording_.forward(images);
@@ -15,8 +17,8 @@ LossGradient NetworkVictim::loss_gradient(const Tensor& images, const Tensor& ai
 }
 
 LossGradient NetworkVictim::loss(const Tensor& images, const Tensor& aim) {
-  const LossTensors loss = record_softmax_ce(recording_.recorder(), recording_.forward(images).logits, aim, 1.0f,
-                                             LossGradientWanted::no);
+  const LossTensors loss = record_softmax_ce(recording_.recorder(), recording_.forward(images).logits, aim,
+                                             1.0f, LossGradientWanted::no);
   return {{}, loss.loss, loss.predicted};
 }
 

@@ -33,8 +33,9 @@ enum class VictimUse { logits, gradients };
 class NetworkVictim final : public Victim {
  public:
   NetworkVictim(Recorder& recorder, Network& network, std::int64_t batch, NormMode norm, VictimUse use)
-      : recording_(recorder, network, batch,
-                   {.norm = norm, .input_gradient = use == VictimUse::gradients, .parameter_gradients = false}),
+      : recording_(
+            recorder, network, batch,
+            {.norm = norm, .input_gradient = use == VictimUse::gradients, .parameter_gradients = false}),
         classes_(network.graph().classes()) {}
 
   std::int64_t classes() const override { return classes_; }

@@ -11,7 +11,8 @@ Graph start_graph(const InputSpec& input) {
          ", expected positive numbers");
   Graph graph({1, input.channels, input.height, input.width});
   const std::vector<float> half(static_cast<std::size_t>(input.channels), 0.5f);
-  graph.add("normalize", op::Normalize{input.mean.empty() ? half : input.mean, input.std.empty() ? half : input.std}, {0});
+  graph.add("normalize",
+            op::Normalize{input.mean.empty() ? half : input.mean, input.std.empty() ? half : input.std}, {0});
   return graph;
 }
 

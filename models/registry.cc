@@ -15,7 +15,8 @@ namespace {
 constexpr std::int64_t kCifarStemLimit = 64;  // pixels
 
 [[noreturn]] void refuse(const Spec& s) {
-  fail(ErrorKind::usage, "'", s.text(), "': unknown model '", s.name(), "', expected one of: resnet18, small_cnn");
+  fail(ErrorKind::usage, "'", s.text(), "': unknown model '", s.name(),
+       "', expected one of: resnet18, small_cnn");
 }
 
 std::string stem_of(const Spec& s, const InputSpec& input) {
@@ -48,7 +49,8 @@ Graph build(const std::string& text, const InputSpec& input, std::int64_t classe
                      .classes = classes,
                      .width = s.integer("width", 0),
                      .stem = s.word("stem", "") == "cifar" ? Stem::cifar : Stem::imagenet});
-  if (s.name() == "small_cnn") return small_cnn({.input = input, .classes = classes, .width = s.integer("width", 0)});
+  if (s.name() == "small_cnn")
+    return small_cnn({.input = input, .classes = classes, .width = s.integer("width", 0)});
   refuse(s);
 }
 

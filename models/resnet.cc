@@ -10,7 +10,12 @@ namespace inocula::models {
 namespace {
 
 ConvWindow window(std::int64_t kernel, std::int64_t stride) {
-  return {.kernel_h = kernel, .kernel_w = kernel, .stride_h = stride, .stride_w = stride, .pad_h = kernel / 2, .pad_w = kernel / 2};
+  return {.kernel_h = kernel,
+          .kernel_w = kernel,
+          .stride_h = stride,
+          .stride_w = stride,
+          .pad_h = kernel / 2,
+          .pad_w = kernel / 2};
 }
 
 op::Conv conv(std::int64_t channels, std::int64_t kernel, std::int64_t stride) {
@@ -36,7 +41,8 @@ Value basic_block(Graph& g, Value x, const std::string& name, std::int64_t chann
 }  // namespace
 
 Graph resnet18(const ResNet18Spec& spec) {
-  if (spec.classes < 2) fail(ErrorKind::usage, "resnet18: classes is ", spec.classes, ", expected at least 2");
+  if (spec.classes < 2)
+    fail(ErrorKind::usage, "resnet18: classes is ", spec.classes, ", expected at least 2");
   if (spec.width < 1) fail(ErrorKind::usage, "resnet18: width is ", spec.width, ", expected at least 1");
   Graph g = start_graph(spec.input);
   const bool small = spec.stem == Stem::cifar;
@@ -44,7 +50,10 @@ Graph resnet18(const ResNet18Spec& spec) {
   x = g.add("bn1", op::BatchNorm{}, {x});
   x = g.add("relu", op::Relu{}, {x});
   if (!small)
-    x = g.add("maxpool", op::MaxPool{{.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}}, {x});
+    x = g.add(
+        "maxpool",
+        op::MaxPool{{.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}},
+        {x});
   for (int stage = 1; stage <= 4; ++stage) {
     const std::int64_t channels = spec.width << (stage - 1);
     const std::string name = "layer" + std::to_string(stage);

@@ -8,9 +8,9 @@
 
 namespace inocula::models {
 
-/// Three 3x3 convolutions with bias and ReLU, of `width` times 1, 2, 4 channels; 2x2 max-pooling after the first
-/// two; one linear layer. Parameters: features.0, features.3, features.6, classifier, as a torch.nn.Sequential
-/// of the same layers would name them.
+/// Three 3x3 convolutions with bias and ReLU, of `width` times 1, 2, 4 channels; 2x2 max-pooling after the
+/// first two; one linear layer. Parameters: features.0, features.3, features.6, classifier, as a
+/// torch.nn.Sequential of the same layers would name them.
 struct SmallCnnSpec {
   InputSpec input;
   std::int64_t classes = 2;

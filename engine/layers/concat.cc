@@ -9,7 +9,9 @@ void ConcatLayer::forward(Recorder& r, ParameterTensors&, LayerTrace& trace) {
   const Tensor y = trace.y = r.make(name_ + " output", out_, DType::f32, trace.x[0].layout);
   const PlaneShape planes = r.planes(y);
   // The first write must be of the whole, so that memory is defined before parts are updated.
-  r.kernel("concat.clear", r.kernels().fill, [=](Access& at) { return Fill{at.out(y), planes.size(), 0.0f}; });
+  r.kernel("concat.clear", r.kernels().fill, [=](Access& at) {
+    return Fill{at.out(y), planes.size(), 0.0f};
+  });
   std::int64_t first = 0;
   for (const Tensor& x : trace.x) {
     record_copy_channels(r, x, 0, y, first, x.shape.c);

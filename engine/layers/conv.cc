@@ -18,14 +18,17 @@ ConvLayer::ConvLayer(const Device& device, ConvLayerSpec spec) : device_(device)
 
 Reads ConvLayer::reads(Pass pass) const {
   switch (pass) {
-    case Pass::forward: return {.input = true, .parameters = true};
-    case Pass::backward_data: return {.parameters = true};
-    default: return {.input = true};
+    case Pass::forward:
+      return {.input = true, .parameters = true};
+    case Pass::backward_data:
+      return {.parameters = true};
+    default:
+      return {.input = true};
   }
 }
 
-Tensor ConvLayer::prepare_weights(Recorder& r, ParameterTensors& p,
-                                  const std::shared_ptr<PreparedConv>& conv, const char* pass) const {
+Tensor ConvLayer::prepare_weights(Recorder& r, ParameterTensors& p, const std::shared_ptr<PreparedConv>& conv,
+                                  const char* pass) const {
   const Tensor plain = p.weight(spec_.name + ".weight");
   const Tensor scale = scale_;
   const Tensor prepared = r.make(spec_.name + " weights for " + pass,
@@ -56,7 +59,7 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
     const Tensor scale = scale_, shift = shift_;
     const float eps = spec_.norm->eps;
     r.kernel("norm.fold", r.kernels().fold_norm, [=](Access& at) {
-      return FoldNorm{at.in(gamma), at.in(beta),   at.in(mean), at.in(var), at.in(bias),
+      return FoldNorm{at.in(gamma),  at.in(beta),   at.in(mean), at.in(var), at.in(bias),
                       at.out(scale), at.out(shift), channels,    padded,     eps};
     });
   }
@@ -67,8 +70,9 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
 void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
   const Tensor x = trace.x[0], residual = spec_.residual ? trace.x[1] : Tensor{};
   const Tensor y = r.make(spec_.name + " output", spec_.geometry.out, DType::f32, Layout::blocked);
-  const Tensor sign =
-      spec_.keep_sign ? r.make(spec_.name + " signs", spec_.geometry.out, DType::bits, Layout::blocked) : Tensor{};
+  const Tensor sign = spec_.keep_sign
+                          ? r.make(spec_.name + " signs", spec_.geometry.out, DType::bits, Layout::blocked)
+                          : Tensor{};
   const Tensor bias = spec_.norm ? shift_ : spec_.bias ? p.weight(spec_.name + ".bias") : Tensor{};
   const Tensor weights = forward_weights_;
   r.conv("conv.forward", forward_, [=](Access& at) {

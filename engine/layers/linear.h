@@ -15,9 +15,12 @@ class LinearLayer final : public Layer {
 
   Reads reads(Pass pass) const override {
     switch (pass) {
-      case Pass::forward: return {.input = true, .parameters = true};
-      case Pass::backward_data: return {.parameters = true};
-      default: return {.kept = true};
+      case Pass::forward:
+        return {.input = true, .parameters = true};
+      case Pass::backward_data:
+        return {.parameters = true};
+      default:
+        return {.kept = true};
     }
   }
   void forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) override;

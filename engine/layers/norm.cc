@@ -7,7 +7,8 @@ namespace inocula {
 
 Reads NormLayer::reads(Pass pass) const {
   if (pass == Pass::forward) return {.input = true, .parameters = true};
-  if (spec_.mode == NormMode::frozen) return {.parameters = true};  // as the scale that was prepared from them
+  if (spec_.mode == NormMode::frozen)
+    return {.parameters = true};  // as the scale that was prepared from them
   return {.input = true, .kept = true};
 }
 
@@ -31,7 +32,7 @@ void NormLayer::prepare(Recorder& r, ParameterTensors& p) {
   const Tensor shift = frozen_shift_ = r.make(spec_.name + " shift", {1, padded, 1, 1});
   const float eps = spec_.eps;
   r.kernel("norm.fold", r.kernels().fold_norm, [=](Access& at) {
-    return FoldNorm{at.in(gamma), at.in(beta),   at.in(mean), at.in(var), nullptr,
+    return FoldNorm{at.in(gamma),  at.in(beta),   at.in(mean), at.in(var), nullptr,
                     at.out(scale), at.out(shift), channels,    padded,     eps};
   });
 }
@@ -76,12 +77,14 @@ void NormLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
     record_statistics(r, p, trace);
   }
   const Tensor y = r.make(spec_.name + " output", x.shape, DType::f32, x.layout);
-  const Tensor sign = spec_.keep_sign ? r.make(spec_.name + " signs", x.shape, DType::bits, x.layout) : Tensor{};
+  const Tensor sign =
+      spec_.keep_sign ? r.make(spec_.name + " signs", x.shape, DType::bits, x.layout) : Tensor{};
   const Activation activation = spec_.relu ? Activation::relu : Activation::none;
   const PlaneShape planes = r.planes(x);
   r.kernel("norm.forward", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(x),  at.in(scale), at.in(shift), at.in(residual),
-                  at.out(y), at.out<std::uint8_t>(sign), planes, activation};
+    return Affine{at.in(x),        at.in(scale), at.in(shift),
+                  at.in(residual), at.out(y),    at.out<std::uint8_t>(sign),
+                  planes,          activation};
   });
   trace.y = y;
   trace.sign = sign;
@@ -114,7 +117,8 @@ void NormLayer::record_sums(Recorder& r, ParameterTensors& p, LayerTrace& trace,
 
 void NormLayer::backward_params(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
   if (spec_.mode == NormMode::frozen)
-    fail(ErrorKind::usage, "batch norm '", spec_.name, "': its parameters cannot be trained with frozen statistics");
+    fail(ErrorKind::usage, "batch norm '", spec_.name,
+         "': its parameters cannot be trained with frozen statistics");
   record_sums(r, p, trace, true);
 }
 

@@ -8,7 +8,8 @@ Tensor pass_gradient(Recorder& r, const Tensor& dy, const GradientSink& sink) {
   const Tensor dx = r.make("joined gradient", dy.shape, DType::f32, dy.layout);
   const PlaneShape planes = r.planes(dy);
   r.kernel("gradient.join", r.kernels().join_gradient, [=](Access& at) {
-    return JoinGradient{at.in(dy), nullptr, at.in(sink.add), at.in<std::uint8_t>(sink.mask), at.out(dx), planes};
+    return JoinGradient{at.in(dy),  nullptr, at.in(sink.add), at.in<std::uint8_t>(sink.mask),
+                        at.out(dx), planes};
   });
   return dx;
 }
@@ -20,8 +21,8 @@ void PointwiseLayer::forward(Recorder& r, ParameterTensors&, LayerTrace& trace) 
   const PlaneShape planes = r.planes(x);
   const Activation activation = relu_ ? Activation::relu : Activation::none;
   r.kernel("pointwise.forward", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(x),  nullptr,    nullptr, at.in(residual), at.out(y), at.out<std::uint8_t>(sign),
-                  planes,    activation};
+    return Affine{at.in(x), nullptr,   nullptr, at.in(residual), at.out(y), at.out<std::uint8_t>(sign),
+                  planes,   activation};
   });
   trace.y = y;
   trace.sign = sign;
@@ -32,7 +33,8 @@ Tensor PointwiseLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace&
   return pass_gradient(r, trace.dy, sink);  // dy is masked by this layer's own signs already
 }
 
-NormalizeLayer::NormalizeLayer(const Device& device, const std::vector<float>& mean, const std::vector<float>& std)
+NormalizeLayer::NormalizeLayer(const Device& device, const std::vector<float>& mean,
+                               const std::vector<float>& std)
     : channels_(static_cast<std::int64_t>(mean.size())) {
   std::vector<float> values;
   for (const float s : std) values.push_back(1.0f / s);
@@ -52,7 +54,8 @@ void NormalizeLayer::forward(Recorder& r, ParameterTensors&, LayerTrace& trace) 
   const Tensor y = trace.y = r.make("normalized images", x.shape);
   const PlaneShape planes = r.planes(x);
   r.kernel("normalize.forward", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(x), at.in(scale), at.in(shift), nullptr, at.out(y), nullptr, planes, Activation::none};
+    return Affine{at.in(x),  at.in(scale), at.in(shift), nullptr,
+                  at.out(y), nullptr,      planes,       Activation::none};
   });
 }
 
@@ -62,7 +65,8 @@ Tensor NormalizeLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace&
   const Tensor dx = r.make("image gradient", dy.shape);
   const PlaneShape planes = r.planes(dy);
   r.kernel("normalize.backward_data", r.kernels().join_gradient, [=](Access& at) {
-    return JoinGradient{at.in(dy), at.in(scale), at.in(sink.add), at.in<std::uint8_t>(sink.mask), at.out(dx), planes};
+    return JoinGradient{at.in(dy),  at.in(scale), at.in(sink.add), at.in<std::uint8_t>(sink.mask),
+                        at.out(dx), planes};
   });
   return dx;
 }

@@ -23,8 +23,14 @@ Tensor MaxPoolLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& t
   const PlaneShape in = r.planes(x), out = r.planes(dy);
   const PoolWindow window = window_;
   r.kernel("max_pool.backward_data", r.kernels().max_pool_backward, [=](Access& at) {
-    return MaxPoolBackward{at.in(dy),  at.in<std::uint8_t>(arg), at.in(sink.add), at.in<std::uint8_t>(sink.mask),
-                           at.out(dx), in,                       out,             window};
+    return MaxPoolBackward{at.in(dy),
+                           at.in<std::uint8_t>(arg),
+                           at.in(sink.add),
+                           at.in<std::uint8_t>(sink.mask),
+                           at.out(dx),
+                           in,
+                           out,
+                           window};
   });
   return dx;
 }
@@ -34,8 +40,9 @@ void AveragePoolLayer::forward(Recorder& r, ParameterTensors&, LayerTrace& trace
   const Tensor y = trace.y = r.make(name_ + " output", out_, DType::f32, x.layout);
   const PlaneShape in = r.planes(x), out = r.planes(y);
   const PoolWindow window = window_;
-  r.kernel("average_pool.forward", r.kernels().average_pool,
-           [=](Access& at) { return AveragePool{at.in(x), at.out(y), in, out, window}; });
+  r.kernel("average_pool.forward", r.kernels().average_pool, [=](Access& at) {
+    return AveragePool{at.in(x), at.out(y), in, out, window};
+  });
 }
 
 Tensor AveragePoolLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& trace, std::size_t,
@@ -45,7 +52,8 @@ Tensor AveragePoolLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrac
   const PlaneShape in = r.planes(x), out = r.planes(dy);
   const PoolWindow window = window_;
   r.kernel("average_pool.backward_data", r.kernels().average_pool_backward, [=](Access& at) {
-    return AveragePoolBackward{at.in(dy), at.in(sink.add), at.in<std::uint8_t>(sink.mask), at.out(dx), in, out, window};
+    return AveragePoolBackward{at.in(dy), at.in(sink.add), at.in<std::uint8_t>(sink.mask), at.out(dx), in,
+                               out,       window};
   });
   return dx;
 }
@@ -54,8 +62,9 @@ void GlobalAveragePoolLayer::forward(Recorder& r, ParameterTensors&, LayerTrace&
   const Tensor x = trace.x[0];
   const Tensor y = trace.y = r.make(name_ + " output", {x.shape.n, x.shape.c, 1, 1});
   const PlaneShape in = r.planes(x);
-  r.kernel("global_pool.forward", r.kernels().global_average_pool,
-           [=](Access& at) { return GlobalAveragePool{at.in(x), at.out(y), in}; });
+  r.kernel("global_pool.forward", r.kernels().global_average_pool, [=](Access& at) {
+    return GlobalAveragePool{at.in(x), at.out(y), in};
+  });
 }
 
 Tensor GlobalAveragePoolLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& trace, std::size_t,
@@ -64,7 +73,8 @@ Tensor GlobalAveragePoolLayer::backward_data(Recorder& r, ParameterTensors&, Lay
   const Tensor dx = r.make(name_ + " input gradient", x.shape, DType::f32, x.layout);
   const PlaneShape in = r.planes(x);
   r.kernel("global_pool.backward_data", r.kernels().global_average_pool_backward, [=](Access& at) {
-    return GlobalAveragePoolBackward{at.in(dy), at.in(sink.add), at.in<std::uint8_t>(sink.mask), at.out(dx), in};
+    return GlobalAveragePoolBackward{at.in(dy), at.in(sink.add), at.in<std::uint8_t>(sink.mask), at.out(dx),
+                                     in};
   });
   return dx;
 }

@@ -8,8 +8,8 @@ void record_copy_channels(Recorder& r, const Tensor& from, std::int64_t from_fir
   const PlaneShape from_planes = r.planes(from), to_planes = r.planes(to);
   const bool whole = to_first == 0 && count == to.shape.c;
   r.kernel("channels.copy", r.kernels().copy_channels, [=](Access& at) {
-    return CopyChannels{at.in(from), whole ? at.out(to) : at.inout(to), from_planes, to_planes, from_first,
-                        to_first,    count};
+    return CopyChannels{
+        at.in(from), whole ? at.out(to) : at.inout(to), from_planes, to_planes, from_first, to_first, count};
   });
 }
 

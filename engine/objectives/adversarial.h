@@ -10,9 +10,9 @@
 
 namespace inocula {
 
-/// min over theta of E CE(f(x + delta), y), delta by the inner attack on the current weights. Madry et al., ICLR
-/// 2018. The attack sees frozen statistics unless `attack_norm` says otherwise (Fast-AT and Free-AT attack in
-/// training mode); the outer forward is in training mode. There is no clean term.
+/// min over theta of E CE(f(x + delta), y), delta by the inner attack on the current weights. Madry et al.,
+/// ICLR 2018. The attack sees frozen statistics unless `attack_norm` says otherwise (Fast-AT and Free-AT
+/// attack in training mode); the outer forward is in training mode. There is no clean term.
 class AdversarialTraining final : public Objective {
  public:
   /// `attack` must outlive this. `attack_forwards`: forward passes that the attack records, for the running

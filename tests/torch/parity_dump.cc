@@ -1,10 +1,10 @@
 // Writes what the engine makes of given weights and images, for PyTorch to be compared with.
 //
 // parity_dump synth   kind=cells size=64 count=3000 out=data.npz
-// parity_dump train   model=SPEC input=SPEC data=FILE method=standard|PGD-SPEC images=N epochs=N rate=X
-// out=FILE parity_dump measure model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N batch=N
-// rate=X momentum=X
-//                     decay=X out=FOLDER
+// parity_dump train   model=SPEC input=SPEC data=FILE method=standard|PGD-SPEC images=N epochs=N
+//                     rate=X out=FILE
+// parity_dump measure model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N batch=N
+//                     rate=X momentum=X decay=X out=FOLDER
 // parity_dump attack  model=SPEC input=SPEC data=FILE weights=FILE attack=PGD-SPEC images=N out=FILE
 //
 // An input SPEC is the model's normalisation, one number a channel: input:mean=0.4;0.5;0.6,std=0.2;0.3;0.4
