@@ -34,11 +34,14 @@ export OMP_WAIT_POLICY=passive
 failed=false
 summary=()
 
+# stage TEXT: a heading, with the seconds since the start.
+stage() { echo "== $1 (at $SECONDS s)"; }
+
 # build PRESET [TARGET...]: everything where no target is named.
 build() {
   local preset=$1
   shift
-  echo "== building: $preset"
+  stage "building: $preset"
   "$cmake" --preset "$preset"
   "$cmake" --build --preset "$preset" ${1:+--target "$@"}
 }
@@ -47,7 +50,7 @@ build() {
 run() {
   local preset=$1
   shift
-  echo "== testing: $preset"
+  stage "testing: $preset"
   rm -f "build/$preset/junit.xml"
   "$ctest" --preset "$preset" --parallel "$(nproc)" "$@" || failed=true
   summary+=("$preset=build/$preset/junit.xml")
@@ -73,6 +76,6 @@ else
   summary+=(--not-run "cpu-debug: the run under the sanitizers was left out by --fast")
 fi
 
-echo "== summary"
+stage "summary"
 "$python" tests/repository/summary.py "${summary[@]}" || failed=true
 if $failed; then exit 1; fi
