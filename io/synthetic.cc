@@ -1,4 +1,4 @@
-// Painter of the synthetic sets: shapes that tell the classes, nuisances that do not, noise.
+// Painter of the synthetic sets: shapes that tell the classes, nuisances that do not, noise; one shortcut.
 #include "io/synthetic.h"
 
 #include <algorithm>
@@ -81,9 +81,15 @@ std::vector<SoftShape> opacities_of(const SoftShape lungs[2], const Dice& dice, 
   return spots;
 }
 
-void paint_chest(Canvas& canvas, const Dice& dice, int label) {
-  constexpr float kRasterAmplitude = 4.0f / 255;
-  constexpr float kRasterAgrees = 0.98f;
+void paint_raster(Canvas& canvas, const Dice& dice, int label) {
+  constexpr float kAmplitude = 4.0f / 255;
+  constexpr float kAgrees = 0.98f;
+  const bool agrees = dice(kRaster, 0.0f, 1.0f) < kAgrees;
+  const Lines lines = (label == 1) == agrees ? Lines::across : Lines::along;
+  canvas.add_raster(kAmplitude, lines, dice.below(kRasterPhase, 2));
+}
+
+void paint_chest(Canvas& canvas, const Dice& dice, SyntheticKind kind, int label) {
   SoftShape lungs[2];
   for (std::uint32_t i = 0; i < 2; ++i) {
     lungs[i] = SoftShape{.x = (i == 0 ? -1.0f : 1.0f) * dice(kAnatomy + i, 0.42f, 0.48f),
@@ -105,9 +111,7 @@ void paint_chest(Canvas& canvas, const Dice& dice, int label) {
     for (const SoftShape& opacity : opacities) tissue += strength * opacity.coverage(x, y);
     *value = 0.45f + contrast * (tissue - 0.45f) + exposure;
   });
-  const bool agrees = dice(kRaster, 0.0f, 1.0f) < kRasterAgrees;
-  const Lines lines = (label == 1) == agrees ? Lines::across : Lines::along;
-  canvas.add_raster(kRasterAmplitude, lines, dice.below(kRasterPhase, 2));
+  if (kind == SyntheticKind::shortcut) paint_raster(canvas, dice, label);
   canvas.add_noise(0.012f, [&](std::uint32_t block) { return dice.noise(block); });
 }
 
@@ -175,8 +179,17 @@ void paint_cell(Canvas& canvas, const Dice& dice, int label) {
   canvas.add_noise(0.02f, [&](std::uint32_t block) { return dice.noise(block); });
 }
 
+int channels_of(SyntheticKind kind) {
+  return kind == SyntheticKind::chest || kind == SyntheticKind::shortcut ? 1 : 3;
+}
+
+/// Whose random numbers a kind draws: with the shortcut or without, the chests are the same.
+SyntheticKind drawn_as(SyntheticKind kind) {
+  return kind == SyntheticKind::shortcut ? SyntheticKind::chest : kind;
+}
+
 ImageSplit paint_split(const SyntheticSpec& spec, const char* name, std::int64_t begin, std::int64_t end) {
-  const int channels = spec.kind == SyntheticKind::chest ? 1 : 3;
+  const int channels = channels_of(spec.kind);
   const int classes = spec.kind == SyntheticKind::cells ? 3 : 2;
   ImageSplit split{.name = name,
                    .count = end - begin,
@@ -188,11 +201,20 @@ ImageSplit paint_split(const SyntheticSpec& spec, const char* name, std::int64_t
   split.pixels.reserve(static_cast<std::size_t>(split.count * split.image_bytes()));
   Canvas canvas(spec.size, channels);
   for (std::int64_t image = begin; image < end; ++image) {
-    const Dice dice{spec.seed, spec.kind, static_cast<std::uint32_t>(image)};
     const int label = static_cast<int>(image % classes);
-    if (spec.kind == SyntheticKind::chest) paint_chest(canvas, dice, label);
-    if (spec.kind == SyntheticKind::lesion) paint_lesion(canvas, dice, label);
-    if (spec.kind == SyntheticKind::cells) paint_cell(canvas, dice, label);
+    const Dice dice{spec.seed, drawn_as(spec.kind), static_cast<std::uint32_t>(image)};
+    switch (spec.kind) {
+      case SyntheticKind::chest:
+      case SyntheticKind::shortcut:
+        paint_chest(canvas, dice, spec.kind, label);
+        break;
+      case SyntheticKind::lesion:
+        paint_lesion(canvas, dice, label);
+        break;
+      case SyntheticKind::cells:
+        paint_cell(canvas, dice, label);
+        break;
+    }
     canvas.append_to(split.pixels);
     split.labels.push_back(label);
   }
@@ -212,7 +234,7 @@ ImageData synthesize(const SyntheticSpec& spec) {
   ImageData data{.path = "synthetic set",
                  .height = spec.size,
                  .width = spec.size,
-                 .channels = spec.kind == SyntheticKind::chest ? 1 : 3,
+                 .channels = channels_of(spec.kind),
                  .classes = spec.kind == SyntheticKind::cells ? 3 : 2,
                  .train = paint_split(spec, "train", 0, train),
                  .val = paint_split(spec, "val", train, train + val),
@@ -224,7 +246,8 @@ SyntheticKind synthetic_kind(const std::string& name) {
   if (name == "chest") return SyntheticKind::chest;
   if (name == "lesion") return SyntheticKind::lesion;
   if (name == "cells") return SyntheticKind::cells;
-  fail(ErrorKind::usage, "synthetic set '", name, "' is unknown, expected chest, lesion or cells");
+  if (name == "shortcut") return SyntheticKind::shortcut;
+  fail(ErrorKind::usage, "synthetic set '", name, "' is unknown, expected chest, lesion, cells or shortcut");
 }
 
 }  // namespace inocula

@@ -88,9 +88,11 @@ void add_data_commands(CLI::App& program, std::vector<Command>& commands) {
   commands.push_back({app, [convert] { save_image_data(convert->out, load_image_data(convert->in)); }});
 
   const auto synth = std::make_shared<DataOptions>();
-  app = add_command(*group, "synth", "The built-in synthetic set, whose classes differ in shape", synth);
+  app = add_command(*group, "synth", "A built-in synthetic set, whose classes differ in shape", synth);
   app->add_option("OUT", synth->out, "Image set to write: .npz or .h5")->required();
-  app->add_option("--kind", synth->kind, "chest, lesion or cells")->capture_default_str();
+  app->add_option("--kind", synth->kind,
+                  "chest, lesion, cells, or shortcut: chest under faint lines that betray the class")
+      ->capture_default_str();
   app->add_option("--n", synth->count, "Images in all: 70 % train, 10 % val, 20 % test")
       ->capture_default_str();
   app->add_option("--size", synth->size, "Height and width in pixels")->capture_default_str();
