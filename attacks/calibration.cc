@@ -22,8 +22,18 @@ std::vector<double> edges_for(const std::vector<double>& values, std::int64_t bi
   return edges;
 }
 
-bool is_discrete(const std::vector<double>& values) {
-  return static_cast<double>(distinct(values).size()) < static_cast<double>(values.size()) / 4;
+/// Each class's probability by itself.
+std::vector<std::vector<double>> columns_of(std::span<const double> probability, std::int64_t classes) {
+  std::vector<std::vector<double>> columns(static_cast<std::size_t>(classes));
+  for (std::size_t i = 0; i < probability.size(); ++i) columns[i % columns.size()].push_back(probability[i]);
+  return columns;
+}
+
+/// Few distinct values in every column: the package then takes the scores for discrete.
+bool are_discrete(const std::vector<std::vector<double>>& columns) {
+  return std::all_of(columns.begin(), columns.end(), [](const std::vector<double>& values) {
+    return static_cast<double>(distinct(values).size()) < static_cast<double>(values.size()) / 4;
+  });
 }
 
 }  // namespace
@@ -65,18 +75,13 @@ double debiased_squared_error(std::span<const double> p, const std::vector<bool>
 
 double rmsce_marginal(std::span<const double> probability, std::span<const std::int32_t> label,
                       std::int64_t classes, std::int64_t bins) {
-  const auto k = static_cast<std::size_t>(classes);
-  std::vector<std::vector<double>> column(k);
-  bool discrete = true;
-  for (std::size_t c = 0; c < k; ++c) {
-    for (std::size_t i = 0; i < label.size(); ++i) column[c].push_back(probability[i * k + c]);
-    discrete = discrete && is_discrete(column[c]);
-  }
+  const std::vector<std::vector<double>> columns = columns_of(probability, classes);
+  const bool discrete = are_discrete(columns);
   double sum = 0;
-  for (std::size_t c = 0; c < k; ++c) {
+  for (std::size_t c = 0; c < columns.size(); ++c) {
     std::vector<bool> y;
     for (const std::int32_t l : label) y.push_back(static_cast<std::size_t>(l) == c);
-    sum += debiased_squared_error(column[c], y, edges_for(column[c], bins, discrete));
+    sum += debiased_squared_error(columns[c], y, edges_for(columns[c], bins, discrete));
   }
   return std::sqrt(sum / static_cast<double>(classes));
 }
@@ -90,8 +95,8 @@ double rmsce_top_label(std::span<const double> probability, std::span<const std:
         probability[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(predicted[i])]);
     right.push_back(predicted[i] == label[i]);
   }
-  return std::sqrt(
-      debiased_squared_error(confidence, right, edges_for(confidence, bins, is_discrete(confidence))));
+  const bool discrete = are_discrete(columns_of(probability, classes));
+  return std::sqrt(debiased_squared_error(confidence, right, edges_for(confidence, bins, discrete)));
 }
 
 }  // namespace inocula::attacks

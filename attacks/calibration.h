@@ -26,7 +26,8 @@ double debiased_squared_error(std::span<const double> p, const std::vector<bool>
 double rmsce_marginal(std::span<const double> probability, std::span<const std::int32_t> label,
                       std::int64_t classes, std::int64_t bins = 15);
 
-/// The same for the confidence in the predicted class against being right.
+/// The same for the confidence in the predicted class against being right; whether each distinct value is a
+/// bin of its own is decided by the classes' probabilities here too.
 double rmsce_top_label(std::span<const double> probability, std::span<const std::int32_t> predicted,
                        std::span<const std::int32_t> label, std::int64_t classes, std::int64_t bins = 15);
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
+#include <numeric>
 
 #include "engine/error.h"
 #include "kernels/step_state.h"
@@ -32,9 +32,12 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
     : spec_(spec),
       n_(images_to_take(split, spec.limit)),
       classes_(network.graph().classes()),
+      batch_(std::clamp<std::int64_t>(spec.batch, 1, std::max<std::int64_t>(n_, 1))),
       image_(network.graph().input_shape()),
-      labels_(split.labels.begin(), split.labels.begin() + n_),
-      images_(network.device(), split, classes_, std::max<std::int64_t>(spec.batch, 1)) {
+      labels_(split.labels.begin(),
+              split.labels.begin() + std::min<std::ptrdiff_t>(n_, std::ssize(split.labels))),
+      images_(network.device(), split, classes_, batch_),
+      index_(static_cast<std::size_t>(batch_)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
     fail(ErrorKind::usage,
@@ -45,19 +48,23 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
          " x ", split.width, " (channels, height, width), the network expects ", image_.c, " x ", image_.h,
          " x ", image_.w);
   const Device& device = network.device();
-  const std::int64_t batch = spec.batch;
   const auto floats = [&](std::int64_t count) {
     return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));
   };
   state_ = Buffer(device, sizeof(StepState));
-  clean_logits_ = floats(batch * classes_);
-  logits_ = floats(batch * classes_);
-  norms_ = Buffer(device, static_cast<std::size_t>(batch) * sizeof(PerturbationNorm));
+  clean_logits_ = floats(batch_ * classes_);
+  logits_ = floats(batch_ * classes_);
+  norms_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(PerturbationNorm));
   bins_ = Buffer(device, kCalibrationBins * sizeof(CalibrationBin));
   counts_ = Buffer(device, 2 * sizeof(std::uint64_t));
-  if (spec.keep_images == KeepImages::yes) kept_images_ = floats(image_.with_batch(batch).size());
+  if (spec.keep_images == KeepImages::yes) kept_images_ = floats(image_.with_batch(batch_).size());
+  program_ = record(network, perturbation, batch_);
+  if (spec.attack_norm != NormMode::frozen && n_ % batch_ != 0)
+    last_ = record(network, perturbation, n_ % batch_);
+}
 
-  Recorder r(device);
+Program Evaluator::record(Network& network, const Perturbation& perturbation, std::int64_t rows) const {
+  Recorder r(network.device());
   const auto bytes = [&](const char* name, const Buffer& b, std::size_t at, std::size_t count) {
     return r.external(name, b.as<std::byte>() + at, {1, static_cast<std::int64_t>(count), 1, 1},
                       DType::bytes);
@@ -68,13 +75,13 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
   const Tensor zeros = bytes("zero gradients", counts_, 0, sizeof(std::uint64_t));
   const Tensor all = bytes("all gradients", counts_, sizeof(std::uint64_t), sizeof(std::uint64_t));
 
-  const BatchTensors b = images_.record(r, state);
-  NetworkVictim victim(r, network, batch, spec.attack_norm, perturbation.use());
+  const BatchTensors b = images_.record(r, state, rows);
+  NetworkVictim victim(r, network, rows, spec_.attack_norm, perturbation.use());
   const Tensor x = perturbation.record(r, victim, {b.images, b.label, b.sample, state, zeros, all});
   // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
   std::optional<NetworkVictim> frozen;
-  if (spec.attack_norm != NormMode::frozen)
-    frozen.emplace(r, network, batch, NormMode::frozen, VictimUse::logits);
+  if (spec_.attack_norm != NormMode::frozen)
+    frozen.emplace(r, network, rows, NormMode::frozen, VictimUse::logits);
   NetworkVictim& judge = frozen ? *frozen : victim;
   const Tensor clean = judge.logits(b.images);
   const Tensor perturbed = x.id == b.images.id ? clean : judge.logits(x);
@@ -84,23 +91,37 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
   record_export(r, perturbed, out);
   const std::int64_t cols = image_.per_sample(), classes = classes_;
   r.kernel("evaluate.measure", r.kernels().measure_perturbation, [=](Access& at) {
-    return MeasurePerturbation{at.in(x), at.in(b.images), at.out<PerturbationNorm>(norms), batch, cols};
+    return MeasurePerturbation{at.in(x), at.in(b.images), at.out<PerturbationNorm>(norms), rows, cols};
   });
   // Padding rows carry a negative index; as labels they are skipped, so bin by the label only where it is
   // real.
-  const Tensor label = r.make("labels of real images", {batch, 1, 1, 1}, DType::i32);
+  const Tensor label = r.make("labels of real images", {rows, 1, 1, 1}, DType::i32);
   r.kernel("evaluate.mask_padding", r.kernels().mask_padding, [=](Access& at) {
     return MaskPadding{at.in<std::int32_t>(b.label), at.in<std::int32_t>(b.sample),
-                       at.out<std::int32_t>(label), batch};
+                       at.out<std::int32_t>(label), rows};
   });
   r.kernel("evaluate.bin_confidence", r.kernels().bin_confidence, [=](Access& at) {
     return BinConfidence{
-        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), batch, classes,
+        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), rows, classes,
         kCalibrationBins};
   });
-  if (spec.keep_images == KeepImages::yes)
+  if (spec_.keep_images == KeepImages::yes)
     record_export(r, x, r.external("images out", kept_images_.as<void>(), x.shape));
-  program_ = r.finish(Preparation::kept);
+  return r.finish(Preparation::kept);
+}
+
+/// Runs the Program on images [first, first + rows).
+void Evaluator::run_batch(std::int64_t first, std::int64_t rows) {
+  std::iota(index_.begin(), index_.begin() + rows, static_cast<std::int32_t>(first));
+  std::fill(index_.begin() + rows, index_.end(), -1);
+  images_.choose(index_.data());
+  StepState state;
+  state.seed = spec_.seed;
+  state_.upload(&state, 1);
+  if (last_ && rows < batch_)
+    last_->run();
+  else  // Weights stand still: they are prepared for the first batch and kept for the others.
+    program_.run(first == 0 ? Preparation::repeated : Preparation::kept);
 }
 
 Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>& progress) {
@@ -118,17 +139,9 @@ Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>&
   const std::uint64_t zero[2] = {};
   counts_.upload(zero, 2);
 
-  std::vector<std::int32_t> index(static_cast<std::size_t>(spec_.batch));
-  for (std::int64_t first = 0; first < n_; first += spec_.batch) {
-    const std::int64_t rows = std::min(spec_.batch, n_ - first);
-    for (std::int64_t i = 0; i < spec_.batch; ++i)
-      index[static_cast<std::size_t>(i)] = i < rows ? static_cast<std::int32_t>(first + i) : -1;
-    images_.choose(index.data());
-    StepState state;
-    state.seed = spec_.seed;
-    state_.upload(&state, 1);
-    // Weights stand still: they are prepared for the first batch and kept for the others.
-    program_.run(first == 0 ? Preparation::repeated : Preparation::kept);
+  for (std::int64_t first = 0; first < n_; first += batch_) {
+    const std::int64_t rows = std::min(batch_, n_ - first);
+    run_batch(first, rows);
     const auto count = static_cast<std::size_t>(rows);
     clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
     logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));

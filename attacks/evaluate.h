@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "attacks/metrics.h"
@@ -19,7 +20,7 @@ inline constexpr std::int32_t kCalibrationBins = 15;
 enum class KeepImages { no, yes };
 
 struct EvaluatorSpec {
-  std::int64_t batch = 64;
+  std::int64_t batch = 64;  ///< at least 1; no more are taken than there are images
   std::uint64_t seed = 0;
   std::int64_t limit = 0;  ///< the first so many images of the split; 0 takes all
   NormMode attack_norm = NormMode::frozen;
@@ -52,8 +53,9 @@ Robustness judge_robustness(const Evaluation& e);
 Scores score(const Evaluation& e);
 
 /// One Program, recorded once, run batch by batch as often as wanted. A last batch that is not full is filled
-/// up with black images that count nowhere; with frozen statistics they change nothing. The perturbed image
-/// of a sample does not depend on the batch size.
+/// up with black images that count nowhere; with frozen statistics they change nothing, and the perturbed
+/// image of a sample does not depend on the batch size. An attack that sees the batch's statistics depends on
+/// the batch by its nature: there the last batch is a Program of its own, of real images only.
 class Evaluator {
  public:
   Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
@@ -64,13 +66,18 @@ class Evaluator {
   Program& program() { return program_; }
 
  private:
+  Program record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
+  void run_batch(std::int64_t first, std::int64_t rows);
+
   EvaluatorSpec spec_;
-  std::int64_t n_, classes_;
+  std::int64_t n_, classes_, batch_;
   Shape image_;
   std::vector<std::int32_t> labels_;
   ResidentImages images_;
+  std::vector<std::int32_t> index_;
   Buffer state_, clean_logits_, logits_, norms_, kept_images_, bins_, counts_;
   Program program_;
+  std::optional<Program> last_;  ///< the batch that is not full, where padding would change the others
 };
 
 }  // namespace inocula::attacks

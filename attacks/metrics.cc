@@ -95,6 +95,13 @@ double balanced_accuracy(std::span<const std::int32_t> predicted, std::span<cons
   return present > 0 ? sum / present : kNaN;
 }
 
+std::vector<std::int64_t> absent_classes(std::span<const std::int32_t> label, std::int64_t classes) {
+  std::vector<std::int64_t> absent;
+  for (std::int64_t c = 0; c < classes; ++c)
+    if (std::find(label.begin(), label.end(), c) == label.end()) absent.push_back(c);
+  return absent;
+}
+
 double medmnist_auc(std::span<const double> probability, std::span<const std::int32_t> label,
                     std::int64_t classes) {
   double sum = 0;

@@ -36,6 +36,9 @@ double balanced_accuracy(std::span<const std::int32_t> predicted, std::span<cons
 double medmnist_auc(std::span<const double> probability, std::span<const std::int32_t> label,
                     std::int64_t classes);
 
+/// Classes without an image, in rising order: where there are any, the AUC is undefined.
+std::vector<std::int64_t> absent_classes(std::span<const std::int32_t> label, std::int64_t classes);
+
 /// Expected calibration error: sum over bins of count / n |accuracy - mean confidence| (Guo et al., ICML
 /// 2017).
 double expected_calibration_error(std::span<const CalibrationBin> bins);

@@ -82,6 +82,8 @@ Pgd::Pgd(const PgdSpec& spec, std::string name) : spec_(spec), name_(std::move(n
   };
   want(std::isfinite(spec.eps) && spec.eps >= 0, "eps", spec.eps,
        "0 or more, in units of the pixel range [0, 1]");
+  want(spec.norm != Norm::linf || spec.eps <= 1, "eps", spec.eps,
+       "at most 1, in units of the pixel range [0, 1]: eight of 255 grey levels are 8/255");
   want(std::isfinite(spec.alpha) && spec.alpha > 0, "alpha", spec.alpha, "a positive number");
   want(spec.steps >= 1, "steps", static_cast<double>(spec.steps), "at least 1");
   want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");

@@ -39,7 +39,7 @@ struct Target {
 /// Madry et al., ICLR 2018.
 struct PgdSpec {
   Norm norm = Norm::linf;
-  double eps = 8.0 / 255;     ///< radius, in units of the pixel range [0, 1]; 0 or more
+  double eps = 8.0 / 255;     ///< radius, in units of the pixel range [0, 1]; linf at most 1
   double alpha = 2.0 / 255;   ///< step length, above 0
   std::int64_t steps = 10;    ///< at least 1
   std::int64_t restarts = 1;  ///< at least 1; more than one needs a random start

@@ -36,6 +36,13 @@ Norm parse_norm(const Spec& s) {
   fail(ErrorKind::usage, "'", s.text(), "': norm=", word, ", expected linf or l2");
 }
 
+std::optional<std::uint64_t> parse_seed(const Spec& s) {
+  if (!s.has("seed")) return std::nullopt;
+  const std::int64_t seed = s.integer("seed", 0);
+  if (seed < 0) fail(ErrorKind::usage, "'", s.text(), "': seed=", seed, ", expected 0 or more");
+  return static_cast<std::uint64_t>(seed);
+}
+
 /// torchattacks' defaults: eps 8/255 and alpha 2/255 for L-infinity, 1.0 and 0.2 for L2.
 PgdSpec defaults(Norm norm) {
   PgdSpec p;
@@ -45,7 +52,7 @@ PgdSpec defaults(Norm norm) {
 }
 
 PgdSpec pgd_from(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "alpha", "steps", "restarts", "random_start", "target", "keep"});
+  s.allow({"norm", "eps", "alpha", "steps", "restarts", "random_start", "target", "keep", "seed"});
   PgdSpec p = defaults(parse_norm(s));
   p.eps = eps;
   p.alpha = s.number("alpha", p.alpha);
@@ -69,7 +76,7 @@ PgdSpec pgd_from(const Spec& s, double eps) {
 }
 
 PgdSpec fgsm_from(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "target"});
+  s.allow({"norm", "eps", "target", "seed"});
   PgdSpec p = defaults(parse_norm(s));
   p.eps = eps;
   p.alpha = eps > 0 ? eps : 1;  // at eps 0 every step is projected back: its length is immaterial
@@ -87,12 +94,16 @@ PgdSpec spec_from(const Spec& s, double eps) {
 
 }  // namespace
 
+std::string NamedAttack::spec() const {
+  return perturbation->spec() + (seed ? ",seed=" + std::to_string(*seed) : "");
+}
+
 std::vector<NamedAttack> parse_attacks(const std::string& text) {
   const Spec s = Spec::parse(text);
   std::vector<NamedAttack> list;
   for (const double eps : s.numbers("eps", defaults(parse_norm(s)).eps)) {
     const PgdSpec p = spec_from(s, eps);
-    list.push_back({std::make_unique<Pgd>(p, s.name()), p.eps, p.norm, p.steps});
+    list.push_back({std::make_unique<Pgd>(p, s.name()), p.eps, p.norm, p.steps, parse_seed(s)});
   }
   return list;
 }
@@ -107,10 +118,11 @@ PgdSpec parse_pgd(const std::string& text) {
 std::string list_attacks() {
   return "fgsm:norm=linf|l2,eps=8/255,target=none\n"
          "    one step of length eps along the gradient's sign (L2: direction)\n"
-         "pgd:norm=linf|l2,eps=8/255,alpha=2/"
-         "255,steps=10,random_start=1|0|sphere,restarts=1,keep=last|best,target=none\n"
+         "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere,restarts=1,"
+         "keep=last|best,target=none\n"
          "    projected gradient descent; with norm=l2 eps=1, alpha=0.2\n"
-         "target is a class number, least_likely or random; eps may be a list such as 1/255;2/255;4/255\n";
+         "target is a class number, least_likely or random; eps may be a list such as 1/255;2/255;4/255;\n"
+         "seed=N takes the random numbers of another seed than --seed\n";
 }
 
 }  // namespace inocula::attacks

@@ -1,7 +1,9 @@
 // From a spec such as "pgd:norm=linf,eps=4/255,steps=20" to perturbations, and the list of what there is.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,10 @@ struct NamedAttack {
   double eps = 0;
   Norm norm = Norm::linf;
   std::int64_t steps = 1;
+  std::optional<std::uint64_t> seed;  ///< of its random numbers, where the spec gives one
+
+  /// Every key with its value.
+  std::string spec() const;
 };
 
 /// One attack for each value of eps in the spec. Throws Error (usage) naming the spec, the key and what was

@@ -104,7 +104,8 @@ class Backend {
   /// Channels stored side by side in Layout::blocked, for an activation of `channels` channels.
   virtual std::int64_t block(std::int64_t channels) const = 0;
 
-  /// Zeroed memory aligned to 64 bytes. Throws Error (internal) with the size that was asked for.
+  /// Zeroed memory aligned to 64 bytes. Throws Error (missing_package) naming what is needed and what is
+  /// free.
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* memory, std::size_t bytes) = 0;
   virtual void upload(void* to, const void* from_host, std::size_t bytes) = 0;

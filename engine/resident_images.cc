@@ -30,16 +30,16 @@ ResidentImages::ResidentImages(const Device& device, const ImageSplit& split, st
   index_ = Buffer(device, static_cast<std::size_t>(batch) * sizeof(std::int32_t));
 }
 
-BatchTensors ResidentImages::record(Recorder& r, const Tensor& state,
+BatchTensors ResidentImages::record(Recorder& r, const Tensor& state, std::int64_t rows,
                                     const Augmentation& augmentation) const {
   const Tensor all_images =
       r.external("data set images", pixels_.as<void>(), {count_, channels_, height_, width_}, DType::bytes);
   const Tensor all_labels = r.external("data set labels", labels_.as<void>(), {count_, 1, 1, 1}, DType::i32);
   BatchTensors b;
-  b.sample = r.external("image indices", index_.as<void>(), {batch_, 1, 1, 1}, DType::i32);
-  b.images = r.make("images", {batch_, channels_, height_, width_});
-  b.label = r.make("labels", {batch_, 1, 1, 1}, DType::i32);
-  const Gather shape{.rows = batch_,
+  b.sample = r.external("image indices", index_.as<void>(), {rows, 1, 1, 1}, DType::i32);
+  b.images = r.make("images", {rows, channels_, height_, width_});
+  b.label = r.make("labels", {rows, 1, 1, 1}, DType::i32);
+  const Gather shape{.rows = rows,
                      .channels = channels_,
                      .height = height_,
                      .width = width_,

@@ -31,8 +31,9 @@ class ResidentImages {
   std::int64_t batch() const { return batch_; }
   /// Which images the next run takes: `batch` indices, negative for a black image.
   void choose(const std::int32_t* indices) { index_.upload(indices, static_cast<std::size_t>(batch_)); }
-  /// Records the gathering of the chosen images.
-  BatchTensors record(Recorder& r, const Tensor& state, const Augmentation& augmentation = {}) const;
+  /// Records the gathering of the first `rows` chosen images, at most batch().
+  BatchTensors record(Recorder& r, const Tensor& state, std::int64_t rows,
+                      const Augmentation& augmentation = {}) const;
 
  private:
   std::int64_t count_, batch_, channels_, height_, width_;

@@ -48,7 +48,7 @@ Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit&
                                   {1, static_cast<std::int64_t>(sizeof(StepState)), 1, 1}, DType::bytes);
   const Tensor sums = r.external("tally", tally_buffer_.as<void>(),
                                  {1, static_cast<std::int64_t>(sizeof(TrainingTally)), 1, 1}, DType::bytes);
-  const BatchTensors batch = images_.record(r, state, spec_.augmentation);
+  const BatchTensors batch = images_.record(r, state, spec_.batch, spec_.augmentation);
 
   ParameterTensors parameters(r, network.parameters());
   const Tensor gradients = parameters.all_gradients();

@@ -21,7 +21,8 @@ struct MeasurePerturbation {
   std::int64_t rows = 0, cols = 0;
 };
 
-/// count_zero_gradients: adds to *zeros the rows whose gradient is 0 everywhere: an attack cannot move them.
+/// count_zero_gradients: adds to *zeros the rows whose gradient is 0 or NaN everywhere: an attack cannot move
+/// them.
 struct CountZeroGradients {
   const float* gradient = nullptr;       ///< (rows, cols)
   const std::int32_t* sample = nullptr;  ///< (rows); rows with a negative index are padding and not counted

@@ -31,7 +31,7 @@ struct CountRow {
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     if (a.sample[row] < 0) return;
     const float* const g = a.gradient + row * a.cols;
-    const bool zero = team.first(a.cols, [=](std::int64_t i) { return !(g[i] == 0); }) == a.cols;
+    const bool zero = team.first(a.cols, [=](std::int64_t i) { return g[i] > 0 || g[i] < 0; }) == a.cols;
     if (!team.leads()) return;
     atomic_add(a.total, 1);
     if (zero) atomic_add(a.zeros, 1);

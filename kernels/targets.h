@@ -9,14 +9,14 @@ namespace inocula {
 
 enum class TargetRule : std::int32_t {
   given,         ///< one class for all
-  least_likely,  ///< lowest clean logit, the lowest index among equals
+  least_likely,  ///< lowest clean logit of a class other than the label, the lowest index among equals
   random,        ///< uniform over the classes other than the label
 };
 
 /// choose_target: the class that each sample shall be taken for.
 struct ChooseTarget {
   const float* logits = nullptr;         ///< (rows, classes), of the clean images; read by least_likely
-  const std::int32_t* label = nullptr;   ///< (rows); read by random
+  const std::int32_t* label = nullptr;   ///< (rows); read by least_likely and random
   const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
   std::int32_t* target = nullptr;  ///< (rows), written

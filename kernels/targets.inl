@@ -22,7 +22,7 @@ struct ChooseRow {
   INOCULA_DEVICE std::int64_t choose(std::int64_t row, const Team& team) const {
     switch (a.rule) {
       case TargetRule::least_likely:
-        return least_likely(a.logits + row * a.classes, team);
+        return least_likely(a.logits + row * a.classes, a.label[row], team);
       case TargetRule::random:
         return other_than(a.label[row], static_cast<std::uint32_t>(a.sample[row]));
       case TargetRule::given:
@@ -31,10 +31,13 @@ struct ChooseRow {
     return a.given;
   }
 
-  INOCULA_DEVICE std::int64_t least_likely(const float* z, const Team& team) const {
-    const float lowest = -team.largest(a.classes, -INFINITY, [=](std::int64_t j) { return -z[j]; });
-    const std::int64_t index = team.first(a.classes, [=](std::int64_t j) { return z[j] == lowest; });
-    return index < a.classes ? index : 0;  // every logit is NaN
+  /// Towards its own label an attack would mend what the network got wrong.
+  INOCULA_DEVICE std::int64_t least_likely(const float* z, std::int64_t label, const Team& team) const {
+    const float lowest =
+        -team.largest(a.classes, -INFINITY, [=](std::int64_t j) { return j == label ? -INFINITY : -z[j]; });
+    const std::int64_t index =
+        team.first(a.classes, [=](std::int64_t j) { return j != label && z[j] == lowest; });
+    return index < a.classes ? index : label == 0 ? 1 : 0;  // every logit is NaN
   }
 
   INOCULA_DEVICE std::int64_t other_than(std::int64_t label, std::uint32_t sample) const {

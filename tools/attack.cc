@@ -39,7 +39,7 @@ void run_attack(const AttackOptions& o) {
   Progress progress(o.subject.common.quiet);
   attacks::Evaluator evaluator(*subject.network, split, *list[0].perturbation,
                                {.batch = o.subject.batch,
-                                .seed = o.subject.common.seed,
+                                .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.limit,
                                 .attack_norm = parse_attack_bn(o.attack_bn),
                                 .keep_images = attacks::KeepImages::yes});
@@ -82,7 +82,8 @@ void add_attack_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--attack", o->attack, "Attack such as pgd:norm=linf,eps=4/255,steps=20");
   app->add_option("--out", o->out, "File to write: .npz or .h5");
   app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
-  app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval or train_no_update")
+  app->add_option("--attack-bn", o->attack_bn,
+                  "Batch norm while attacking: eval, or train_no_update (the batch's own statistics)")
       ->capture_default_str();
   app->add_flag("--list", o->list, "Print every attack with its keys and defaults");
   commands.push_back({app, [o] { run_attack(*o); }});

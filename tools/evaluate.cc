@@ -34,10 +34,10 @@ void run_evaluate(const EvaluateOptions& o) {
   const CommonOptions& common = o.subject.common;
 
   Progress progress(common.quiet);
-  const attacks::EvaluatorSpec spec{
-      .batch = o.subject.batch, .seed = common.seed, .limit = o.limit, .attack_norm = attack_norm};
-  const auto evaluate = [&](const Perturbation& p) {
-    attacks::Evaluator evaluator(*subject.network, *subject.split, p, spec);
+  const auto evaluate = [&](const Perturbation& p, std::uint64_t seed) {
+    attacks::Evaluator evaluator(
+        *subject.network, *subject.split, p,
+        {.batch = o.subject.batch, .seed = seed, .limit = o.limit, .attack_norm = attack_norm});
     return evaluator.run([&](std::int64_t done, std::int64_t all) {
       progress.update(
           [&] { return p.spec() + ": " + std::to_string(done) + " of " + std::to_string(all) + " images"; });
@@ -46,12 +46,18 @@ void run_evaluate(const EvaluateOptions& o) {
 
   nlohmann::ordered_json result{
       {"model", o.subject.model}, {"data", o.subject.data}, {"split", o.subject.split}};
-  const attacks::Evaluation clean = evaluate(attacks::Clean{});
+  const attacks::Evaluation clean = evaluate(attacks::Clean{}, common.seed);
   result["n"] = clean.n;
   result["classes"] = clean.classes;
   result["rows"] = nlohmann::ordered_json::array({clean_row(clean)});
   for (const attacks::NamedAttack& a : list)
-    result["rows"].push_back(attack_row(evaluate(*a.perturbation), a));
+    result["rows"].push_back(attack_row(evaluate(*a.perturbation, a.seed.value_or(common.seed)), a));
+  result["warnings"] = nlohmann::ordered_json::array();
+  if (const std::optional<std::string> warning = missing_class_warning(clean)) {
+    result["warnings"].push_back(*warning);
+    std::fprintf(stderr, "warning: %s: split '%s': %s\n", o.subject.data.c_str(), o.subject.split.c_str(),
+                 warning->c_str());
+  }
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   result["device"] = subject.device.name();
   result["seed"] = common.seed;
@@ -76,7 +82,8 @@ void add_evaluate_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--attack", o->attacks,
                   "Attack such as pgd:norm=linf,eps=4/255,steps=20; may be given several times");
   app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
-  app->add_option("--attack-bn", o->attack_bn, "Batch norm while attacking: eval or train_no_update")
+  app->add_option("--attack-bn", o->attack_bn,
+                  "Batch norm while attacking: eval, or train_no_update (the batch's own statistics)")
       ->capture_default_str();
   app->add_flag("--json", o->json, "Print the JSON instead of a table");
   commands.push_back({app, [o] { run_evaluate(*o); }});

@@ -35,7 +35,7 @@ Json clean_row(const attacks::Evaluation& e) {
 Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack) {
   const attacks::Robustness r = attacks::judge_robustness(e);
   Json row{{"kind", "attack"},
-           {"spec", attack.perturbation->spec()},
+           {"spec", attack.spec()},
            {"eps", attack.eps},
            {"norm", attacks::to_string(attack.norm)},
            {"steps", attack.steps}};
@@ -48,6 +48,14 @@ Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack
   row["max_norm_l2"] = r.max_l2;
   row["zero_gradient_fraction"] = r.zero_gradient_fraction;
   return row;
+}
+
+std::optional<std::string> missing_class_warning(const attacks::Evaluation& e) {
+  const std::vector<std::int64_t> absent = attacks::absent_classes(e.label, e.classes);
+  if (absent.empty()) return std::nullopt;
+  return "auc is undefined: none of the " + std::to_string(e.n) + " images is of class " +
+         std::to_string(absent.front()) +
+         (absent.size() > 1 ? " (" + std::to_string(absent.size()) + " classes have none)" : "");
 }
 
 std::string score_heading() {

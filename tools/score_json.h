@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "attacks/evaluate.h"
@@ -13,6 +14,9 @@ namespace inocula {
 nlohmann::ordered_json clean_row(const attacks::Evaluation& e);
 /// An attack's row: accuracy is robust accuracy, right before and after, of all images.
 nlohmann::ordered_json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack);
+
+/// Why scores are undefined, where they are: a class has no image.
+std::optional<std::string> missing_class_warning(const attacks::Evaluation& e);
 
 /// One row of the table on the screen; the heading belongs to it.
 std::string score_heading();

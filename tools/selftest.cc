@@ -103,7 +103,7 @@ void check_network(Network& network, const ImageSplit& images, std::vector<Check
       gradient_out(device, static_cast<std::size_t>(shape.size()) * sizeof(float));
   Recorder r(device);
   const BatchTensors b = resident.record(
-      r, r.external("step state", state.as<void>(), {1, sizeof(StepState), 1, 1}, DType::bytes));
+      r, r.external("step state", state.as<void>(), {1, sizeof(StepState), 1, 1}, DType::bytes), kImages);
   NetworkVictim victim(r, network, kImages, NormMode::frozen, VictimUse::gradients);
   const auto deliver = [&](const Tensor& from, const Buffer& to) {
     const Tensor out = r.external("result", to.as<void>(), from.shape);

@@ -39,7 +39,8 @@ void SubjectOptions::add_flags(CLI::App& app) {
   app.add_option("--model", model, "Run folder, or a model.safetensors beside its model.json");
   app.add_option("--data", data, "Images: .npz in MedMNIST's layout, or HDF5");
   app.add_option("--split", split, "train, val or test")->capture_default_str();
-  app.add_option("--batch", batch, "Images at a time; changes no result")->capture_default_str();
+  app.add_option("--batch", batch, "Images at a time; changes no result (but see --attack-bn)")
+      ->capture_default_str();
   add_common(app, common);
 }
 

@@ -152,6 +152,28 @@ TEST_CASE("evaluator: the confidence bins are those of the logits it hands out")
   }
 }
 
+TEST_CASE("evaluator: an attack on the batch's statistics never sees padding") {
+  const Shape image{1, 1, 9, 9};
+  Network network(small_resnet(image, 4, 3), cpu());
+  randomize(network, 1);
+  const ImageSplit split = random_split(12, image, 3, 2);
+  ImageSplit rest = split;  // the last two
+  rest.count = 2;
+  rest.pixels.erase(rest.pixels.begin(), rest.pixels.begin() + 10 * 81);
+  rest.labels.erase(rest.labels.begin(), rest.labels.begin() + 10);
+  const attacks::Pgd fgsm(attacks::parse_pgd("fgsm:eps=8/255"), "fgsm");
+  const Evaluation all = evaluate(network, split, fgsm, 5, 7, NormMode::batch_no_update);
+  for (const std::int64_t batch : {2, 5}) {
+    const Evaluation alone = evaluate(network, rest, fgsm, batch, 7, NormMode::batch_no_update);
+    CHECK(same_bits(alone.images, std::vector<float>(all.images.end() - 2 * 81, all.images.end())));
+    CHECK(same_bits(alone.logits, std::vector<float>(all.logits.end() - 6, all.logits.end())));
+  }
+  std::uint64_t binned = 0;
+  for (const CalibrationBin& bin : all.bins) binned += bin.count;
+  CHECK(binned == 12);
+  CHECK(all.all_gradients == 12);
+}
+
 TEST_CASE("evaluator: running it changes neither parameters nor running statistics") {
   const Shape image{1, 1, 9, 9};
   Network network(small_resnet(image, 4, 3), cpu());

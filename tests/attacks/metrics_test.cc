@@ -119,6 +119,11 @@ TEST_CASE("metrics: MedMNIST's area: column 1 of two, the mean over more, NaN wh
   CHECK(std::isnan(attacks::medmnist_auc(two, Labels{1, 1, 1, 1}, 2)));
 }
 
+TEST_CASE("metrics: classes without an image are told") {
+  CHECK(attacks::absent_classes(std::vector<std::int32_t>{0, 2, 0}, 4) == std::vector<std::int64_t>{1, 3});
+  CHECK(attacks::absent_classes(std::vector<std::int32_t>{1, 0}, 2).empty());
+}
+
 TEST_CASE("metrics: softmax and arg max of rows") {
   const std::vector<float> z = {0, 0, 1000, 0, -1000, 0, 3, 3};
   const std::vector<double> p = attacks::softmax_rows(z, 2);

@@ -87,13 +87,15 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, pgd");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, steps, restarts, random_start, "
-         "target, keep");
-  refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target");
+         "target, keep, seed");
+  refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target, seed");
   refuse("pgd:norm=l1", "'pgd:norm=l1': norm=l1, expected linf or l2");
   refuse("pgd:eps=big", "'pgd:eps=big': eps: 'big', expected a number such as 8/255 or 0.03");
   refuse("pgd:eps=1/255;", "eps: ''");
   refuse("pgd:eps=-1/255", "pgd: eps is -0.00392157, expected 0 or more");
   refuse("fgsm:eps=-1", "fgsm: eps is -1, expected 0 or more");
+  refuse("pgd:eps=8", "pgd: eps is 8, expected at most 1, in units of the pixel range");
+  refuse("pgd:seed=-1", "seed=-1, expected 0 or more");
   refuse("pgd:alpha=x", "alpha: 'x'");
   refuse("pgd:alpha=0", "pgd: alpha is 0, expected a positive number");
   refuse("pgd:steps=0", "pgd: steps is 0, expected at least 1");
@@ -108,10 +110,19 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("pgd:eps=1,eps=2", "key 'eps' is given twice");
 }
 
+TEST_CASE("registry: a spec may bring its own seed, and an L2 radius may exceed 1") {
+  const auto list = attacks::parse_attacks("pgd:norm=l2,eps=2,alpha=0.5,seed=7");
+  CHECK(list[0].seed == std::uint64_t{7});
+  CHECK(list[0].spec() == list[0].perturbation->spec() + ",seed=7");
+  const auto plain = attacks::parse_attacks("pgd");
+  CHECK(!plain[0].seed.has_value());
+  CHECK(plain[0].spec() == plain[0].perturbation->spec());
+}
+
 TEST_CASE("registry: the list for people names every attack and its keys") {
   const std::string list = attacks::list_attacks();
   for (const char* word : {"fgsm:", "pgd:", "norm=", "eps=", "alpha=", "steps=", "random_start=", "restarts=",
-                           "keep=", "target="})
+                           "keep=", "target=", "seed="})
     CHECK(list.find(word) != std::string::npos);
 }
 

@@ -379,4 +379,9 @@ TEST_CASE("program: our code allocates nothing while it runs") {
   CHECK(step.stop().ours == 0);
 }
 
+TEST_CASE("device: memory that the machine does not have is refused, and names both sizes") {
+  check_throws(ErrorKind::missing_package, "out of memory: 1.04858e+06 GiB are needed in one piece, ",
+               [] { Buffer(cpu(), std::size_t{1} << 50); });
+}
+
 }  // namespace inocula::test

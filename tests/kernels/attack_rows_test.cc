@@ -112,11 +112,14 @@ std::vector<float> choose(const Targets& t, TargetRule rule, std::int32_t given 
 TEST_CASE("choose_target: given and least likely") {
   const Targets t{.logits = {3, 1, 2, /**/ 1, 1, 5, /**/ -kInfinity, 0, -kInfinity, /**/ kNan, 2, 1,
                              /**/ kNan, kNan, kNan},
-                  .label = {0, 0, 0, 0, 0},
+                  .label = {0, 2, 2, 0, 0},
                   .sample = {0, 1, 2, 3, 4},
                   .classes = 3};
   CHECK(choose(t, TargetRule::given, 2) == std::vector<float>(5, 2.0f));
-  CHECK(choose(t, TargetRule::least_likely) == std::vector<float>{1, 0, 0, 2, 0});
+  CHECK(choose(t, TargetRule::least_likely) == std::vector<float>{1, 0, 0, 2, 1});
+  Targets wrong = t;  // the least likely class is the label: the next one it is
+  wrong.label = {1, 0, 0, 2, 2};
+  CHECK(choose(wrong, TargetRule::least_likely) == std::vector<float>{2, 1, 2, 1, 0});
 }
 
 TEST_CASE("choose_target: random is never the label and even over the others") {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/backends/cpu/conv.h"
+#include "engine/backends/cpu/free_memory.h"
 #include "engine/backends/cpu/thread_scope.h"
 #include "engine/error.h"
 
@@ -20,6 +21,18 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+/// Linux promises memory that it does not have and ends the process when the promise is kept: ask before.
+void require_free(std::size_t bytes) {
+  constexpr std::size_t kWorthAsking = std::size_t{64} << 20;
+  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+  if (bytes < kWorthAsking) return;
+  const std::size_t free = free_memory();
+  if (bytes > free)
+    fail(ErrorKind::missing_package, "out of memory: ", static_cast<double>(bytes) / kGibibyte,
+         " GiB are needed in one piece, ", static_cast<double>(free) / kGibibyte,
+         " GiB are free; a smaller batch needs less");
+}
 
 class CpuBackend final : public Backend {
  public:
@@ -35,8 +48,9 @@ class CpuBackend final : public Backend {
   void* allocate(std::size_t bytes) override {
     const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
     const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    require_free(bytes);
     void* memory = std::aligned_alloc(alignment, rounded);
-    if (memory == nullptr) fail(ErrorKind::internal, "out of memory: ", bytes, " bytes were asked for");
+    if (memory == nullptr) fail(ErrorKind::missing_package, "out of memory: ", bytes, " bytes are needed");
     // Fewer page faults and TLB misses for arenas; a kernel without huge pages says no, which is fine.
     if (bytes >= kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
     std::memset(memory, 0, rounded);
