@@ -26,7 +26,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kMostRepeats = 1'000'000;
+// Far beyond any use, so that products of sizes stay within 64 bits.
+constexpr std::int64_t kMostRepeats = 1'000'000, kMostExtent = 4096, kMostBatch = 65536, kMostClasses = 65536;
 
 struct BenchOptions {
   CommonOptions common;
@@ -36,13 +37,20 @@ struct BenchOptions {
   bool plan = false;
 };
 
+void require_range(const char* flag, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value < low || value > high)
+    fail(ErrorKind::usage, flag, " is ", value, ", expected ", low, " to ", high);
+}
+
 Shape parse_input(const std::string& text) {
   Shape s;
   char comma1 = 0, comma2 = 0, rest = 0;
   std::istringstream in(text);
+  const auto good = [](std::int64_t extent) { return extent >= 1 && extent <= kMostExtent; };
   if (!(in >> s.c >> comma1 >> s.h >> comma2 >> s.w) || comma1 != ',' || comma2 != ',' || in >> rest ||
-      s.c < 1 || s.h < 1 || s.w < 1)
-    fail(ErrorKind::usage, "--input is '", text, "', expected channels,height,width such as 1,28,28");
+      !good(s.c) || !good(s.h) || !good(s.w))
+    fail(ErrorKind::usage, "--input is '", text,
+         "', expected channels,height,width such as 1,28,28, each 1 to ", kMostExtent);
   return s;
 }
 
@@ -144,8 +152,9 @@ void print_row(const Json& row) {
 }
 
 void run_bench(const BenchOptions& o) {
-  if (o.repeat < 1 || o.repeat > kMostRepeats)
-    fail(ErrorKind::usage, "--repeat is ", o.repeat, ", expected 1 to ", kMostRepeats);
+  require_range("--repeat", o.repeat, 1, kMostRepeats);
+  require_range("--batch", o.batch, 1, kMostBatch);
+  require_range("--classes", o.classes, 2, kMostClasses);
   o.method.attack();  // before the roof is measured, which takes seconds
   const Shape shape = parse_input(o.input);
   const Device device = o.common.open_device();

@@ -25,7 +25,9 @@ attacks::PgdSpec described_attack(const MethodOptions& o) {
   if (!(p.alpha > 0)) fail(ErrorKind::usage, "--alpha is ", o.alpha, ", expected a positive number");
   p.steps = o.steps.value_or(kDefaultSteps);
   if (p.steps < 1) fail(ErrorKind::usage, "--steps is ", p.steps, ", expected at least 1");
-  p.start = o.random_start.value_or(true) ? attacks::Start::uniform : attacks::Start::clean;
+  if (!o.random_start.empty() && o.random_start != "true" && o.random_start != "false")
+    fail(ErrorKind::usage, "--random-start is '", o.random_start, "', expected true or false");
+  p.start = o.random_start == "false" ? attacks::Start::clean : attacks::Start::uniform;
   return p;
 }
 
@@ -39,7 +41,7 @@ const char* given_attack_flag(const MethodOptions& o) {
   if (!o.eps.empty()) return "--eps";
   if (!o.alpha.empty()) return "--alpha";
   if (o.steps && o.method != "eval") return "--steps";  // eval has no attack because of --steps 0
-  if (o.random_start) return "--random-start";
+  if (!o.random_start.empty()) return "--random-start";
   if (!o.attack_bn.empty()) return "--attack-bn";
   return nullptr;
 }
@@ -59,9 +61,8 @@ void MethodOptions::add_flags(CLI::App& app) {
   app.add_option("--eps", eps, "Radius of the inner attack in pixel units [0, 1]: 8/255 (linf) or 1 (l2)");
   app.add_option("--alpha", alpha, "Step length of the inner attack: eps/4 (linf) or eps/5 (l2)");
   app.add_option("--steps", steps, "Steps of the inner attack: 7");
-  app.add_flag_function(
-      "--random-start,!--no-random-start", [this](std::int64_t given) { random_start = given > 0; },
-      "Start the inner attack at a random point: yes");
+  app.add_flag("--random-start,!--no-random-start", random_start,
+               "Start the inner attack at a random point: true");
   app.add_option("--attack-bn", attack_bn,
                  "Batch norm while attacking: eval (the default), train or train_no_update");
   app.add_option("--precision", precision, "Arithmetic of the network: fp32")->capture_default_str();

@@ -24,7 +24,7 @@ struct MethodOptions {
   std::string eps;                    ///< 8/255 for linf, 1 for l2
   std::string alpha;                  ///< eps / 4 for linf, eps / 5 for l2
   std::optional<std::int64_t> steps;  ///< 7
-  std::optional<bool> random_start;   ///< true
+  std::string random_start;           ///< true
   std::string attack_bn;              ///< eval
   std::string precision = "fp32";
 
