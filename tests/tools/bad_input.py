@@ -121,6 +121,7 @@ def main(folder):
         "no random start without an attack": ["--no-random-start"],
         "nonsense without an attack": ["--eps", "-1", "--steps", "0", "--norm", "foo", "--attack-bn", "bar"],
         "unknown batch norm": ["--method", "pgd", "--attack-bn", "bar"],
+        "no truth value": ["--method", "pgd", "--random-start=maybe"],
         "bench's method": ["--method", "eval"],
         "seed -1": ["--seed", "-1"],
         "seed 2^63": ["--seed", "9223372036854775808"],
@@ -154,7 +155,7 @@ def main(folder):
     refuse("misspelt command", 64, "trian", mention=["'trian'", "'train'"])
     refuse("unknown command in a group", 64, "data", "inof", mention=["'inof'", "'info'"])
     refuse("attack flag without an attack", 64, *fresh, "--eps", "4/255", output=out, mention=["--eps", "--method pgd"])
-    bench = ["bench", "--model", "small_cnn:width=4", "--batch", 2, "--repeat", 1, "--json", out]
+    bench = ["bench", "--model", "small_cnn:width=4", "--json", out]
     for what, flags in {
         "unknown norm": ["--method", "eval", "--norm", "l7"],
         "negative eps": ["--method", "eval", "--eps", "-1"],
@@ -164,6 +165,10 @@ def main(folder):
         "an attack of no steps": ["--method", "eval", "--steps", "0", "--eps", "1/255"],
         "attack flags without an attack": ["--method", "standard", "--steps", "3"],
         "unknown method": ["--method", "magic"],
+        "enormous batch": ["--batch", "9223372036854775807"],
+        "enormous input": ["--input", "1,99999999999,99999999999"],
+        "enormous classes": ["--classes", "9223372036854775807"],
+        "enormous repeat": ["--repeat", "9223372036854775807"],
     }.items():
         refuse(f"bench: {what}", 64, *bench, *flags, output=out)
     done = run(*fresh, "--lr", "1e38")
