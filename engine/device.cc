@@ -57,8 +57,12 @@ Device::Device(std::string name, int threads, std::unique_ptr<Backend> backend, 
     : name_(std::move(name)), threads_(threads), backend_(std::move(backend)), kernels_(&kernels) {}
 
 Device Device::open(const std::string& name, const DeviceOptions& options) {
-  if (options.threads < 0)
-    fail(ErrorKind::usage, "threads is ", options.threads, ", expected 0 (all) or more");
+  // OpenMP ends the process where the system has no room for a thread. 64 are allowed on any machine, so that
+  // a run from a larger one, which goes on with its own number alone, can be resumed.
+  const int most = std::max(64, 4 * available_cores());
+  if (options.threads < 0 || options.threads > most)
+    fail(ErrorKind::usage, "threads is ", options.threads, ", expected 0 (every core) to ", most,
+         " on this machine");
   if (name == "cpu") {
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const KernelTable& kernels = pick_kernels(options.instruction_set);

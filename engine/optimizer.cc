@@ -1,6 +1,8 @@
 // Recording parameter updates.
 #include "engine/optimizer.h"
 
+#include <cmath>
+
 #include "engine/error.h"
 #include "engine/parameter_tensors.h"
 
@@ -14,7 +16,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, Network& network) : spec_(spec),
   range("momentum", spec.momentum, 1);
   range("beta1", spec.beta1, 1);
   range("beta2", spec.beta2, 1);
-  if (!(spec.decay >= 0)) fail(ErrorKind::usage, "weight decay is ", spec.decay, ", expected 0 or more");
+  if (!(spec.decay >= 0) || !std::isfinite(spec.decay))
+    fail(ErrorKind::usage, "weight decay is ", spec.decay, ", expected a number of 0 or more");
   if (spec.nesterov && spec.momentum == 0) fail(ErrorKind::usage, "nesterov needs a momentum above 0");
   const std::size_t bytes = network.parameters().values.bytes();
   if (spec.kind == OptimizerKind::adam || spec.momentum > 0) first_ = Buffer(network.device(), bytes);

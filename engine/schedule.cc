@@ -10,18 +10,20 @@
 namespace inocula {
 
 void check(const Schedule& s) {
-  if (!(s.peak > 0) || !std::isfinite(s.peak))
-    fail(ErrorKind::usage, "learning rate is ", s.peak, ", expected a positive number");
+  // Steps run on floats: what overflows or vanishes there would train to nothing.
+  const auto peak = static_cast<float>(s.peak);
+  if (!(peak > 0) || !std::isfinite(peak))
+    fail(ErrorKind::usage, "lr is ", s.peak, ", expected a positive number that a float can hold");
   if (!(s.warmup >= 0 && s.warmup < 1))
     fail(ErrorKind::usage, "warm-up is ", s.warmup, ", expected a fraction in [0, 1)");
   if (!(s.turn > 0 && s.turn < 1))
     fail(ErrorKind::usage, "turn is ", s.turn, ", expected a fraction in (0, 1)");
-  if (!(s.factor > 0))
-    fail(ErrorKind::usage, "learning-rate factor is ", s.factor, ", expected a positive number");
+  if (!(s.factor > 0) || !std::isfinite(s.factor))
+    fail(ErrorKind::usage, "lr factor is ", s.factor, ", expected a positive number");
   double last = 0;
   for (const double m : s.milestones) {
     if (!(m > last && m < 1))
-      fail(ErrorKind::usage, "milestone ", m, ": expected rising fractions in (0, 1)");
+      fail(ErrorKind::usage, "milestones: ", m, ", expected rising fractions in (0, 1)");
     last = m;
   }
 }

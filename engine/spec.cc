@@ -16,12 +16,14 @@ bool parse_decimal(std::string_view text, double& value) {
   return error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
 }
 
+/// Blanks before a part are dropped: lists are written "a, b" as often as "a,b".
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::size_t begin = 0;
   while (true) {
     const std::size_t end = text.find(separator, begin);
-    parts.push_back(text.substr(begin, end - begin));
+    while (begin < text.size() && text[begin] == ' ') ++begin;
+    parts.push_back(begin < end ? text.substr(begin, end - begin) : "");
     if (end == std::string::npos) return parts;
     begin = end + 1;
   }
@@ -89,20 +91,16 @@ double Spec::number(const std::string& key, double fallback) const {
   return has(key) ? parse_number(fields_.at(key), "'" + text_ + "': " + key) : fallback;
 }
 
-std::int64_t Spec::integer(const std::string& key, std::int64_t fallback) const {
+std::int64_t Spec::integer(const std::string& key, std::int64_t fallback, std::int64_t low,
+                           std::int64_t high) const {
   if (!has(key)) return fallback;
   const std::string& text = fields_.at(key);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) refuse(key, "a whole number");
+  if (value < low || value > high)
+    refuse(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
   return value;
-}
-
-bool Spec::flag(const std::string& key, bool fallback) const {
-  if (!has(key)) return fallback;
-  const std::string& text = fields_.at(key);
-  if (text != "0" && text != "1") refuse(key, "0 or 1");
-  return text == "1";
 }
 
 std::vector<double> Spec::numbers(const std::string& key, double fallback) const {

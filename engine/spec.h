@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -32,8 +33,10 @@ class Spec {
 
   std::string word(const std::string& key, const std::string& fallback) const;
   double number(const std::string& key, double fallback) const;
-  std::int64_t integer(const std::string& key, std::int64_t fallback) const;
-  bool flag(const std::string& key, bool fallback) const;
+  /// From `low` to `high`; the fallback is not checked.
+  std::int64_t integer(const std::string& key, std::int64_t fallback,
+                       std::int64_t low = std::numeric_limits<std::int64_t>::min(),
+                       std::int64_t high = std::numeric_limits<std::int64_t>::max()) const;
   /// "1/255;2/255": one or more numbers.
   std::vector<double> numbers(const std::string& key, double fallback) const;
 

@@ -1,7 +1,9 @@
 // The training loop's step, and its state.
 #include "engine/trainer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "engine/error.h"
@@ -11,6 +13,9 @@
 namespace inocula {
 
 namespace {
+
+/// StepState.step is a word of the random numbers' counter.
+constexpr std::int64_t kMostSteps = std::numeric_limits<std::uint32_t>::max();
 
 const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, const Shape& image) {
   if (spec.epochs < 1) fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at least 1");
@@ -24,8 +29,14 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, con
   if (spec.batch > train.count)
     fail(ErrorKind::usage, "batch is ", spec.batch, ", but split '", train.name, "' has ", train.count,
          " images");
-  if (spec.augmentation.shift < 0)
-    fail(ErrorKind::usage, "shift is ", spec.augmentation.shift, ", expected 0 or more");
+  const std::int64_t steps_per_epoch = train.count / spec.batch;
+  if (spec.epochs > kMostSteps / steps_per_epoch)
+    fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at most ", kMostSteps / steps_per_epoch,
+         " of ", steps_per_epoch, " steps each: steps are counted in 32 bits");
+  const std::int64_t side = std::min(image.h, image.w);
+  if (spec.augmentation.shift < 0 || spec.augmentation.shift >= side)
+    fail(ErrorKind::usage, "shift is ", spec.augmentation.shift, ", expected 0 to ", side - 1,
+         " for images of ", image.h, " x ", image.w, " pixels");
   check(spec.schedule);
   return spec;
 }

@@ -14,6 +14,10 @@ struct InputSpec {
   std::vector<float> mean, std;  ///< one a channel; empty means 0.5 and 0.5, MedMNIST's
 };
 
+/// The most channels that a user's `width` may ask of a first stage: far beyond any use, and sizes of all
+/// parameters stay far from the limits of 64 bits.
+inline constexpr std::int64_t kMostWidth = 4096;
+
 /// A graph that holds the input and its normalisation.
 Graph start_graph(const InputSpec& input);
 

@@ -19,6 +19,10 @@ constexpr std::int64_t kCifarStemLimit = 64;  // pixels
        "', expected one of: resnet18, small_cnn");
 }
 
+std::int64_t width_of(const Spec& s, std::int64_t fallback) {
+  return s.integer("width", fallback, 1, kMostWidth);
+}
+
 std::string stem_of(const Spec& s, const InputSpec& input) {
   const bool small = std::max(input.height, input.width) <= kCifarStemLimit;
   const std::string stem = s.word("stem", small ? "cifar" : "imagenet");
@@ -33,11 +37,11 @@ std::string canonical_spec(const std::string& text, const InputSpec& input) {
   const Spec s = Spec::parse(text);
   if (s.name() == "resnet18") {
     s.allow({"width", "stem"});
-    return "resnet18:width=" + std::to_string(s.integer("width", 64)) + ",stem=" + stem_of(s, input);
+    return "resnet18:width=" + std::to_string(width_of(s, 64)) + ",stem=" + stem_of(s, input);
   }
   if (s.name() == "small_cnn") {
     s.allow({"width"});
-    return "small_cnn:width=" + std::to_string(s.integer("width", 16));
+    return "small_cnn:width=" + std::to_string(width_of(s, 16));
   }
   refuse(s);
 }
@@ -52,11 +56,6 @@ Graph build(const std::string& text, const InputSpec& input, std::int64_t classe
   if (s.name() == "small_cnn")
     return small_cnn({.input = input, .classes = classes, .width = s.integer("width", 0)});
   refuse(s);
-}
-
-std::string list_models() {
-  return "resnet18:width=64,stem=cifar|imagenet   (cifar up to 64 pixels, else imagenet)\n"
-         "small_cnn:width=16\n";
 }
 
 }  // namespace inocula::models

@@ -14,7 +14,4 @@ Graph build(const std::string& spec, const InputSpec& input, std::int64_t classe
 /// The spec with every key written out, as it is stored: stem=cifar up to 64 pixels, else imagenet.
 std::string canonical_spec(const std::string& spec, const InputSpec& input);
 
-/// Every model with its keys and defaults, one a line.
-std::string list_models();
-
 }  // namespace inocula::models

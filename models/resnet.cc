@@ -43,7 +43,8 @@ Value basic_block(Graph& g, Value x, const std::string& name, std::int64_t chann
 Graph resnet18(const ResNet18Spec& spec) {
   if (spec.classes < 2)
     fail(ErrorKind::usage, "resnet18: classes is ", spec.classes, ", expected at least 2");
-  if (spec.width < 1) fail(ErrorKind::usage, "resnet18: width is ", spec.width, ", expected at least 1");
+  if (spec.width < 1 || spec.width > kMostWidth)
+    fail(ErrorKind::usage, "resnet18: width is ", spec.width, ", expected 1 to ", kMostWidth);
   Graph g = start_graph(spec.input);
   const bool small = spec.stem == Stem::cifar;
   Value x = g.add("conv1", small ? conv(spec.width, 3, 1) : conv(spec.width, 7, 2), {g.output()});

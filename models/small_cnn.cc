@@ -10,7 +10,8 @@ namespace inocula::models {
 Graph small_cnn(const SmallCnnSpec& spec) {
   if (spec.classes < 2)
     fail(ErrorKind::usage, "small_cnn: classes is ", spec.classes, ", expected at least 2");
-  if (spec.width < 1) fail(ErrorKind::usage, "small_cnn: width is ", spec.width, ", expected at least 1");
+  if (spec.width < 1 || spec.width > kMostWidth)
+    fail(ErrorKind::usage, "small_cnn: width is ", spec.width, ", expected 1 to ", kMostWidth);
   Graph g = start_graph(spec.input);
   Value x = g.output();
   int index = 0;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "attacks/clean.h"
@@ -25,6 +26,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
+// Far beyond any use, so that products of sizes stay within 64 bits.
+constexpr std::int64_t kMostRepeats = 1'000'000, kMostExtent = 4096, kMostBatch = 65536, kMostClasses = 65536;
+
 struct BenchOptions {
   CommonOptions common;
   MethodOptions method;
@@ -33,13 +37,20 @@ struct BenchOptions {
   bool plan = false;
 };
 
+void require_range(const char* flag, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value < low || value > high)
+    fail(ErrorKind::usage, flag, " is ", value, ", expected ", low, " to ", high);
+}
+
 Shape parse_input(const std::string& text) {
   Shape s;
   char comma1 = 0, comma2 = 0, rest = 0;
   std::istringstream in(text);
+  const auto good = [](std::int64_t extent) { return extent >= 1 && extent <= kMostExtent; };
   if (!(in >> s.c >> comma1 >> s.h >> comma2 >> s.w) || comma1 != ',' || comma2 != ',' || in >> rest ||
-      s.c < 1 || s.h < 1 || s.w < 1)
-    fail(ErrorKind::usage, "--input is '", text, "', expected channels,height,width such as 1,28,28");
+      !good(s.c) || !good(s.h) || !good(s.w))
+    fail(ErrorKind::usage, "--input is '", text,
+         "', expected channels,height,width such as 1,28,28, each 1 to ", kMostExtent);
   return s;
 }
 
@@ -67,13 +78,17 @@ std::vector<double> time_repeatedly(std::int64_t repeat, const Work& work) {
   return seconds;
 }
 
-/// Forward passes' worth of work in one step, a backward half counting as one.
-double forwards_per_step(const MethodOptions& m) {
-  if (m.method == "eval") return m.steps > 0 ? 2.0 * static_cast<double>(m.steps) + 2 : 1;
-  return (m.method == "pgd" ? 2.0 * static_cast<double>(m.steps) : 0) + 3;
+/// Forward passes' worth of work in one step with that many attack steps, a backward half counting as one.
+double forwards_per_step(bool eval, std::int64_t attack_steps) {
+  const double attack = 2.0 * static_cast<double>(attack_steps);
+  if (eval) return attack_steps > 0 ? attack + 2 : 1;
+  return attack + 3;
 }
 
 Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
+  const bool eval = o.method.method == "eval";
+  const std::optional<attacks::PgdSpec> inner = o.method.attack();
+  const std::int64_t attack_steps = inner ? inner->steps : 0;
   Network network(models::build(o.model, {shape.c, shape.h, shape.w, {}, {}}, o.classes), device);
   network.initialize(o.common.seed);
   const ImageSplit images = random_images(shape, o.batch, o.classes, o.common.seed);
@@ -81,14 +96,12 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
   std::vector<double> seconds;
   std::vector<PartTime> parts;
   std::string footprint;
-  if (o.method.method == "eval") {
+  if (eval) {
     std::unique_ptr<Perturbation> attack = std::make_unique<attacks::Clean>();
-    if (o.method.steps > 0) {
-      attacks::PgdSpec p;
-      p.steps = o.method.steps;
-      attack = std::make_unique<attacks::Pgd>(p);
-    }
-    attacks::Evaluator evaluator(network, images, *attack, {.batch = o.batch, .seed = o.common.seed});
+    if (inner) attack = std::make_unique<attacks::Pgd>(*inner);
+    attacks::Evaluator evaluator(
+        network, images, *attack,
+        {.batch = o.batch, .seed = o.common.seed, .attack_norm = o.method.attack_norm()});
     seconds = time_repeatedly(o.repeat, [&] { evaluator.run(); });
     parts = evaluator.program().run_timed();
     footprint = evaluator.program().footprint().to_string();
@@ -106,9 +119,9 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
   if (o.plan) std::printf("%s\n", footprint.c_str());
 
   const double median = seconds[seconds.size() / 2], batch = static_cast<double>(o.batch);
-  Json row{{"name", o.method.method == "eval" ? "eval_step" : "train_step"},
+  Json row{{"name", eval ? "eval_step" : "train_step"},
            {"method", o.method.method},
-           {"steps", o.method.method == "standard" ? 0 : o.method.steps},
+           {"steps", attack_steps},
            {"model", o.model},
            {"input", {shape.c, shape.h, shape.w}},
            {"batch", o.batch},
@@ -117,7 +130,8 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
            {"ms_median", 1e3 * median},
            {"ms_min", 1e3 * seconds.front()},
            {"images_per_second", batch / median},
-           {"gflops", 2e-9 * network.graph().multiply_adds() * batch * forwards_per_step(o.method) / median}};
+           {"gflops",
+            2e-9 * network.graph().multiply_adds() * batch * forwards_per_step(eval, attack_steps) / median}};
   row["parts"] = Json::array();
   for (const PartTime& p : parts)
     row["parts"].push_back({{"name", p.name}, {"count", p.count}, {"ms", 1e3 * p.seconds}});
@@ -138,15 +152,19 @@ void print_row(const Json& row) {
 }
 
 void run_bench(const BenchOptions& o) {
-  if (o.repeat < 1) fail(ErrorKind::usage, "--repeat is ", o.repeat, ", expected at least 1");
+  require_range("--repeat", o.repeat, 1, kMostRepeats);
+  require_range("--batch", o.batch, 1, kMostBatch);
+  require_range("--classes", o.classes, 2, kMostClasses);
+  o.method.attack();  // before the roof is measured, which takes seconds
   const Shape shape = parse_input(o.input);
   const Device device = o.common.open_device();
   const Roof roof = measure_roof(device);
-  Json result{{"device", device.name()},
-              {"threads", device.threads()},
-              {"isa", device.kernels().target},
-              {"roof", {{"fp32_gflops", roof.fp32_gflops}, {"copy_gbps", roof.copy_gbps}}},
-              {"rows", Json::array({measure(o, shape, device)})}};
+  Json result{
+      {"device", device.name()},
+      {"threads", device.threads()},
+      {"isa", device.kernels().target},
+      {"roof", {{"fp32_gflops", roof.fp32_gflops}, {"bf16_gflops", nullptr}, {"copy_gbps", roof.copy_gbps}}},
+      {"rows", Json::array({measure(o, shape, device)})}};
   if (!o.json.empty()) write_file(o.json, result.dump(1) + "\n");
   if (o.common.quiet) return;
   std::printf("%s, %d threads, %s: %.0f GFLOP/s fp32 from registers, %.1f GB/s copied\n",

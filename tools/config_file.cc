@@ -5,9 +5,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
+#include <optional>
 #include <sstream>
-#include <vector>
+#include <string_view>
+#include <utility>
 
 #include "engine/error.h"
 #include "tools/nearest_word.h"
@@ -20,12 +23,13 @@ constexpr std::size_t kLargestFile = 1 << 20;
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf()))
+  std::string text(kLargestFile + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad())
     fail(ErrorKind::no_input, path, ": cannot be read, expected a TOML file");
-  if (text.str().size() > kLargestFile)
-    fail(ErrorKind::config, path, ": is larger than 1 MiB, expected flags");
-  return text.str();
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kLargestFile) fail(ErrorKind::config, path, ": is larger than 1 MiB, expected flags");
+  return text;
 }
 
 std::string value_text(const toml::node& node, const std::string& where) {
@@ -41,39 +45,87 @@ std::string value_text(const toml::node& node, const std::string& where) {
   fail(ErrorKind::config, where, ": expected a number, a text, true or false");
 }
 
-std::vector<std::string> known_keys(CLI::App& app) {
+/// A flag's names without its dashes, but for those that mean the opposite: no_flip = false would be a
+/// riddle.
+std::vector<std::string> positive_names(const CLI::Option& option) {
+  std::vector<std::string> names = option.get_lnames();
+  const std::vector<std::string>& negative = option.get_fnames();
+  std::erase_if(names, [&](const std::string& name) {
+    return std::find(negative.begin(), negative.end(), name) != negative.end();
+  });
+  return names;
+}
+
+std::vector<std::string> known_keys(const CLI::App& app) {
   std::vector<std::string> keys;
   for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames())
+    for (const std::string& name : positive_names(*option))
       if (name != "help" && name != "config") keys.push_back(name);
   return keys;
 }
 
-void apply(CLI::App& app, const std::string& path, const std::string& key, const toml::node& value) {
+[[noreturn]] void refuse_key(const CLI::App& app, const std::string& where, const std::string& flag,
+                             const std::vector<std::string>& known) {
+  const CLI::Option* option = app.get_option_no_throw("--" + flag);
+  if (option != nullptr && option->check_fname(flag))
+    fail(ErrorKind::config, where, ": unknown key, expected ", positive_names(*option).front(),
+         " = true or false");
+  const std::string nearest = nearest_word(flag, known);
+  fail(ErrorKind::config, where, ": unknown key",
+       nearest.empty() ? ", expected a flag's name" : ", did you mean '" + nearest + "'?");
+}
+
+/// Null where the command line wins.
+std::optional<FileSetting> apply(CLI::App& app, const std::string& path, const std::string& key,
+                                 const toml::node& value) {
   const std::string where = path + ":" + std::to_string(value.source().begin.line) + ": " + key;
   std::string flag = key;
   std::replace(flag.begin(), flag.end(), '_', '-');
   const std::vector<std::string> known = known_keys(app);
-  if (std::find(known.begin(), known.end(), flag) == known.end())
-    fail(ErrorKind::config, where, ": unknown key, did you mean '", nearest_word(flag, known), "'?");
+  if (std::find(known.begin(), known.end(), flag) == known.end()) refuse_key(app, where, flag, known);
   CLI::Option* option = app.get_option("--" + flag);
-  if (option->count() > 0) return;  // the command line wins
+  if (option->count() > 0) return std::nullopt;
+  const bool takes_no_value = option->get_items_expected_max() == 0;
+  const auto add = [&](const toml::node& item) {
+    if (item.is_boolean() != takes_no_value)
+      fail(ErrorKind::config, where, ": expected ", takes_no_value ? "true or false" : "a value");
+    option->add_result(value_text(item, where));
+  };
   try {
     if (const toml::array* list = value.as_array()) {
-      for (const toml::node& item : *list) option->add_result(value_text(item, where));
-      if (list->empty()) return;
+      if (list->empty()) fail(ErrorKind::config, where, ": the list is empty, expected a value");
+      for (const toml::node& item : *list) add(item);
     } else {
-      option->add_result(value_text(value, where));
+      add(value);
     }
     option->run_callback();
   } catch (const CLI::Error& e) {
     fail(ErrorKind::config, where, ": ", e.what());
   }
+  return FileSetting{where, flag, value.is_string() ? value.as_string()->get() : ""};
+}
+
+bool separates(char c) {
+  return c == '-' || c == '_' || c == ' ';
+}
+
+/// How many letters of the flag's name `message` begins with if it begins with all of them, else 0; a name
+/// may be written --weight-decay, weight_decay or weight decay.
+std::size_t letters_of_name(std::string_view message, std::string_view flag) {
+  std::size_t at = 0, letters = 0;
+  for (const char c : flag) {
+    if (separates(c)) continue;
+    while (at < message.size() && separates(message[at])) ++at;
+    if (at == message.size() || message[at] != c) return 0;
+    ++at, ++letters;
+  }
+  const bool ends = at == message.size() || !std::isalnum(static_cast<unsigned char>(message[at]));
+  return ends ? letters : 0;
 }
 
 }  // namespace
 
-void apply_config_file(CLI::App& app, const std::string& path) {
+std::vector<FileSetting> apply_config_file(CLI::App& app, const std::string& path) {
   toml::table table;
   try {
     table = toml::parse(read_text(path), path);
@@ -86,7 +138,22 @@ void apply_config_file(CLI::App& app, const std::string& path) {
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return a.second->source().begin.line < b.second->source().begin.line;
   });
-  for (const auto& [key, value] : entries) apply(app, path, std::string(key->str()), *value);
+  std::vector<FileSetting> settings;
+  for (const auto& [key, value] : entries)
+    if (std::optional<FileSetting> s = apply(app, path, std::string(key->str()), *value))
+      settings.push_back(std::move(*s));
+  return settings;
+}
+
+const FileSetting* find_refused(const std::vector<FileSetting>& settings, const std::string& message) {
+  const FileSetting* best = nullptr;
+  std::size_t most = 0;
+  for (const FileSetting& s : settings) {
+    if (!s.text.empty() && message.rfind("'" + s.text + "'", 0) == 0) return &s;
+    const std::size_t letters = letters_of_name(message, s.flag);
+    if (letters > most) best = &s, most = letters;
+  }
+  return best;
 }
 
 }  // namespace inocula

@@ -3,13 +3,27 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace inocula {
 
-/// Gives every flag of `app` that was not on the command line its value from the file; "weight_decay" and
-/// "weight-decay" are the same key, an array is a flag given several times. Throws Error: no_input where the
-/// file is missing; config (78) naming file, line and key for a syntax error, an unknown key (with the
-/// nearest known one) or a value of the wrong kind.
-void apply_config_file(CLI::App& app, const std::string& path);
+/// A flag that a file set.
+struct FileSetting {
+  std::string where;  ///< file, line and key
+  std::string flag;   ///< without its dashes
+  std::string text;   ///< its value where that is a text
+};
+
+/// Gives every flag of `app` that was not on the command line its value from the file, and returns these
+/// flags. "weight_decay" and "weight-decay" are the same key, an array is a flag given several times; of
+/// --flip and
+/// --no-flip only "flip" is a key. Throws Error: no_input where the file is missing; config (78) naming file,
+/// line and key for a syntax error, an unknown key (with the nearest known one) or a value that the flag does
+/// not take.
+std::vector<FileSetting> apply_config_file(CLI::App& app, const std::string& path);
+
+/// The setting that a usage error is about; null where it is about none of them. Such errors begin with the
+/// flag's name or with its quoted value.
+const FileSetting* find_refused(const std::vector<FileSetting>& settings, const std::string& message);
 
 }  // namespace inocula

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <new>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/config_file.h"
 #include "tools/exit_code.h"
+#include "tools/nearest_word.h"
 #include "tools/thread_policy.h"
 #include "tools/version.h"
 
@@ -24,6 +26,42 @@ int report(const std::string& text, int code) {
     if (c == '\n' || c == '\r') c = ' ';
   std::fprintf(stderr, "inocula: %s\n", line.c_str());
   return code;
+}
+
+/// Refuses a word that stands where a command is expected and names none: the parser would only say that one
+/// is missing.
+void require_known_command(const CLI::App& program, int argc, char** argv) {
+  const CLI::App* group = &program;
+  for (int i = 1; i < argc && argv[i][0] != '-' && group->get_require_subcommand_min() > 0; ++i) {
+    const CLI::App* found = nullptr;
+    std::vector<std::string> names;
+    for (const CLI::App* command : group->get_subcommands(std::function<bool(const CLI::App*)>{})) {
+      names.push_back(command->get_name());
+      if (command->get_name() == argv[i]) found = command;
+    }
+    if (found == nullptr) {
+      const std::string nearest = nearest_word(argv[i], names);
+      fail(ErrorKind::usage, "unknown command '", argv[i], "'",
+           nearest.empty() ? ", expected one of: " + CLI::detail::join(names, ", ")
+                           : ", did you mean '" + nearest + "'?");
+    }
+    group = found;
+  }
+}
+
+/// A usage error about a value from the configuration file is an error of that file.
+void run_command(const Command& command) {
+  std::vector<FileSetting> settings;
+  if (const CLI::Option* config = command.app->get_option_no_throw("--config");
+      config != nullptr && config->count() > 0)
+    settings = apply_config_file(*command.app, config->as<std::string>());
+  try {
+    command.run();
+  } catch (const Error& e) {
+    const FileSetting* refused = e.kind() == ErrorKind::usage ? find_refused(settings, e.what()) : nullptr;
+    if (refused == nullptr) throw;
+    fail(ErrorKind::config, refused->where, ": ", e.what());
+  }
 }
 
 int run(int argc, char** argv) {
@@ -42,6 +80,7 @@ int run(int argc, char** argv) {
   add_devices_command(program, commands);
   add_selftest_command(program, commands);
 
+  require_known_command(program, argc, argv);
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -49,20 +88,12 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return report(std::string(e.what()) + " (try --help)", kExitUsage);
   }
-  for (const Command& command : commands) {
-    if (!command.app->parsed()) continue;
-    if (const CLI::Option* config = command.app->get_option_no_throw("--config");
-        config != nullptr && config->count() > 0)
-      apply_config_file(*command.app, config->as<std::string>());
-    command.run();
-  }
+  for (const Command& command : commands)
+    if (command.app->parsed()) run_command(command);
   return kExitFine;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  prefer_sleeping_threads(argv);
+int run_reporting_errors(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const Error& e) {
@@ -72,4 +103,16 @@ int main(int argc, char** argv) {
   } catch (const std::exception& e) {
     return report(std::string("internal error: ") + e.what(), kExitInternal);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  prefer_sleeping_threads(argv);
+  const int code = run_reporting_errors(argc, argv);
+  // Standard output is a command's result, and what is buffered may meet its full disk only now.
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (written || code != kExitFine) return code;
+  return report("standard output: cannot be written, expected room for the whole result",
+                exit_code(ErrorKind::io));
 }

@@ -10,18 +10,40 @@ namespace inocula {
 
 namespace {
 
-attacks::PgdSpec inner_attack(const MethodOptions& o) {
+constexpr std::int64_t kDefaultSteps = 7;
+
+/// The attack that the flags describe, with every default filled in.
+attacks::PgdSpec described_attack(const MethodOptions& o) {
   attacks::PgdSpec p;
-  if (o.norm != "linf" && o.norm != "l2")
+  if (!o.norm.empty() && o.norm != "linf" && o.norm != "l2")
     fail(ErrorKind::usage, "--norm is '", o.norm, "', expected linf or l2");
-  p.norm = o.norm == "linf" ? attacks::Norm::linf : attacks::Norm::l2;
+  p.norm = o.norm == "l2" ? attacks::Norm::l2 : attacks::Norm::linf;
   const bool linf = p.norm == attacks::Norm::linf;
   p.eps = o.eps.empty() ? (linf ? 8.0 / 255 : 1.0) : parse_number(o.eps, "--eps");
-  if (!(p.eps > 0)) fail(ErrorKind::usage, "--eps is ", o.eps, ", expected a positive number to train with");
+  if (!(p.eps > 0)) fail(ErrorKind::usage, "--eps is ", o.eps, ", expected a positive number");
   p.alpha = o.alpha.empty() ? p.eps / (linf ? 4 : 5) : parse_number(o.alpha, "--alpha");
-  p.steps = o.steps;
-  p.start = o.random_start ? attacks::Start::uniform : attacks::Start::clean;
+  if (!(p.alpha > 0)) fail(ErrorKind::usage, "--alpha is ", o.alpha, ", expected a positive number");
+  p.steps = o.steps.value_or(kDefaultSteps);
+  if (p.steps < 1) fail(ErrorKind::usage, "--steps is ", p.steps, ", expected at least 1");
+  if (!o.random_start.empty() && o.random_start != "true" && o.random_start != "false")
+    fail(ErrorKind::usage, "--random-start is '", o.random_start, "', expected true or false");
+  p.start = o.random_start == "false" ? attacks::Start::clean : attacks::Start::uniform;
   return p;
+}
+
+[[noreturn]] void refuse_method(const MethodOptions& o) {
+  fail(ErrorKind::usage, "--method is '", o.method, "', expected standard or pgd");
+}
+
+/// The first flag that describes an attack and was given; null where none was.
+const char* given_attack_flag(const MethodOptions& o) {
+  if (!o.norm.empty()) return "--norm";
+  if (!o.eps.empty()) return "--eps";
+  if (!o.alpha.empty()) return "--alpha";
+  if (o.steps && o.method != "eval") return "--steps";  // eval has no attack because of --steps 0
+  if (!o.random_start.empty()) return "--random-start";
+  if (!o.attack_bn.empty()) return "--attack-bn";
+  return nullptr;
 }
 
 }  // namespace
@@ -35,41 +57,58 @@ NormMode parse_attack_bn(const std::string& text) {
 
 void MethodOptions::add_flags(CLI::App& app) {
   app.add_option("--method", method, "Training method: standard or pgd")->capture_default_str();
-  app.add_option("--norm", norm, "Ball of the inner attack: linf or l2")->capture_default_str();
+  app.add_option("--norm", norm, "Ball of the inner attack: linf (the default) or l2");
   app.add_option("--eps", eps, "Radius of the inner attack in pixel units [0, 1]: 8/255 (linf) or 1 (l2)");
   app.add_option("--alpha", alpha, "Step length of the inner attack: eps/4 (linf) or eps/5 (l2)");
-  app.add_option("--steps", steps, "Steps of the inner attack")->capture_default_str();
-  app.add_flag("--random-start,!--no-random-start", random_start, "Start the inner attack at a random point");
-  app.add_option("--attack-bn", attack_bn, "Batch norm while attacking: eval, train or train_no_update")
-      ->capture_default_str();
+  app.add_option("--steps", steps, "Steps of the inner attack: 7");
+  app.add_flag("--random-start,!--no-random-start", random_start,
+               "Start the inner attack at a random point: true");
+  app.add_option("--attack-bn", attack_bn,
+                 "Batch norm while attacking: eval (the default), train or train_no_update");
   app.add_option("--precision", precision, "Arithmetic of the network: fp32")->capture_default_str();
 }
 
+std::optional<attacks::PgdSpec> MethodOptions::attack() const {
+  if (precision != "fp32") fail(ErrorKind::usage, "--precision is '", precision, "', expected fp32");
+  const bool eval = method == "eval";
+  if (!eval && method != "pgd" && method != "standard") refuse_method(*this);
+  if (method == "pgd" || (eval && steps.value_or(kDefaultSteps) != 0)) {
+    attack_norm();  // refuses an unknown word
+    return described_attack(*this);
+  }
+  if (const char* flag = given_attack_flag(*this))
+    fail(ErrorKind::usage, flag, " describes an attack, but ", eval ? "--steps 0" : "--method " + method,
+         " has none; expected ", eval ? "--steps of at least 1" : "--method pgd");
+  return std::nullopt;
+}
+
+NormMode MethodOptions::attack_norm() const {
+  return attack_bn.empty() ? NormMode::frozen : parse_attack_bn(attack_bn);
+}
+
 std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const {
+  const TrainingMethod m = make_method(*this);
   std::vector<std::pair<std::string, std::string>> list{{"method", method}, {"precision", precision}};
-  if (method == "standard") return list;
-  const attacks::PgdSpec p = inner_attack(*this);
-  list.insert(list.end(), {{"norm", norm},
+  if (!m.attack) return list;
+  const attacks::PgdSpec p = *attack();
+  list.insert(list.end(), {{"norm", attacks::to_string(p.norm)},
                            {"eps", format_number(p.eps)},
                            {"alpha", format_number(p.alpha)},
-                           {"steps", std::to_string(steps)},
-                           {"random_start", random_start ? "true" : "false"},
-                           {"attack_bn", attack_bn}});
+                           {"steps", std::to_string(p.steps)},
+                           {"random_start", p.start == attacks::Start::uniform ? "true" : "false"},
+                           {"attack_bn", attack_bn.empty() ? "eval" : attack_bn}});
   return list;
 }
 
 TrainingMethod make_method(const MethodOptions& o) {
-  if (o.precision != "fp32") fail(ErrorKind::usage, "--precision is '", o.precision, "', expected fp32");
+  if (o.method == "eval") refuse_method(o);  // bench's alone
   TrainingMethod m;
-  if (o.method == "standard") {
-    m.objective = std::make_unique<Erm>();
-  } else if (o.method == "pgd") {
-    auto attack = std::make_unique<attacks::Pgd>(inner_attack(o));
-    m.objective =
-        std::make_unique<AdversarialTraining>("pgd", *attack, parse_attack_bn(o.attack_bn), o.steps);
+  if (const std::optional<attacks::PgdSpec> inner = o.attack()) {
+    auto attack = std::make_unique<attacks::Pgd>(*inner);
+    m.objective = std::make_unique<AdversarialTraining>("pgd", *attack, o.attack_norm(), inner->steps);
     m.attack = std::move(attack);
   } else {
-    fail(ErrorKind::usage, "--method is '", o.method, "', expected standard or pgd");
+    m.objective = std::make_unique<Erm>();
   }
   return m;
 }

@@ -29,7 +29,8 @@ std::string nearest_word(const std::string& typo, const std::vector<std::string>
   const auto best = std::min_element(
       words.begin(), words.end(),
       [&](const std::string& a, const std::string& b) { return distance(typo, a) < distance(typo, b); });
-  return best == words.end() ? std::string() : *best;
+  if (best == words.end() || 2 * distance(typo, *best) > std::max(typo.size(), best->size())) return {};
+  return *best;
 }
 
 }  // namespace inocula

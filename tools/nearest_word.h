@@ -6,7 +6,8 @@
 
 namespace inocula {
 
-/// The word of smallest Levenshtein distance, the first among equals; empty where `words` is.
+/// The word of smallest Levenshtein distance, the first among equals; empty where that is more than half of
+/// the longer word's letters.
 std::string nearest_word(const std::string& typo, const std::vector<std::string>& words);
 
 }  // namespace inocula

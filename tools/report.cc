@@ -1,12 +1,16 @@
 // `inocula report`: one page of HTML that sets runs side by side.
+#include <cstdint>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "engine/error.h"
 #include "io/atomic_file.h"
+#include "io/input_file.h"
 #include "io/model_card.h"
 #include "tools/command.h"
 
@@ -26,9 +30,11 @@ struct ReportOptions {
 struct Run {
   std::string path;
   ModelCard card;
-  std::vector<Json> epochs;
-  Json evaluation;  ///< null where evaluate.json is missing
+  std::vector<Json> epochs;        ///< what epoch_line() accepts
+  std::optional<Json> evaluation;  ///< what check_evaluation() accepts; none where evaluate.json is missing
 };
+
+constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
 
 std::string escaped(const std::string& text) {
   std::string html;
@@ -57,24 +63,90 @@ std::string printed(const char* format, double value) {
   return text;
 }
 
-Json parse_json(const std::string& text, const std::string& where) {
+[[noreturn]] void refuse(const std::string& where, const std::string& key, const char* expected) {
+  fail(ErrorKind::bad_data, where, ": ", key, ", expected ", expected, " as inocula writes it");
+}
+
+Json parse_object(const std::string& text, const std::string& where) {
+  Json object;
   try {
-    return Json::parse(text);
+    object = Json::parse(text);
   } catch (const nlohmann::json::exception&) {
-    fail(ErrorKind::bad_data, where, ": is not JSON as Inocula writes it");
+    refuse(where, "is not JSON", "an object");
   }
+  if (!object.is_object()) refuse(where, "is not an object", "one");
+  return object;
+}
+
+bool is_fraction(const Json& value) {
+  return value.is_number() && value.get<double>() >= 0 && value.get<double>() <= 1;
+}
+
+bool is_count(const Json& value) {
+  return value.is_number_integer() && value.get<double>() >= 0 && value.get<double>() < 4294967296.0;
+}
+
+void require_key(const Json& object, const char* key, const std::string& where, bool (*good)(const Json&),
+                 const char* expected) {
+  if (!object.contains(key)) refuse(where, std::string(key) + " is missing", expected);
+  if (!good(object[key])) refuse(where, std::string(key) + " is " + object[key].dump(), expected);
+}
+
+/// Scores that may be missing, or null because they are undefined, as the AUC of a single class is.
+void require_optional_numbers(const Json& object, std::initializer_list<const char*> keys,
+                              const std::string& where) {
+  for (const char* key : keys)
+    if (object.contains(key) && !object[key].is_null() && !object[key].is_number())
+      refuse(where, std::string(key) + " is " + object[key].dump(), "a number");
+}
+
+void check_row(const Json& row, const std::string& where) {
+  if (!row.is_object()) refuse(where, "is not an object", "one");
+  require_key(
+      row, row.contains("spec") ? "spec" : "kind", where, [](const Json& v) { return v.is_string(); },
+      "a text");
+  require_key(row, "accuracy", where, is_fraction, "a number in [0, 1]");
+  require_key(
+      row, "accuracy_ci95", where,
+      [](const Json& v) { return v.is_array() && v.size() == 2 && is_fraction(v[0]) && is_fraction(v[1]); },
+      "two numbers in [0, 1]");
+  require_optional_numbers(row, {"balanced_accuracy", "auc", "ece", "nll", "attack_success_rate"}, where);
+}
+
+void check_evaluation(const Json& evaluation, const std::string& where) {
+  require_key(evaluation, "n", where, is_count, "a number of images");
+  require_key(
+      evaluation, "split", where, [](const Json& v) { return v.is_string(); }, "a text");
+  require_key(
+      evaluation, "rows", where, [](const Json& v) { return v.is_array(); }, "a list");
+  for (std::size_t i = 0; i < evaluation["rows"].size(); ++i)
+    check_row(evaluation["rows"][i], where + ": rows[" + std::to_string(i) + "]");
+}
+
+Json epoch_line(const std::string& text, const std::string& where) {
+  Json line = parse_object(text, where);
+  require_key(line, "epoch", where, is_count, "a number of epochs");
+  require_optional_numbers(line, {"loss", "train_accuracy", "val_accuracy", "val_auc", "images_per_second"},
+                           where);
+  return line;
+}
+
+/// A file of the run that need not be there.
+std::optional<std::string> read_if_there(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
+  return read_text_file(path, kLargestFile);
 }
 
 Run read_run(const std::string& path) {
-  Run run{path, read_model_card(find_model(path).card), {}, nullptr};
-  std::ifstream metrics(path + "/metrics.jsonl");
-  for (std::string line; std::getline(metrics, line);)
-    run.epochs.push_back(parse_json(line, path + "/metrics.jsonl"));
-  std::ifstream evaluation(path + "/evaluate.json");
-  if (evaluation) {
-    std::ostringstream text;
-    text << evaluation.rdbuf();
-    run.evaluation = parse_json(text.str(), path + "/evaluate.json");
+  Run run{path, read_model_card(find_model(path).card), {}, std::nullopt};
+  const std::string metrics = path + "/metrics.jsonl", evaluation = path + "/evaluate.json";
+  std::istringstream lines(read_if_there(metrics).value_or(""));
+  for (std::string line; std::getline(lines, line);)
+    run.epochs.push_back(epoch_line(line, metrics + ":" + std::to_string(run.epochs.size() + 1)));
+  if (const std::optional<std::string> text = read_if_there(evaluation)) {
+    run.evaluation = parse_object(*text, evaluation);
+    check_evaluation(*run.evaluation, evaluation);
   }
   return run;
 }
@@ -84,15 +156,15 @@ std::string percent(const Json& row, const char* key) {
                                                    : "–";
 }
 
-std::string decimal(const Json& row, const char* key) {
-  return row.contains(key) && row[key].is_number() ? printed("%.4f", row[key].get<double>()) : "–";
+std::string decimal(const Json& row, const char* key, const char* format = "%.4f") {
+  return row.contains(key) && row[key].is_number() ? printed(format, row[key].get<double>()) : "–";
 }
 
 std::string score_rows(const Run& run) {
-  if (run.evaluation.is_null())
+  if (!run.evaluation)
     return "<tr><td colspan=\"8\">not evaluated: no evaluate.json in the run folder</td></tr>\n";
   std::string html;
-  for (const Json& row : run.evaluation.at("rows")) {
+  for (const Json& row : run.evaluation->at("rows")) {
     const Json& ci = row.at("accuracy_ci95");
     const std::string what = row.contains("spec") ? row.at("spec") : row.at("kind");
     html += "<tr><td>" + escaped(what) + "</td><td class=\"bar\"><span style=\"width:" +
@@ -110,9 +182,9 @@ std::string section(const Run& run) {
   std::string html = "<section><h2>" + escaped(run.card.method) + "</h2>\n<p>" + escaped(run.card.spec) +
                      ", " + std::to_string(run.card.classes) + " classes, seed " +
                      std::to_string(run.card.seed);
-  if (!run.evaluation.is_null())
-    html += "; " + std::to_string(run.evaluation.at("n").get<std::int64_t>()) + " images of split " +
-            escaped(run.evaluation.at("split").get<std::string>());
+  if (run.evaluation)
+    html += "; " + std::to_string(run.evaluation->at("n").get<std::int64_t>()) + " images of split " +
+            escaped(run.evaluation->at("split").get<std::string>());
   html += "; folder " + escaped(run.path) +
           "</p>\n<div class=\"wide\"><table><thead><tr><th>images</th><th>accuracy</th>"
           "<th>95&nbsp;% interval</th><th>balanced</th><th>AUC</th><th>ECE</th><th>NLL</th><th>attack "
@@ -124,10 +196,10 @@ std::string section(const Run& run) {
         "class=\"wide\"><table><thead><tr><th>epoch</th><th>loss</th>"
         "<th>train accuracy</th><th>val accuracy</th><th>val AUC</th><th>images/s</th></tr></thead><tbody>\n";
     for (const Json& e : run.epochs)
-      html += "<tr><td>" + std::to_string(e.value("epoch", 0) + 1) + "</td><td>" + decimal(e, "loss") +
-              "</td><td>" + percent(e, "train_accuracy") + "</td><td>" + percent(e, "val_accuracy") +
-              "</td><td>" + decimal(e, "val_auc") + "</td><td>" +
-              printed("%.1f", e.value("images_per_second", 0.0)) + "</td></tr>\n";
+      html += "<tr><td>" + std::to_string(e.at("epoch").get<std::int64_t>() + 1) + "</td><td>" +
+              decimal(e, "loss") + "</td><td>" + percent(e, "train_accuracy") + "</td><td>" +
+              percent(e, "val_accuracy") + "</td><td>" + decimal(e, "val_auc") + "</td><td>" +
+              decimal(e, "images_per_second", "%.1f") + "</td></tr>\n";
     html += "</tbody></table></div></details>\n";
   }
   return html + "</section>\n";

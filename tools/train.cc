@@ -68,6 +68,7 @@ class TrainingRun {
   CheckpointStore checkpoints_;
   Progress progress_;
   Clock::time_point last_checkpoint_ = Clock::now();
+  std::optional<std::int64_t> checkpoint_step_;  ///< of the latest checkpoint, where there is one
 };
 
 TrainingRun::TrainingRun(const TrainOptions& options)
@@ -103,6 +104,7 @@ void TrainingRun::resume() {
     return;
   }
   trainer_.restore(from_checkpoint(*found, config_));
+  checkpoint_step_ = trainer_.step();
   folder_.truncate_metrics(trainer_.epoch());
   progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +
                 std::to_string(trainer_.total_steps()));
@@ -112,7 +114,9 @@ TrainingTally TrainingRun::finite_tally() const {
   const TrainingTally t = trainer_.tally();
   if (!std::isfinite(t.loss))
     fail(ErrorKind::internal, "training diverged: the loss is ", t.loss, " after step ", trainer_.step(),
-         "; try a smaller --lr; earlier checkpoints are whole");
+         "; try a smaller --lr; ",
+         checkpoint_step_ ? "the checkpoint of step " + std::to_string(*checkpoint_step_) + " is whole"
+                          : "no checkpoint was written yet");
   return t;
 }
 
@@ -120,11 +124,12 @@ void TrainingRun::save_checkpoint() {
   finite_tally();
   checkpoints_.save(to_checkpoint(trainer_.save(), config_));
   last_checkpoint_ = Clock::now();
+  checkpoint_step_ = trainer_.step();
 }
 
 void TrainingRun::stop_if_asked() {
   if (!InterruptWatch::requested()) return;
-  save_checkpoint();
+  if (checkpoint_step_ != trainer_.step()) save_checkpoint();
   progress_.say("stopped after step " + std::to_string(trainer_.step()));
   fail(ErrorKind::interrupted, "stopped after step ", trainer_.step(), " with a checkpoint in ",
        folder_.checkpoint(), "; the same command with --resume goes on");
@@ -134,7 +139,7 @@ std::string TrainingRun::progress_line(Clock::time_point begin, std::int64_t fir
   const TrainingTally t = finite_tally();
   const double seen = static_cast<double>(std::max<std::uint64_t>(t.seen, 1));
   const std::int64_t per_epoch = trainer_.steps_per_epoch();
-  const std::int64_t in_epoch = trainer_.step() - trainer_.step() / per_epoch * per_epoch;
+  const std::int64_t in_epoch = trainer_.step() % per_epoch;
   const double rate =
       static_cast<double>(trainer_.step() - first_step) / std::max(seconds_since(begin), 1e-9);
   return "epoch " + std::to_string(trainer_.epoch() + 1) + "/" + std::to_string(options_.epochs) + " step " +

@@ -1,6 +1,7 @@
 // Flags of `inocula train`, and config.toml.
 #include "tools/train_options.h"
 
+#include <cmath>
 #include <sstream>
 
 #include "engine/error.h"
@@ -77,6 +78,8 @@ TrainerSpec TrainOptions::trainer_spec() const {
   s.batch = batch;
   s.seed = common.seed;
   s.augmentation = {flip, shift};
+  if (!(checkpoint_every >= 0) || !std::isfinite(checkpoint_every))
+    fail(ErrorKind::usage, "--checkpoint-every is ", checkpoint_every, ", expected seconds, 0 or more");
   if (optimizer != "adam" && optimizer != "sgd")
     fail(ErrorKind::usage, "--optimizer is '", optimizer, "', expected adam or sgd");
   const bool adam = optimizer == "adam";
@@ -96,6 +99,15 @@ TrainerSpec TrainOptions::trainer_spec() const {
 models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t height,
                                            std::int64_t width) const {
   models::InputSpec input{channels, height, width, mean, std};
+  for (const auto& [flag, values] : {std::pair{"--mean", &mean}, std::pair{"--std", &std}})
+    if (!values->empty() && values->size() != static_cast<std::size_t>(channels))
+      fail(ErrorKind::usage, flag, " has ", values->size(), " numbers, expected one for each of ", channels,
+           " channels");
+  for (const float value : mean)
+    if (!std::isfinite(value)) fail(ErrorKind::usage, "--mean is ", value, ", expected a finite number");
+  for (const float value : std)
+    if (!(value > 0) || !std::isfinite(value))
+      fail(ErrorKind::usage, "--std is ", value, ", expected a positive number");
   const std::vector<float> half(static_cast<std::size_t>(channels), 0.5f);
   if (input.mean.empty()) input.mean = half;
   if (input.std.empty()) input.std = half;

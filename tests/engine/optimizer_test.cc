@@ -177,6 +177,7 @@ TEST_CASE("optimizer: settings that make no sense are refused") {
   refuse({.momentum = 0, .nesterov = true}, "nesterov needs a momentum");
   refuse({.decay = -1}, "weight decay is -1");
   refuse({.decay = std::nanf("")}, "weight decay is nan");
+  refuse({.decay = std::numeric_limits<float>::infinity()}, "weight decay is inf");
   refuse({.kind = OptimizerKind::adam, .beta1 = 1}, "beta1 is 1");
   refuse({.kind = OptimizerKind::adam, .beta2 = 1.5f}, "beta2 is 1.5");
 }

@@ -79,18 +79,21 @@ TEST_CASE("schedule: fields out of range are refused") {
   const auto refuse = [](const Schedule& s, const char* part) {
     check_throws(ErrorKind::usage, part, [&] { check(s); });
   };
-  refuse({.peak = 0, .milestones = {}}, "learning rate is 0");
-  refuse({.peak = -1, .milestones = {}}, "learning rate is -1");
-  refuse({.peak = std::numeric_limits<double>::infinity(), .milestones = {}}, "learning rate is inf");
-  refuse({.peak = std::nan(""), .milestones = {}}, "learning rate is nan");
+  refuse({.peak = 0, .milestones = {}}, "lr is 0");
+  refuse({.peak = -1, .milestones = {}}, "lr is -1");
+  refuse({.peak = std::numeric_limits<double>::infinity(), .milestones = {}}, "lr is inf");
+  refuse({.peak = std::nan(""), .milestones = {}}, "lr is nan");
+  refuse({.peak = 1e39, .milestones = {}}, "lr is 1e+39");
+  refuse({.peak = 1e-46, .milestones = {}}, "lr is 1e-46");
   refuse({.milestones = {}, .warmup = 1}, "warm-up is 1");
   refuse({.milestones = {}, .warmup = -0.1}, "warm-up is -0.1");
   refuse({.milestones = {}, .turn = 0}, "turn is 0");
   refuse({.milestones = {}, .turn = 1}, "turn is 1");
-  refuse({.milestones = {0.5}, .factor = 0}, "factor is 0");
-  refuse({.milestones = {0.5, 0.5}}, "milestone 0.5");
-  refuse({.milestones = {0}}, "milestone 0");
-  refuse({.milestones = {0.2, 1}}, "milestone 1");
+  refuse({.milestones = {0.5}, .factor = 0}, "lr factor is 0");
+  refuse({.milestones = {}, .factor = std::numeric_limits<double>::infinity()}, "lr factor is inf");
+  refuse({.milestones = {0.5, 0.5}}, "milestones: 0.5");
+  refuse({.milestones = {0}}, "milestones: 0");
+  refuse({.milestones = {0.2, 1}}, "milestones: 1");
 }
 
 TEST_CASE("shuffle: a permutation that is a function of seed and epoch") {

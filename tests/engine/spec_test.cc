@@ -61,13 +61,23 @@ TEST_CASE("spec: fields") {
   CHECK(!s.has("alpha"));
   CHECK(s.integer("steps", 3) == 20);
   CHECK(s.integer("restarts", 3) == 3);
-  CHECK(s.flag("random_start", false));
-  CHECK(!s.flag("nesterov", false));
+  CHECK(s.integer("steps", 3, 1, 20) == 20);
+  CHECK(s.integer("restarts", 3, 5, 6) == 3);
   CHECK(s.word("word", "") == "a b");
   CHECK(s.number("alpha", 0.25) == 0.25);
   CHECK(s.numbers("eps", 1) == std::vector<double>{1.0 / 255, 2.0 / 255});
   CHECK(s.numbers("none", 1) == std::vector<double>{1});
   CHECK(Spec::parse("clean").name() == "clean");
+}
+
+TEST_CASE("spec: blanks after a separator mean nothing") {
+  const Spec s = Spec::parse("pgd: eps=1/255; 2/255,  steps=20, word=a b");
+  CHECK(s.name() == "pgd");
+  CHECK(s.numbers("eps", 1) == std::vector<double>{1.0 / 255, 2.0 / 255});
+  CHECK(s.integer("steps", 3) == 20);
+  CHECK(s.word("word", "") == "a b");
+  refuse_spec("pgd:eps=1, ", "field ''");
+  refuse_spec("pgd:eps=1, ,steps=2", "field ''");
 }
 
 TEST_CASE("spec: what cannot be read is refused, naming the spec and the key") {
@@ -80,18 +90,19 @@ TEST_CASE("spec: what cannot be read is refused, naming the spec and the key") {
   refuse_spec("pgd:eps=1,,steps=2", "field ''");
   refuse_spec("pgd:eps=1,eps=2", "'pgd:eps=1,eps=2': key 'eps' is given twice");
 
-  const Spec s = Spec::parse("pgd:steps=x,long=99999999999999999999,flag=yes,eps=1;;2,alpha=z");
+  const Spec s = Spec::parse("pgd:steps=x,long=99999999999999999999,few=2,eps=1;;2,alpha=z");
   const auto refuse = [](const char* part, auto f) { check_throws(ErrorKind::usage, part, f); };
   refuse("steps=x, expected a whole number", [&] { s.integer("steps", 0); });
   refuse("long=99999999999999999999, expected a whole number", [&] { s.integer("long", 0); });
-  refuse("flag=yes, expected 0 or 1", [&] { s.flag("flag", false); });
+  refuse("few=2, expected a whole number from 3 to 4", [&] { s.integer("few", 3, 3, 4); });
+  refuse("few=2, expected a whole number from 0 to 1", [&] { s.integer("few", 0, 0, 1); });
   refuse("eps: ''", [&] { s.numbers("eps", 0); });
   refuse("alpha: 'z'", [&] { s.number("alpha", 0); });
-  refuse("unknown key 'alpha', expected one of: steps, long, flag, eps", [&] {
-    s.allow({"steps", "long", "flag", "eps"});
+  refuse("unknown key 'alpha', expected one of: steps, long, few, eps", [&] {
+    s.allow({"steps", "long", "few", "eps"});
   });
   refuse("unknown key 'alpha', expected no keys", [&] { s.allow({}); });
-  s.allow({"steps", "long", "flag", "eps", "alpha", "more"});
+  s.allow({"steps", "long", "few", "eps", "alpha", "more"});
 }
 
 }  // namespace inocula::test

@@ -100,7 +100,7 @@ class Witness final : public Objective {
   mutable std::vector<Seen> seen_;
 };
 
-void refuse(ErrorKind kind, const char* part, const ImageSplit& split, TrainerSpec spec) {
+void refuse(ErrorKind kind, const std::string& part, const ImageSplit& split, TrainerSpec spec) {
   Network network(tiny_graph(kImage, 2, kClasses), cpu());
   const Erm objective;
   check_throws(kind, part, [&] { Trainer trainer(network, objective, split, spec); });
@@ -180,6 +180,8 @@ TEST_CASE("trainer: devices that are not there are refused") {
   check_throws(ErrorKind::usage, "device 'tpu' is unknown", [] { Device::open("tpu"); });
   check_throws(ErrorKind::usage, "threads is -1",
                [] { Device::open("cpu", {.threads = -1, .instruction_set = ""}); });
+  check_throws(ErrorKind::usage, "threads is 5000, expected 0 (every core) to ",
+               [] { Device::open("cpu", {.threads = 5000, .instruction_set = ""}); });
   check_throws(ErrorKind::missing_package, "device 'cuda:0'", [] { Device::open("cuda:0"); });
 }
 
@@ -330,7 +332,17 @@ TEST_CASE("trainer: settings and data that make no sense are refused") {
   refuse(ErrorKind::usage, "batch is 28, but split 'random' has 27 images", split,
          with([](TrainerSpec& s) { s.batch = 28; }));
   refuse(ErrorKind::usage, "shift is -1", split, with([](TrainerSpec& s) { s.augmentation.shift = -1; }));
-  refuse(ErrorKind::usage, "learning rate is 0", split, with([](TrainerSpec& s) { s.schedule.peak = 0; }));
+  const std::int64_t side = std::min(kImage.h, kImage.w);
+  refuse(ErrorKind::usage, "shift is " + std::to_string(side) + ", expected 0 to", split,
+         with([=](TrainerSpec& s) { s.augmentation.shift = static_cast<std::int32_t>(side); }));
+  refuse(ErrorKind::usage, "shift is 2000000000", split,
+         with([](TrainerSpec& s) { s.augmentation.shift = 2'000'000'000; }));
+  const std::int64_t most_epochs = 0xffffffff / (kImages / kBatch);
+  refuse(ErrorKind::usage, "expected at most " + std::to_string(most_epochs), split,
+         with([=](TrainerSpec& s) { s.epochs = most_epochs + 1; }));
+  refuse(ErrorKind::usage, "epochs is 1000000000000000000", split,
+         with([](TrainerSpec& s) { s.epochs = 1'000'000'000'000'000'000; }));
+  refuse(ErrorKind::usage, "lr is 0", split, with([](TrainerSpec& s) { s.schedule.peak = 0; }));
   refuse(ErrorKind::usage, "momentum is 2", split, with([](TrainerSpec& s) { s.optimizer.momentum = 2; }));
 
   ImageSplit bad = split;

@@ -1,11 +1,12 @@
 """Bad input gets one clear line, the right exit code, and leaves nothing behind: bad_input.py PROGRAM."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
-from program import expect, finish, image_set, npz, npz_bytes, run, scratch
+from program import PROGRAM, expect, finish, image_set, npz, npz_bytes, run, scratch
 
 
 def refuse(what, code, *arguments, output=None, mention=(), **more):
@@ -115,11 +116,64 @@ def main(folder):
         "negative threads": ["--threads", "-1"],
         "unknown flag": ["--frobnicate"],
         "resume and overwrite": ["--resume", "--overwrite"],
+        "attack flags without an attack": ["--eps", "4/255", "--steps", "10"],
+        "steps 0 without an attack": ["--steps", "0"],
+        "no random start without an attack": ["--no-random-start"],
+        "nonsense without an attack": ["--eps", "-1", "--steps", "0", "--norm", "foo", "--attack-bn", "bar"],
+        "unknown batch norm": ["--method", "pgd", "--attack-bn", "bar"],
+        "no truth value": ["--method", "pgd", "--random-start=maybe"],
+        "bench's method": ["--method", "eval"],
+        "seed -1": ["--seed", "-1"],
+        "seed 2^63": ["--seed", "9223372036854775808"],
+        "seed 2^64": ["--seed", "18446744073709551616"],
+        "octal seed": ["--seed", "010"],
+        "no number as seed": ["--seed", "true"],
+        "enormous width": ["--model", "small_cnn:width=99999999999"],
+        "enormous width of ResNet": ["--model", "resnet18:width=99999999999"],
+        "shift beyond 32 bits": ["--shift", "2000000000"],
+        "shift as large as the image": ["--shift", "16"],
+        "negative shift": ["--shift", "-1"],
+        "5000 threads": ["--threads", "5000"],
+        "negative checkpoint interval": ["--checkpoint-every", "-5"],
+        "no number as checkpoint interval": ["--checkpoint-every", "nan"],
+        "infinite weight decay": ["--weight-decay", "inf"],
+        "negative weight decay": ["--weight-decay", "-1"],
+        "momentum 1": ["--optimizer", "sgd", "--momentum", "1"],
+        "negative momentum": ["--optimizer", "sgd", "--momentum", "-0.1"],
+        "negative rate": ["--lr", "-1"],
+        "rate nan": ["--lr", "nan"],
+        "rate beyond floats": ["--lr", "1e39"],
+        "rate factor inf": ["--schedule", "steps", "--lr-factor", "inf"],
+        "epochs beyond 64 bits": ["--epochs", "1000000000000000000"],
+        "epochs beyond 32 bits": ["--epochs", "4294967295"],
     }.items():
         refuse(what, 64, *fresh, *flags, output=out)
     refuse("no CUDA here", 69, *fresh, "--device", "cuda:7", output=out, mention=["cuda:7"])
     refuse("no --data", 64, *train, "--out", out, output=out, mention=["--data"])
     refuse("no command", 64)
+    refuse("unknown command", 64, "foo", mention=["'foo'", "train", "bench"])
+    refuse("misspelt command", 64, "trian", mention=["'trian'", "'train'"])
+    refuse("unknown command in a group", 64, "data", "inof", mention=["'inof'", "'info'"])
+    refuse("attack flag without an attack", 64, *fresh, "--eps", "4/255", output=out, mention=["--eps", "--method pgd"])
+    bench = ["bench", "--model", "small_cnn:width=4", "--json", out]
+    for what, flags in {
+        "unknown norm": ["--method", "eval", "--norm", "l7"],
+        "negative eps": ["--method", "eval", "--eps", "-1"],
+        "alpha 0": ["--method", "eval", "--alpha", "0"],
+        "bf16": ["--method", "eval", "--precision", "bf16"],
+        "negative steps": ["--method", "eval", "--steps", "-1"],
+        "an attack of no steps": ["--method", "eval", "--steps", "0", "--eps", "1/255"],
+        "attack flags without an attack": ["--method", "standard", "--steps", "3"],
+        "unknown method": ["--method", "magic"],
+        "enormous batch": ["--batch", "9223372036854775807"],
+        "enormous input": ["--input", "1,99999999999,99999999999"],
+        "enormous classes": ["--classes", "9223372036854775807"],
+        "enormous repeat": ["--repeat", "9223372036854775807"],
+    }.items():
+        refuse(f"bench: {what}", 64, *bench, *flags, output=out)
+    done = run(*fresh, "--lr", "1e38")
+    expect(done.returncode == 70 and "no checkpoint" in done.stderr, f"divergence in epoch 1: {done.returncode} {done.stderr!r}")
+    shutil.rmtree(out)
     for spec in ["pgd:eps=-1/255", "pgd:alpha=0", "pgd:steps=0", "pgd:eps=", "pgd:ebs=1", "pgd:eps=1,eps=2", "nope", "",
                  "pgd:restarts=0", "pgd:restarts=2,random_start=0", "pgd:target=9", "pgd:norm=l2,eps=nan"]:
         refuse(f"attack {spec!r}", 64, "evaluate", "--model", model, "--data", good, "--attack", spec, "--out", out, output=out)
@@ -128,6 +182,49 @@ def main(folder):
     refuse("unknown split", 64, "evaluate", "--model", model, "--data", good, "--split", "dev")
     refuse("negative limit", 64, "evaluate", "--model", model, "--data", good, "--limit", "-1")
     refuse("unknown extension", 64, "predict", "--model", model, "--data", good, "--out", here("logits.txt"), output=here("logits.txt"))
+
+    # Standard output that is lost.
+    if os.path.exists("/dev/full"):
+        for command in (["data", "info", good], ["evaluate", "--model", model, "--data", good, "--json", "--quiet"], ["--help"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([PROGRAM, *command], stdout=full, stderr=subprocess.PIPE, text=True)
+            expect(done.returncode == 74 and len(done.stderr.splitlines()) == 1 and "standard output" in done.stderr,
+                   f"{command[0]} to a full device: exit code {done.returncode}, {done.stderr!r}")
+    else:
+        print("skipped: lost standard output: there is no /dev/full here")
+
+    # Reports.
+    def bad_report(what, code, name, text, mention):
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(model, out)
+        if text is None:
+            os.mkdir(os.path.join(out, name))
+        else:
+            with open(os.path.join(out, name), "w") as file:
+                file.write(text)
+        refuse(f"report: {what}", code, "report", out, "--out", here("r.html"), output=here("r.html"), mention=[name, *mention])
+        shutil.rmtree(out)
+
+    row = {"kind": "clean", "accuracy": 0.5, "accuracy_ci95": [0.4, 0.6]}
+    evaluation = lambda *rows: json.dumps({"n": 4, "split": "test", "rows": rows})
+    without = lambda key: {k: v for k, v in row.items() if k != key}
+    bad_report("empty object", 65, "evaluate.json", "{}", ["n is missing"])
+    bad_report("empty file", 65, "evaluate.json", "", ["JSON"])
+    bad_report("no split", 65, "evaluate.json", "{\"n\": 4, \"rows\": []}", ["split is missing", "text"])
+    bad_report("rows of another kind", 65, "evaluate.json", "{\"n\": 4, \"split\": \"test\", \"rows\": 3}", ["rows is 3", "list"])
+    bad_report("row that is none", 65, "evaluate.json", evaluation(row, 7), ["rows[1]"])
+    for key in row:
+        bad_report(f"row without {key}", 65, "evaluate.json", evaluation(row, without(key)), ["rows[1]", key + " is missing"])
+    bad_report("half an interval", 65, "evaluate.json", evaluation({**row, "accuracy_ci95": [0.4]}), ["accuracy_ci95 is [0.4]"])
+    bad_report("accuracy as text", 65, "evaluate.json", evaluation({**row, "accuracy": "good"}), ["accuracy is", "number in [0, 1]"])
+    bad_report("AUC as text", 65, "evaluate.json", evaluation({**row, "auc": "good"}), ["auc is", "number"])
+    bad_report("spec as number", 65, "evaluate.json", evaluation({**row, "spec": 3}), ["spec is 3", "text"])
+    bad_report("a folder", 66, "evaluate.json", None, ["folder"])
+    line = json.dumps({"epoch": 0, "loss": 0.5})
+    bad_report("list as metrics", 65, "metrics.jsonl", line + "\n[]\n", ["metrics.jsonl:2", "object"])
+    bad_report("epoch as text", 65, "metrics.jsonl", "{\"epoch\":\"x\"}\n", ["metrics.jsonl:1", "epoch is \"x\""])
+    bad_report("no epoch", 65, "metrics.jsonl", "{}\n", ["epoch is missing"])
+    bad_report("loss as text", 65, "metrics.jsonl", "{\"epoch\":0,\"loss\":\"x\"}\n", ["loss is"])
 
     # Configuration files.
     def bad_config(what, code, text, mention):
@@ -139,6 +236,22 @@ def main(folder):
     bad_config("unknown key", 78, "epochs = 1\nepoches = 2\n", ["epoches", "2", "epochs"])
     bad_config("syntax", 78, "epochs = = 1\n", ["1"])
     bad_config("wrong kind", 78, "epochs = \"many\"\n", ["epochs"])
+    bad_config("negative name", 78, "batch = 8\nno_flip = true\n", ["run.toml:2", "no_flip", "flip = true or false"])
+    bad_config("negative name of two words", 78, "no_random_start = true\n", ["random-start = true or false"])
+    bad_config("number for a flag", 78, "flip = 3\n", ["run.toml:1", "flip", "true or false"])
+    bad_config("true for a number", 78, "epochs = true\n", ["run.toml:1", "epochs"])
+    bad_config("empty list", 78, "batch = 8\n\nmilestones = []\n", ["run.toml:3", "milestones", "empty"])
+    bad_config("negative seed", 78, "seed = -1\n", ["run.toml:1", "seed"])
+    for line in ("method = \"foo\"", "optimizer = \"lion\"", "weight_decay = -1", "lr = -1", "lr = nan", "lr_factor = 0", "warmup = 2",
+                 "shift = 100", "batch = 1000", "epochs = 0", "threads = 5000", "device = \"tpu\"", "model = \"small_cnn:width=0\"",
+                 "eps = \"4/255\"", "precision = \"bf16\"", "checkpoint_every = -5", "milestones = [0.7, 0.5]", "std = 0", "mean = [0.5, 0.5]"):
+        first = "quiet = true\n" if line.startswith("batch") else "batch = 8\n"
+        bad_config(f"refused later: {line}", 78, first + line + "\n", ["run.toml:2", line.split(" ")[0] + ":"])
+    with open(here("batch.toml"), "w") as file:
+        file.write("batch = 8\nepochs = 1\n")
+    refuse("a flag is to blame, not the file", 64, "train", "--data", good, "--out", out, "--batch", 1000, "--config", here("batch.toml"),
+           output=out)
+    refuse("folder as config", 66, "train", "--config", folder, mention=[folder])
     refuse("no such config", 66, "train", "--config", here("none.toml"), mention=["none.toml"])
 
     # Places that cannot be written.

@@ -78,7 +78,8 @@ def main(folder):
     # Other settings are refused, a damaged newest checkpoint is passed over and said so.
     done = run(*command, "--lr", 0.01, "--out", out, "--resume")
     expect(done.returncode == 78 and "lr" in done.stderr, f"resume with another rate: {done.returncode} {done.stderr}")
-    done = run(*command, "--threads", 1, "--out", out, "--resume")
+    other_threads = len(os.sched_getaffinity(0)) + 1  # the run took every core
+    done = run(*command, "--threads", other_threads, "--out", out, "--resume")
     expect(done.returncode == 78 and "threads" in done.stderr, f"resume with other threads: {done.returncode} {done.stderr}")
     damaged = here("damaged")
     shutil.copytree(here("whole"), damaged)

@@ -36,6 +36,24 @@ def main(folder):
     card = read_json(os.path.join(here("first"), "model.json"))
     expect(card["classes"] == 3, f"model.json: {card}")
 
+    # Positive keys mean what they say, flags win over the file, an empty file says nothing.
+    def settings(text, *flags):
+        with open(here("flags.toml"), "w") as file:
+            file.write(text)
+        done = run("train", "--data", here("rgb.npz"), "--model", "small_cnn:width=4", "--epochs", 1, "--batch", 10, "--quiet",
+                   "--overwrite", "--out", here("third"), "--config", here("flags.toml"), *flags)
+        expect(done.returncode == 0, f"config {text!r}: {done.stderr}")
+        with open(os.path.join(here("third"), "config.toml")) as file:
+            return file.read()
+
+    expect("flip = false" in settings(""), "an empty configuration file changes the defaults")
+    expect("flip = true" in settings("flip = true\n"), "flip = true in a file")
+    expect("flip = false" in settings("flip = true\n", "--no-flip"), "--no-flip does not win over the file")
+    text = settings("method = \"pgd\"\nsteps = 1\nrandom_start = false\n")
+    expect("random_start = false" in text and "steps = 1" in text, f"attack settings in a file: {text}")
+    text = settings("milestones = [0.25, 0.5]\nschedule = \"steps\"\nseed = 9223372036854775807\n")
+    expect("seed = 9223372036854775807" in text and "[0.25, 0.5]" in text, f"lists and seeds in a file: {text}")
+
     # The documented keys.
     done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--attack", "pgd:eps=1/255;8/255,steps=3",
                "--attack", "fgsm:norm=l2,eps=0.5", "--attack", "pgd:target=least_likely,steps=2,keep=best", "--out", here("r.json"))
@@ -64,9 +82,14 @@ def main(folder):
     for command in (["devices", "--json"], ["selftest", "--json"]):
         done = run(*command)
         expect(done.returncode == 0 and json.loads(done.stdout), f"{command}: {done.stderr}")
+    for flags, steps, parts in ((["--steps", 0], 0, set()), (["--norm", "l2", "--steps", 3, "--eps", 0.5], 3, {"attack.step"})):
+        run("bench", "--model", "small_cnn", "--batch", 4, "--method", "eval", *flags, "--repeat", 1, "--json", here("bench.json"))
+        row = read_json(here("bench.json"))["rows"][0]
+        expect(row["steps"] == steps and parts <= {p["name"] for p in row["parts"]}, f"bench --method eval {flags}: {row}")
     done = run("bench", "--model", "small_cnn", "--batch", 4, "--method", "pgd", "--steps", 2, "--repeat", 2, "--json", here("bench.json"))
     bench = read_json(here("bench.json"))
     expect({"device", "threads", "isa", "roof", "rows"} <= set(bench), f"bench keys: {set(bench)}")
+    expect({"fp32_gflops", "bf16_gflops", "copy_gbps"} <= set(bench["roof"]), f"roof keys: {set(bench['roof'])}")
     expect(any(p["name"] == "conv.backward_data" and p["count"] > 0 for p in bench["rows"][0]["parts"]), "bench parts")
 
 
