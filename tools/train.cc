@@ -54,6 +54,7 @@ class TrainingRun {
   void save_model();
   std::string progress_line(Clock::time_point begin, std::int64_t first_step) const;
   TrainingTally finite_tally() const;
+  void require_finite_network() const;
 
   const TrainOptions& options_;
   Device device_;
@@ -116,8 +117,17 @@ TrainingTally TrainingRun::finite_tally() const {
   return t;
 }
 
-void TrainingRun::save_checkpoint() {
+/// The loss alone does not tell: a ReLU may turn NaN into 0, and the network then predicts from its biases.
+void TrainingRun::require_finite_network() const {
   finite_tally();
+  if (const auto found = find_non_finite(network_))
+    fail(ErrorKind::internal, "training diverged: ", found->tensor, "[", found->element, "] is ",
+         found->value, " after step ", trainer_.step(),
+         "; try a smaller --lr; earlier checkpoints are whole");
+}
+
+void TrainingRun::save_checkpoint() {
+  require_finite_network();
   checkpoints_.save(to_checkpoint(trainer_.save(), config_));
   last_checkpoint_ = Clock::now();
 }
@@ -162,6 +172,7 @@ void TrainingRun::train_epoch() {
 }
 
 void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
+  require_finite_network();  // before validation: scores of such a network mean nothing
   const TrainingTally t = finite_tally();
   const double seen = static_cast<double>(t.seen);
   const std::int64_t epoch = trainer_.step() / trainer_.steps_per_epoch() - 1;
@@ -187,6 +198,7 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
 }
 
 void TrainingRun::save_model() {
+  require_finite_network();  // the state may come from a checkpoint
   save_network(folder_.model_safetensors(), network_);
   write_model_card(folder_.model_json(), {.spec = model_spec_,
                                           .classes = network_.graph().classes(),
