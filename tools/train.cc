@@ -38,6 +38,13 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+/// With at least one training image of each class: the labels are what the number of classes is known from.
+ImageData load_training_data(const std::string& path) {
+  ImageData data = load_image_data(path);
+  require_every_class(data);
+  return data;
+}
+
 /// One run of `inocula train`: what belongs together while it lasts.
 class TrainingRun {
  public:
@@ -60,7 +67,9 @@ class TrainingRun {
   Device device_;
   ImageData data_;
   models::InputSpec input_;
-  std::string model_spec_, config_;
+  std::string model_spec_;
+  RunIdentity identity_;
+  std::string config_;
   Network network_;
   TrainingMethod method_;
   Trainer trainer_;
@@ -74,10 +83,11 @@ class TrainingRun {
 TrainingRun::TrainingRun(const TrainOptions& options)
     : options_(options),
       device_(options.common.open_device()),
-      data_(load_image_data(options.data)),
+      data_(load_training_data(options.data)),
       input_(options.input_spec(data_.channels, data_.height, data_.width)),
       model_spec_(models::canonical_spec(options.model, input_)),
-      config_(options.resolved_toml(model_spec_, device_.threads())),
+      identity_{options.resolved_settings(model_spec_, device_.threads()), training_digest(data_)},
+      config_(options.resolved_toml(identity_.settings)),
       network_(models::build(model_spec_, input_, data_.classes), device_),
       method_(make_method(options.method)),
       trainer_(network_, *method_.objective, require_split(data_, "train"), options.trainer_spec()),
@@ -103,7 +113,7 @@ void TrainingRun::resume() {
     folder_.truncate_metrics(0);
     return;
   }
-  trainer_.restore(from_checkpoint(*found, config_));
+  trainer_.restore(from_checkpoint(*found, identity_));
   folder_.truncate_metrics(trainer_.epoch());
   progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +
                 std::to_string(trainer_.total_steps()));
@@ -128,7 +138,7 @@ void TrainingRun::require_finite_network() const {
 
 void TrainingRun::save_checkpoint() {
   require_finite_network();
-  checkpoints_.save(to_checkpoint(trainer_.save(), config_));
+  checkpoints_.save(to_checkpoint(trainer_.save(), identity_));
   last_checkpoint_ = Clock::now();
 }
 
