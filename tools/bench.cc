@@ -140,6 +140,7 @@ void print_row(const Json& row) {
 void run_bench(const BenchOptions& o) {
   if (o.repeat < 1) fail(ErrorKind::usage, "--repeat is ", o.repeat, ", expected at least 1");
   const Shape shape = parse_input(o.input);
+  if (!o.json.empty()) require_creatable(o.json);
   const Device device = o.common.open_device();
   const Roof roof = measure_roof(device);
   Json result{{"device", device.name()},
