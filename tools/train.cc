@@ -107,12 +107,13 @@ RunMode TrainingRun::run_mode() const {
 void TrainingRun::resume() {
   std::string warning;
   const std::optional<Checkpoint> found = options_.resume ? checkpoints_.load_latest(&warning) : std::nullopt;
-  if (!warning.empty()) progress_.say("warning: " + warning);
+  progress_.warn(warning);
   if (!found) {
     network_.initialize(options_.common.seed);
     folder_.truncate_metrics(0);
     return;
   }
+  folder_.keep();
   trainer_.restore(from_checkpoint(*found, identity_));
   folder_.truncate_metrics(trainer_.epoch());
   progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +
@@ -139,6 +140,7 @@ void TrainingRun::require_finite_network() const {
 void TrainingRun::save_checkpoint() {
   require_finite_network();
   checkpoints_.save(to_checkpoint(trainer_.save(), identity_));
+  folder_.keep();
   last_checkpoint_ = Clock::now();
 }
 
