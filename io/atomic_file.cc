@@ -2,7 +2,6 @@
 #include "io/atomic_file.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -37,9 +36,10 @@ void sync_folder(const std::string& path) {
 /// /dev/stdout and its like lead to the table of a process's open descriptors. What a descriptor stands for
 /// is in use: a file renamed over it would take its name away from what goes on being written there.
 bool is_descriptor(const std::filesystem::path& path) {
+  constexpr decltype(statfs::f_type) kProc = 0x9fa0;  // statfs(2), PROC_SUPER_MAGIC
   struct statfs status = {};
   const std::filesystem::path parent = path.parent_path();
-  return ::statfs(parent.empty() ? "." : parent.c_str(), &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
+  return ::statfs(parent.empty() ? "." : parent.c_str(), &status) == 0 && status.f_type == kProc;
 }
 
 /// Where symbolic links lead, whether or not anything is there yet.

@@ -124,7 +124,7 @@ TrainingTally TrainingRun::finite_tally() const {
   const TrainingTally t = trainer_.tally();
   if (!std::isfinite(t.loss))
     fail(ErrorKind::internal, "training diverged: the loss is ", t.loss, " after step ", trainer_.step(),
-         "; try a smaller --lr; earlier checkpoints are whole");
+         "; try a smaller --lr; checkpoints from before stay");
   return t;
 }
 
@@ -133,8 +133,7 @@ void TrainingRun::require_finite_network() const {
   finite_tally();
   if (const auto found = find_non_finite(network_))
     fail(ErrorKind::internal, "training diverged: ", found->tensor, "[", found->element, "] is ",
-         found->value, " after step ", trainer_.step(),
-         "; try a smaller --lr; earlier checkpoints are whole");
+         found->value, " after step ", trainer_.step(), "; try a smaller --lr; checkpoints from before stay");
 }
 
 void TrainingRun::save_checkpoint() {
