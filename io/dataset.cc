@@ -15,7 +15,7 @@
 namespace inocula {
 namespace {
 
-constexpr const char* kSplits[] = {"train", "val", "test"};
+constexpr std::array kSplits = {"train", "val", "test"};
 constexpr std::int64_t kMaxLabel = 65535;
 
 template <class Data>
@@ -51,7 +51,7 @@ void copy_labels(const Array& labels, const std::string& where, ImageSplit& spli
     std::memcpy(&label, labels.bytes.data() + i * sizeof(T), sizeof(T));
     if (std::cmp_less(label, 0) || std::cmp_greater(label, kMaxLabel))
       fail(ErrorKind::bad_data, where, "[", i, "]: has label ", +label, ", expected 0 to ", kMaxLabel);
-    split.labels[i] = static_cast<std::int32_t>(label);
+    split.labels[i] = static_cast<std::int32_t>(static_cast<std::make_unsigned_t<T>>(label));  // not negative
   }
 }
 
@@ -190,7 +190,7 @@ std::vector<std::string> other_arrays(const std::string& path) {
   const std::unique_ptr<ArrayFile> file = open_array_file(path);
   std::vector<std::string> others;
   for (const std::string& name : file->names()) {
-    const bool known = std::any_of(std::begin(kSplits), std::end(kSplits), [&](const std::string& split) {
+    const bool known = std::any_of(kSplits.begin(), kSplits.end(), [&](const std::string& split) {
       return name == split + "_images" || name == split + "_labels";
     });
     if (!known) others.push_back(name);
