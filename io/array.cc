@@ -79,7 +79,7 @@ namespace {
 
 /// A floating-point number is NaN or infinite exactly when all bits of its exponent are set.
 template <class Word>
-std::optional<std::int64_t> find_full_exponent(const Array& array, Word exponent) {
+std::optional<std::int64_t> find_full_exponent(const ArrayView& array, Word exponent) {
   for (std::size_t i = 0; i < array.bytes.size() / sizeof(Word); ++i) {
     Word word;
     std::memcpy(&word, array.bytes.data() + i * sizeof(Word), sizeof(Word));
@@ -90,7 +90,7 @@ std::optional<std::int64_t> find_full_exponent(const Array& array, Word exponent
 
 }  // namespace
 
-std::optional<std::int64_t> find_non_finite(const Array& array) {
+std::optional<std::int64_t> find_non_finite(const ArrayView& array) {
   switch (array.type) {
     case ElementType::f16:
       return find_full_exponent<std::uint16_t>(array, 0x7C00);

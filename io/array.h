@@ -39,10 +39,7 @@ struct Array {
 /// Zeroed memory for an array read from a file. Errors: as array_bytes; io when the memory is not to be had.
 Array make_array(ElementType type, std::vector<std::int64_t> shape, const std::string& where);
 
-/// Index of the first NaN or infinity, if any; always none for integers.
-std::optional<std::int64_t> find_non_finite(const Array& array);
-
-/// An array that somebody else owns, for writing without a copy.
+/// An array that somebody else owns, for use without a copy.
 struct ArrayView {
   ElementType type = ElementType::u8;
   std::vector<std::int64_t> shape;
@@ -54,6 +51,9 @@ using ArrayViews = std::map<std::string, ArrayView>;
 
 ArrayView view_of(const Array& array);
 ArrayViews views_of(const Arrays& arrays);
+
+/// Index of the first NaN or infinity, if any; always none for integers.
+std::optional<std::int64_t> find_non_finite(const ArrayView& array);
 
 template <class T>
 constexpr ElementType element_type_of() {

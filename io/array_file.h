@@ -24,6 +24,9 @@ class ArrayFile {
 /// when it is neither .npz nor HDF5, or damaged.
 std::unique_ptr<ArrayFile> open_array_file(const std::string& path);
 
+/// That write_array_file could begin here. Errors: usage for another extension; cannot_create as AtomicFile.
+void require_array_file(const std::string& path);
+
 /// Writes all arrays at once or nothing, the same bytes for the same arrays; the extension (.npz, .h5 or
 /// .hdf5) chooses the format. Errors: usage for another extension; cannot_create and io as AtomicFile.
 void write_array_file(const std::string& path, const ArrayViews& arrays);

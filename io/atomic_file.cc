@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -32,20 +33,43 @@ void sync_folder(const std::string& path) {
   if (!ok) fail(ErrorKind::io, path, ": its folder cannot be flushed to the disk: ", why);
 }
 
+/// /dev/stdout and its like lead to the table of a process's open descriptors. What a descriptor stands for
+/// is in use: a file renamed over it would take its name away from what goes on being written there.
+bool is_descriptor(const std::filesystem::path& path) {
+  constexpr decltype(statfs::f_type) kProc = 0x9fa0;  // statfs(2), PROC_SUPER_MAGIC
+  struct statfs status = {};
+  const std::filesystem::path parent = path.parent_path();
+  return ::statfs(parent.empty() ? "." : parent.c_str(), &status) == 0 && status.f_type == kProc;
+}
+
+/// Where symbolic links lead, whether or not anything is there yet.
+std::string final_target(const std::string& name) {
+  constexpr int kMaxLinks = 40;  // as Linux has it
+  std::error_code error;
+  std::filesystem::path path(name);
+  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, error)); ++links) {
+    if (is_descriptor(path))
+      fail(ErrorKind::cannot_create, name, ": stands for an open descriptor, expected the name of a file");
+    const std::filesystem::path target = std::filesystem::read_symlink(path, error);
+    if (error) fail(ErrorKind::cannot_create, name, ": cannot be created: ", error.message());
+    if (links == kMaxLinks)
+      fail(ErrorKind::cannot_create, name, ": cannot be created: too many symbolic links");
+    path = path.parent_path() / target;  // an absolute target replaces what is before it
+  }
+  return path.string();
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+AtomicFile::AtomicFile(const std::string& path) : path_(final_target(path)) {
   static std::atomic<unsigned> counter{0};
   struct stat status = {};
-  const bool exists = ::stat(path.c_str(), &status) == 0;
+  const bool exists = ::stat(path_.c_str(), &status) == 0;
   if (exists && !S_ISREG(status.st_mode)) {
     fail(ErrorKind::cannot_create, path, ": cannot be created: ",
          S_ISDIR(status.st_mode) ? "a folder of this name exists"
                                  : "the name stands for something else than a file");
   }
-  std::error_code unresolved;
-  if (exists) path_ = std::filesystem::canonical(path, unresolved).string();
-  if (unresolved) fail(ErrorKind::cannot_create, path, ": cannot be created: ", unresolved.message());
   do {
     temporary_ = path_ + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -80,6 +104,10 @@ void AtomicFile::commit() {
   }
   temporary_.clear();
   sync_folder(path_);
+}
+
+void require_creatable(const std::string& path) {
+  const AtomicFile file(path);
 }
 
 void write_file(const std::string& path, const std::string& text) {

@@ -8,11 +8,11 @@ namespace inocula {
 
 /// Everything the library writes goes through here. The temporary lies in the same folder and is called
 /// NAME.tmp.PID.N; it is removed unless commit() succeeds. A file already there keeps its permissions,
-/// a symbolic link its target's place.
+/// a symbolic link stays one and its target is written, whether or not that was there.
 class AtomicFile {
  public:
   /// Errors: cannot_create when the folder is missing or not writable, or the name stands for anything
-  /// but a regular file.
+  /// but a regular file: a folder, a device, a pipe, an open descriptor such as /dev/stdout.
   explicit AtomicFile(const std::string& path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -31,6 +31,9 @@ class AtomicFile {
   int descriptor_ = -1;
   std::uint64_t position_ = 0;
 };
+
+/// That AtomicFile could begin here, for telling so before hours of work. Errors: as its constructor.
+void require_creatable(const std::string& path);
 
 void write_file(const std::string& path, const std::string& text);
 

@@ -7,13 +7,15 @@
 #include <cstring>
 #include <deque>
 #include <unordered_map>
+#include <utility>
 
 #include "io/array_file.h"
+#include "io/digest.h"
 
 namespace inocula {
 namespace {
 
-constexpr const char* kSplits[] = {"train", "val", "test"};
+constexpr std::array kSplits = {"train", "val", "test"};
 constexpr std::int64_t kMaxLabel = 65535;
 
 template <class Data>
@@ -41,31 +43,36 @@ void read_images(ArrayFile& file, const std::string& name, const std::string& wh
   split.pixels = std::move(images.bytes);
 }
 
-/// Label number i of an array of T, widened; what does not fit becomes negative and is refused with the rest.
+/// The labels of an array of T, widened; a number out of range is named as the file has it.
 template <class T>
-std::int64_t label_at(const Array& labels, std::int64_t i) {
-  T value;
-  std::memcpy(&value, labels.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
-  return static_cast<std::int64_t>(value);
+void copy_labels(const Array& labels, const std::string& where, ImageSplit& split) {
+  for (std::size_t i = 0; i < split.labels.size(); ++i) {
+    T label;
+    std::memcpy(&label, labels.bytes.data() + i * sizeof(T), sizeof(T));
+    if (std::cmp_less(label, 0) || std::cmp_greater(label, kMaxLabel))
+      fail(ErrorKind::bad_data, where, "[", i, "]: has label ", +label, ", expected 0 to ", kMaxLabel);
+    split.labels[i] = static_cast<std::int32_t>(static_cast<std::make_unsigned_t<T>>(label));  // not negative
+  }
 }
 
-std::int64_t label_at(const Array& labels, std::int64_t i) {
+void copy_labels(const Array& labels, const std::string& where, ImageSplit& split) {
   switch (labels.type) {
     case ElementType::i8:
-      return label_at<std::int8_t>(labels, i);
+      return copy_labels<std::int8_t>(labels, where, split);
     case ElementType::u16:
-      return label_at<std::uint16_t>(labels, i);
+      return copy_labels<std::uint16_t>(labels, where, split);
     case ElementType::i16:
-      return label_at<std::int16_t>(labels, i);
+      return copy_labels<std::int16_t>(labels, where, split);
     case ElementType::u32:
-      return label_at<std::uint32_t>(labels, i);
+      return copy_labels<std::uint32_t>(labels, where, split);
     case ElementType::i32:
-      return label_at<std::int32_t>(labels, i);
+      return copy_labels<std::int32_t>(labels, where, split);
     case ElementType::u64:
+      return copy_labels<std::uint64_t>(labels, where, split);
     case ElementType::i64:
-      return label_at<std::int64_t>(labels, i);
+      return copy_labels<std::int64_t>(labels, where, split);
     default:
-      return label_at<std::uint8_t>(labels, i);
+      return copy_labels<std::uint8_t>(labels, where, split);
   }
 }
 
@@ -87,13 +94,7 @@ void read_labels(ArrayFile& file, const std::string& name, const std::string& wh
          " images");
   }
   split.labels.resize(static_cast<std::size_t>(split.count));
-  for (std::int64_t i = 0; i < split.count; ++i) {
-    const std::int64_t label = label_at(labels, i);
-    if (label < 0 || label > kMaxLabel) {
-      fail(ErrorKind::bad_data, where, "[", i, "]: has label ", label, ", expected 0 to ", kMaxLabel);
-    }
-    split.labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(label);
-  }
+  copy_labels(labels, where, split);
 }
 
 std::string image_shape(const ImageSplit& split) {
@@ -185,6 +186,18 @@ ImageData load_image_data(const std::string& path) {
   return data;
 }
 
+std::vector<std::string> other_arrays(const std::string& path) {
+  const std::unique_ptr<ArrayFile> file = open_array_file(path);
+  std::vector<std::string> others;
+  for (const std::string& name : file->names()) {
+    const bool known = std::any_of(kSplits.begin(), kSplits.end(), [&](const std::string& split) {
+      return name == split + "_images" || name == split + "_labels";
+    });
+    if (!known) others.push_back(name);
+  }
+  return others;
+}
+
 void save_image_data(const std::string& path, const ImageData& data) {
   ArrayViews arrays;
   std::deque<std::vector<std::uint8_t>> bytes;  // what the views of labels point into
@@ -211,6 +224,31 @@ const ImageSplit& require_split(const ImageData& data, const std::string& name) 
     return *split;
   }
   fail(ErrorKind::usage, "split '", name, "' is unknown, expected train, val or test");
+}
+
+std::string training_digest(const ImageData& data) {
+  Xxh3Digest digest;
+  const std::string classes = std::to_string(data.classes) + " classes";
+  digest.add(classes.data(), classes.size());
+  for (const ImageSplit* split : {&data.train, &data.val}) {
+    const std::string shape =
+        " " + split->name + shape_text({split->count, split->height, split->width, split->channels});
+    digest.add(shape.data(), shape.size());
+    digest.add(split->pixels.data(), split->pixels.size());
+    digest.add(split->labels.data(), split->labels.size() * sizeof(split->labels[0]));
+  }
+  return digest.hex();
+}
+
+void require_every_class(const ImageData& data) {
+  const ImageSplit& train = require_split(data, "train");
+  std::vector<bool> seen(static_cast<std::size_t>(data.classes), false);
+  for (const std::int32_t label : train.labels) seen[static_cast<std::size_t>(label)] = true;
+  const auto missing = std::find(seen.begin(), seen.end(), false);
+  if (missing == seen.end()) return;
+  fail(ErrorKind::bad_data, data.path, ": train_labels: no image is of class ", missing - seen.begin(),
+       ", expected at least one of each class from 0 to ", data.classes - 1,
+       data.classes == 2 ? " (two classes at least)" : " (the largest label of all splits)");
 }
 
 DataInfo describe(const ImageData& data) {

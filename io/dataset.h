@@ -12,9 +12,13 @@ namespace inocula {
 
 /// Reads the arrays {train,val,test}_{images,labels} of an .npz or HDF5 file, whichever of the splits are
 /// there. Images: uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3). Labels: any integer type, (N) or (N, 1), 0
-/// to 65535. Errors: no_input when the file is missing, a folder or unreadable; bad_data for everything that
-/// is not as above, for splits whose images differ in shape, and for a file without any image.
+/// to 65535. Other arrays are passed over: see other_arrays. Errors: no_input when the file is missing, a
+/// folder or unreadable; bad_data for everything that is not as above, for splits whose images differ in
+/// shape, and for a file without any image.
 ImageData load_image_data(const std::string& path);
+
+/// What a file holds besides the arrays of the layout, by name. Errors: as open_array_file.
+std::vector<std::string> other_arrays(const std::string& path);
 
 /// Writes .npz or HDF5 by extension; images (N, H, W) or (N, H, W, C), labels (N, 1) of uint8, or uint16
 /// where a label needs it; empty splits are left out. Errors: as write_array_file.
@@ -22,6 +26,14 @@ void save_image_data(const std::string& path, const ImageData& data);
 
 /// The split called "train", "val" or "test". Errors: usage for another name, bad_data when it has no image.
 const ImageSplit& require_split(const ImageData& data, const std::string& name);
+
+/// XXH3-128 of what a training run sees of a set, wherever its file lies and whatever its format: classes,
+/// and shape, pixels and labels of the training and validation splits.
+std::string training_digest(const ImageData& data);
+
+/// Errors: bad_data naming the class that has no training image: nothing could be learnt of it, and labels
+/// with a gap are most often no class numbers at all.
+void require_every_class(const ImageData& data);
 
 struct SplitInfo {
   std::string name;

@@ -19,17 +19,25 @@ constexpr std::int64_t kMaxExtent = 65536;
 constexpr const char* kKeys[] = {"version", "model", "classes", "channels", "height",     "width",
                                  "mean",    "std",   "method",  "seed",     "config_hash"};
 
-std::int64_t read_extent(const json& object, const char* key, const std::string& path) {
+std::int64_t read_extent(const json& object, const char* key, const std::string& path,
+                         std::int64_t least = 1) {
   const auto value = json_value<std::int64_t>(object, key, path);
-  if (value < 1 || value > kMaxExtent) {
-    fail(ErrorKind::bad_data, path, ": key '", key, "' is ", value, ", expected 1 to ", kMaxExtent);
+  if (value < least || value > kMaxExtent) {
+    fail(ErrorKind::bad_data, path, ": key '", key, "' is ", value, ", expected ", least, " to ", kMaxExtent);
   }
   return value;
 }
 
+/// Read only where it is there: a card for weights from elsewhere says what it takes to build the network.
+template <class T>
+T optional_value(const json& object, const char* key, const std::string& path, const T& absent) {
+  return object.contains(key) ? json_value<T>(object, key, path) : absent;
+}
+
 std::vector<float> read_channels(const json& object, const char* key, std::int64_t channels,
                                  const std::string& path) {
-  const auto values = json_value<std::vector<double>>(object, key, path);
+  const std::vector<double> half(static_cast<std::size_t>(channels), 0.5);  // as training has it
+  const auto values = optional_value(object, key, path, half);
   if (values.size() != static_cast<std::size_t>(channels)) {
     fail(ErrorKind::bad_data, path, ": key '", key, "' has ", values.size(),
          " numbers, expected one for each of ", channels, " channels");
@@ -42,21 +50,28 @@ std::vector<float> read_channels(const json& object, const char* key, std::int64
   return result;
 }
 
+std::string known_keys() {
+  std::string text;
+  for (const char* key : kKeys) text += (text.empty() ? "" : ", ") + std::string(key);
+  return text;
+}
+
 }  // namespace
 
 ModelCard read_model_card(const std::string& path) {
   const json object = parse_strict_json(read_text_file(path, kMaxJsonBytes), path);
-  if (const auto version = json_value<std::uint64_t>(object, "version", path); version != kVersion) {
+  if (const auto version = optional_value(object, "version", path, kVersion); version != kVersion) {
     fail(ErrorKind::bad_data, path, ": key 'version' is ", version, ", expected ", kVersion);
   }
   for (const auto& [key, value] : object.items()) {
     if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys)) {
-      fail(ErrorKind::bad_data, path, ": key '", key, "' is unknown");
+      // Passed over, a misspelt "mean" would be a model that sees other pixels than it was trained on.
+      fail(ErrorKind::bad_data, path, ": key '", key, "' is unknown, expected only ", known_keys());
     }
   }
   ModelCard card;
   card.spec = json_value<std::string>(object, "model", path);
-  card.classes = read_extent(object, "classes", path);
+  card.classes = read_extent(object, "classes", path, 2);
   card.channels = read_extent(object, "channels", path);
   card.height = read_extent(object, "height", path);
   card.width = read_extent(object, "width", path);
@@ -65,9 +80,9 @@ ModelCard read_model_card(const std::string& path) {
   for (const float value : card.deviation) {
     if (!(value > 0)) fail(ErrorKind::bad_data, path, ": key 'std' holds ", value, ", expected above 0");
   }
-  card.method = json_value<std::string>(object, "method", path);
-  card.seed = json_value<std::uint64_t>(object, "seed", path);
-  card.config_hash = json_value<std::string>(object, "config_hash", path);
+  card.method = optional_value(object, "method", path, card.method);
+  card.seed = optional_value(object, "seed", path, card.seed);
+  card.config_hash = optional_value(object, "config_hash", path, card.config_hash);
   return card;
 }
 
@@ -91,6 +106,8 @@ ModelFiles find_model(const std::string& path) {
   std::error_code ignored;
   const fs::path given(path);
   const bool folder = fs::is_directory(given, ignored);
+  if (!folder && fs::exists(given, ignored) && given.extension() != ".safetensors")
+    fail(ErrorKind::bad_data, path, ": expected a run folder or a .safetensors file");
   const fs::path weights = folder ? given / "model.safetensors" : given;
   const fs::path card = weights.parent_path() / "model.json";
   for (const fs::path& file : {weights, card}) {

@@ -7,19 +7,21 @@
 
 namespace inocula {
 
+/// A card needs architecture, classes and input shape; the rest has these defaults, mean and deviation 0.5.
 struct ModelCard {
   std::string spec;  ///< architecture, such as "resnet18:width=16"
   std::int64_t classes = 0;
   std::int64_t channels = 0, height = 0, width = 0;
   std::vector<float> mean, deviation;  ///< (channels), of pixels in [0, 1]
-  std::string method;                  ///< how it was trained, such as "pgd"
+  std::string method = "unknown";      ///< how it was trained, such as "pgd"
   std::uint64_t seed = 0;
   std::string config_hash;
 
   bool operator==(const ModelCard&) const = default;
 };
 
-/// Errors: no_input as InputFile; bad_data naming file and key when one is missing, unknown or out of range.
+/// Errors: no_input as InputFile; bad_data naming file and key when one is missing that has no default, is
+/// unknown or out of range.
 ModelCard read_model_card(const std::string& path);
 
 /// Errors: cannot_create and io as AtomicFile.
@@ -31,7 +33,7 @@ struct ModelFiles {
 };
 
 /// From a run folder, or from the path of a .safetensors file. Errors: no_input when one of the two is
-/// missing.
+/// missing; bad_data for another file.
 ModelFiles find_model(const std::string& path);
 
 }  // namespace inocula

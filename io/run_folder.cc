@@ -20,6 +20,20 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMaxMetricsBytes = std::uint64_t{1} << 30;
 constexpr std::array kFiles = {"config.toml", "model.safetensors", "model.json", "metrics.jsonl", "log.txt"};
 constexpr const char* kCheckpoint = "checkpoint";
+constexpr const char* kLock = "lock";
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+/// Of a folder and its parents, those that are not there yet, innermost first.
+std::vector<std::string> missing_folders(const std::string& folder) {
+  std::vector<std::string> missing;
+  for (fs::path path = folder; !path.empty() && !is_there(path); path = path.parent_path())
+    missing.push_back(path.string());
+  return missing;
+}
 
 /// Temporaries that a killed run left beside one of its files.
 bool is_own_temporary(const std::string& name) {
@@ -48,8 +62,7 @@ void refuse_existing_run(const std::string& folder) {
   std::vector<std::string> names(kFiles.begin(), kFiles.end());
   names.emplace_back(kCheckpoint);
   for (const std::string& name : names) {
-    std::error_code ignored;
-    if (fs::exists(fs::symlink_status(fs::path(folder) / name, ignored))) {
+    if (is_there(fs::path(folder) / name)) {
       fail(ErrorKind::cannot_create, folder, ": already holds a run (", name,
            "), expected a new folder, --resume or --overwrite");
     }
@@ -58,14 +71,29 @@ void refuse_existing_run(const std::string& folder) {
 
 }  // namespace
 
+RunFolder::Made::~Made() {
+  if (keep) return;
+  try {
+    if (!checkpoint.empty()) remove_checkpoints(checkpoint);
+  } catch (const Error&) {  // a folder that cannot be listed stays; what ended the run is told, not this
+  }
+  std::error_code ignored;
+  for (const std::string& path : paths) fs::remove(path, ignored);
+}
+
 RunFolder::RunFolder(const std::string& folder, RunMode mode) : folder_(folder) {
+  folders_.paths = missing_folders(folder);
   create_folder(folder);
+  lock_.emplace(in_folder(kLock));
   if (mode == RunMode::fresh) refuse_existing_run(folder);
   if (mode == RunMode::overwrite) {
     for (const char* name : kFiles) remove_file(in_folder(name));
     remove_checkpoints(checkpoint());
   }
   remove_temporaries(folder);
+  for (const char* name : kFiles)
+    if (!is_there(in_folder(name))) files_.paths.push_back(in_folder(name));
+  if (!is_there(checkpoint())) files_.checkpoint = checkpoint();
   metrics_.emplace(metrics_jsonl());
   log_.emplace(log_txt());
 }

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "io/folder_lock.h"
 #include "io/line_file.h"
 
 namespace inocula {
@@ -15,11 +17,16 @@ enum class RunMode {
   resume,     ///< goes on with what is there, or starts anew
 };
 
+/// A start that comes to nothing leaves nothing: until keep() is called, the end of the object removes what
+/// was not there before it, the folder itself and its parents included.
 class RunFolder {
  public:
-  /// Creates the folder where missing. Errors: cannot_create when `mode` is fresh and a run is there, or when
-  /// the folder is not writable.
+  /// Creates the folder where missing and locks it against other processes. Errors: cannot_create when `mode`
+  /// is fresh and a run is there, when another process is at work in the folder, or when it is not writable.
   RunFolder(const std::string& folder, RunMode mode);
+
+  /// To be called once there is something to go on from: a checkpoint.
+  void keep() { folders_.keep = files_.keep = true; }
 
   const std::string& path() const { return folder_; }
   std::string config_toml() const { return in_folder("config.toml"); }
@@ -38,9 +45,20 @@ class RunFolder {
   void truncate_metrics(std::int64_t epoch);
 
  private:
+  /// Paths that this object made and that go with it unless they are kept; folders only if empty.
+  struct Made {
+    ~Made();
+    std::vector<std::string> paths;
+    std::string checkpoint;  ///< a store's folder, its files included; empty for none
+    bool keep = false;
+  };
+
   std::string in_folder(const char* name) const;
 
   std::string folder_;
+  Made folders_;
+  std::optional<FolderLock> lock_;
+  Made files_;  ///< go while the lock is held, the folders once its file is gone
   std::optional<LineFile> metrics_, log_;
 };
 

@@ -169,12 +169,4 @@ void write_safetensors(const std::string& path, const ArrayViews& tensors,
   file.commit();
 }
 
-void require_finite(const Arrays& tensors, const std::string& path) {
-  for (const auto& [name, array] : tensors) {
-    if (const auto at = find_non_finite(array)) {
-      fail(ErrorKind::bad_data, path, ": ", name, "[", *at, "] is NaN or infinite");
-    }
-  }
-}
-
 }  // namespace inocula

@@ -15,7 +15,7 @@ struct Safetensors {
 
 /// Reads and checks a whole file: a header of at most 8 MiB and 65,536 tensors, no name twice, sizes that
 /// follow from type and shape, offsets that cover the rest of the file without gap or overlap. Values may be
-/// NaN: see require_finite. Errors: no_input as InputFile; bad_data naming the tensor. Format:
+/// NaN: see find_non_finite. Errors: no_input as InputFile; bad_data naming the tensor. Format:
 /// github.com/huggingface/safetensors.
 Safetensors read_safetensors(const std::string& path);
 
@@ -23,8 +23,5 @@ Safetensors read_safetensors(const std::string& path);
 /// begin at a multiple of 8. Errors: cannot_create and io as AtomicFile.
 void write_safetensors(const std::string& path, const ArrayViews& tensors,
                        const std::map<std::string, std::string>& metadata = {});
-
-/// Errors: bad_data naming `path`, tensor and position of the first NaN or infinity.
-void require_finite(const Arrays& tensors, const std::string& path);
 
 }  // namespace inocula

@@ -33,6 +33,7 @@ void run_attack(const AttackOptions& o) {
   const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(o.attack);
   if (list.size() != 1)
     fail(ErrorKind::usage, "--attack '", o.attack, "' has ", list.size(), " values of eps, expected one");
+  require_array_file(o.out);
   const Subject subject(o.subject);
   const ImageSplit& split = *subject.split;
 

@@ -157,6 +157,7 @@ void run_bench(const BenchOptions& o) {
   require_range("--classes", o.classes, 2, kMostClasses);
   o.method.attack();  // before the roof is measured, which takes seconds
   const Shape shape = parse_input(o.input);
+  if (!o.json.empty()) require_creatable(o.json);
   const Device device = o.common.open_device();
   const Roof roof = measure_roof(device);
   Json result{

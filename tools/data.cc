@@ -4,9 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "io/array_file.h"
 #include "io/dataset.h"
 #include "io/synthetic.h"
 #include "tools/command.h"
+#include "tools/terminal.h"
 
 namespace inocula {
 
@@ -61,6 +63,17 @@ void run_info(const DataOptions& o) {
                   static_cast<long long>(s.other_label));
 }
 
+void run_convert(const DataOptions& o) {
+  require_array_file(o.out);
+  const ImageData data = load_image_data(o.in);
+  std::string others;
+  for (const std::string& name : other_arrays(o.in)) others += (others.empty() ? "" : ", ") + name;
+  if (!others.empty())
+    Progress(o.common.quiet)
+        .warn(o.in + ": holds arrays that are no images or labels and stay behind: " + others);
+  save_image_data(o.out, data);
+}
+
 CLI::App* add_command(CLI::App& group, const char* name, const char* what,
                       const std::shared_ptr<DataOptions>& o) {
   CLI::App* app = group.add_subcommand(name, what);
@@ -85,7 +98,7 @@ void add_data_commands(CLI::App& program, std::vector<Command>& commands) {
   app = add_command(*group, "convert", "Between .npz and .h5", convert);
   app->add_option("IN", convert->in, "Image set to read")->required();
   app->add_option("OUT", convert->out, "Image set to write: .npz or .h5")->required();
-  commands.push_back({app, [convert] { save_image_data(convert->out, load_image_data(convert->in)); }});
+  commands.push_back({app, [convert] { run_convert(*convert); }});
 
   const auto synth = std::make_shared<DataOptions>();
   app = add_command(*group, "synth", "A built-in synthetic set, whose classes differ in shape", synth);
@@ -97,6 +110,7 @@ void add_data_commands(CLI::App& program, std::vector<Command>& commands) {
       ->capture_default_str();
   app->add_option("--size", synth->size, "Height and width in pixels")->capture_default_str();
   commands.push_back({app, [synth] {
+                        require_array_file(synth->out);
                         save_image_data(synth->out, synthesize({.kind = synthetic_kind(synth->kind),
                                                                 .count = synth->count,
                                                                 .size = synth->size,

@@ -30,6 +30,7 @@ void run_evaluate(const EvaluateOptions& o) {
   for (const std::string& text : o.attacks)
     for (attacks::NamedAttack& a : attacks::parse_attacks(text)) list.push_back(std::move(a));
   const NormMode attack_norm = parse_attack_bn(o.attack_bn);
+  if (!o.out.empty()) require_creatable(o.out);
   const Subject subject(o.subject);
   const CommonOptions& common = o.subject.common;
 

@@ -16,6 +16,7 @@ namespace inocula {
 namespace {
 
 constexpr const char* kCounter = ".num_batches_tracked";
+constexpr const char* kVariance = ".running_var";
 
 /// The names of batch norm layers: what comes before ".running_mean".
 std::vector<std::string> norm_names(const ParameterStore& store) {
@@ -69,13 +70,38 @@ std::vector<float> floats_of(const Array& a, const std::string& where) {
         fail(ErrorKind::bad_data, where, ": holds ", element_name(a.type),
              ", expected floating-point numbers");
     }
-    if (!std::isfinite(values[i]))
-      fail(ErrorKind::bad_data, where, ": element ", i, " is ", values[i], ", expected finite numbers");
   }
+  // After the conversion: a double can be finite and no float.
+  if (const auto at = find_non_finite(view_of(values, a.shape)))
+    fail(ErrorKind::bad_data, where, ": element ", *at, " is ", values[static_cast<std::size_t>(*at)],
+         ", expected finite numbers");
   return values;
 }
 
+/// The root of a negative variance is NaN, which a ReLU may turn into 0: a network that answers and means
+/// nothing.
+void require_variances(const std::vector<float>& values, const std::string& where) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] < 0)
+      fail(ErrorKind::bad_data, where, ": element ", i, " is ", values[i],
+           ", expected variances of at least 0");
+}
+
 }  // namespace
+
+std::optional<NonFinite> find_non_finite(const Network& network) {
+  const ParameterStore& store = network.parameters();
+  const auto search = [](const ParameterLayout& layout, const Buffer& buffer) -> std::optional<NonFinite> {
+    for (const ParameterEntry& e : layout.entries()) {
+      const std::vector<float> values = entry_values(buffer, e);
+      if (const auto at = find_non_finite(view_of(values, e.shape)))
+        return NonFinite{e.name, *at, values[static_cast<std::size_t>(*at)]};
+    }
+    return std::nullopt;
+  };
+  if (auto found = search(store.weights, store.values)) return found;
+  return search(store.statistics, store.running);
+}
 
 void save_network(const std::string& path, const Network& network) {
   const ParameterStore& store = network.parameters();
@@ -111,6 +137,8 @@ void load_network(const std::string& path, Network& network) {
   };
   collect(store.weights, weights);
   collect(store.statistics, running);
+  for (const auto& [entry, values] : running)
+    if (entry->name.ends_with(kVariance)) require_variances(values, path + ": tensor '" + entry->name + "'");
 
   std::int64_t batches = 0;
   for (const std::string& norm : norm_names(store)) {

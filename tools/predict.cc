@@ -19,6 +19,7 @@ struct PredictOptions {
 
 void run_predict(const PredictOptions& o) {
   require_flag(o.out, "--out");
+  require_array_file(o.out);
   const Subject s(o.subject);
   const attacks::Clean clean;
   attacks::Evaluator evaluator(*s.network, *s.split, clean,

@@ -227,6 +227,7 @@ summary { cursor: pointer; margin-top: .7rem; }
 
 void run_report(const ReportOptions& o) {
   if (o.runs.empty()) fail(ErrorKind::usage, "report: no run folder given");
+  require_creatable(o.out);
   std::string html = kHead;
   for (const std::string& path : o.runs) html += section(read_run(path));
   write_file(o.out, html + "</body></html>\n");

@@ -16,10 +16,20 @@ const SubjectOptions& complete(const SubjectOptions& o) {
   return o;
 }
 
+/// A card is a file: what it asks for and cannot be had is bad data there, and no misuse of the command.
+Graph build_graph(const std::string& path, const ModelCard& card, const models::InputSpec& input) {
+  try {
+    return models::build(card.spec, input, card.classes);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::usage) throw;
+    fail(ErrorKind::bad_data, path, ": ", e.what());
+  }
+}
+
 /// From a run folder or a .safetensors file beside its model.json.
 std::unique_ptr<Network> open_network(const ModelFiles& files, const ModelCard& card, const Device& device) {
   const models::InputSpec input{card.channels, card.height, card.width, card.mean, card.deviation};
-  auto network = std::make_unique<Network>(models::build(card.spec, input, card.classes), device);
+  auto network = std::make_unique<Network>(build_graph(files.card, card, input), device);
   load_network(files.weights, *network);
   return network;
 }

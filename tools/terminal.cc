@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <sstream>
 
 namespace inocula {
 
@@ -63,6 +64,15 @@ void Progress::say(const std::string& line) {
   clear();
   if (log_) log_(line);
   if (!quiet_) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Progress::warn(const std::string& lines) {
+  clear();
+  std::istringstream text(lines);
+  for (std::string line; std::getline(text, line);) {
+    if (log_) log_("warning: " + line);
+    std::fprintf(stderr, "warning: %s\n", line.c_str());
+  }
 }
 
 }  // namespace inocula

@@ -22,6 +22,8 @@ class Progress {
   void update(const std::function<std::string()>& line);
   /// A line that stays: printed and logged.
   void say(const std::string& line);
+  /// Lines that stay, each marked as a warning; a quiet one prints them too.
+  void warn(const std::string& lines);
 
  private:
   void clear();

@@ -38,6 +38,13 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+/// With at least one training image of each class: the labels are what the number of classes is known from.
+ImageData load_training_data(const std::string& path) {
+  ImageData data = load_image_data(path);
+  require_every_class(data);
+  return data;
+}
+
 /// One run of `inocula train`: what belongs together while it lasts.
 class TrainingRun {
  public:
@@ -53,13 +60,18 @@ class TrainingRun {
   void stop_if_asked();
   void save_model();
   std::string progress_line(Clock::time_point begin, std::int64_t first_step) const;
+  template <class... Parts>
+  [[noreturn]] void diverged(const Parts&... what) const;
   TrainingTally finite_tally() const;
+  void require_finite_network() const;
 
   const TrainOptions& options_;
   Device device_;
   ImageData data_;
   models::InputSpec input_;
-  std::string model_spec_, config_;
+  std::string model_spec_;
+  RunIdentity identity_;
+  std::string config_;
   Network network_;
   TrainingMethod method_;
   Trainer trainer_;
@@ -74,10 +86,11 @@ class TrainingRun {
 TrainingRun::TrainingRun(const TrainOptions& options)
     : options_(options),
       device_(options.common.open_device()),
-      data_(load_image_data(options.data)),
+      data_(load_training_data(options.data)),
       input_(options.input_spec(data_.channels, data_.height, data_.width)),
       model_spec_(models::canonical_spec(options.model, input_)),
-      config_(options.resolved_toml(model_spec_, device_.threads())),
+      identity_{options.resolved_settings(model_spec_, device_.threads()), training_digest(data_)},
+      config_(options.resolved_toml(identity_.settings)),
       network_(models::build(model_spec_, input_, data_.classes), device_),
       method_(make_method(options.method)),
       trainer_(network_, *method_.objective, require_split(data_, "train"), options.trainer_spec()),
@@ -97,32 +110,45 @@ RunMode TrainingRun::run_mode() const {
 void TrainingRun::resume() {
   std::string warning;
   const std::optional<Checkpoint> found = options_.resume ? checkpoints_.load_latest(&warning) : std::nullopt;
-  if (!warning.empty()) progress_.say("warning: " + warning);
+  progress_.warn(warning);
   if (!found) {
     network_.initialize(options_.common.seed);
     folder_.truncate_metrics(0);
     return;
   }
-  trainer_.restore(from_checkpoint(*found, config_));
+  folder_.keep();
+  trainer_.restore(from_checkpoint(*found, identity_));
   checkpoint_step_ = trainer_.step();
   folder_.truncate_metrics(trainer_.epoch());
   progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +
                 std::to_string(trainer_.total_steps()));
 }
 
+template <class... Parts>
+void TrainingRun::diverged(const Parts&... what) const {
+  fail(ErrorKind::internal, "training diverged: ", what..., " after step ", trainer_.step(),
+       "; try a smaller --lr; ",
+       checkpoint_step_ ? "the checkpoint of step " + std::to_string(*checkpoint_step_) + " is whole"
+                        : "no checkpoint was written yet");
+}
+
 TrainingTally TrainingRun::finite_tally() const {
   const TrainingTally t = trainer_.tally();
-  if (!std::isfinite(t.loss))
-    fail(ErrorKind::internal, "training diverged: the loss is ", t.loss, " after step ", trainer_.step(),
-         "; try a smaller --lr; ",
-         checkpoint_step_ ? "the checkpoint of step " + std::to_string(*checkpoint_step_) + " is whole"
-                          : "no checkpoint was written yet");
+  if (!std::isfinite(t.loss)) diverged("the loss is ", t.loss);
   return t;
 }
 
-void TrainingRun::save_checkpoint() {
+/// The loss alone does not tell: a ReLU may turn NaN into 0, and the network then predicts from its biases.
+void TrainingRun::require_finite_network() const {
   finite_tally();
-  checkpoints_.save(to_checkpoint(trainer_.save(), config_));
+  if (const auto found = find_non_finite(network_))
+    diverged(found->tensor, "[", found->element, "] is ", found->value);
+}
+
+void TrainingRun::save_checkpoint() {
+  require_finite_network();
+  checkpoints_.save(to_checkpoint(trainer_.save(), identity_));
+  folder_.keep();
   last_checkpoint_ = Clock::now();
   checkpoint_step_ = trainer_.step();
 }
@@ -167,6 +193,7 @@ void TrainingRun::train_epoch() {
 }
 
 void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
+  require_finite_network();  // before validation: scores of such a network mean nothing
   const TrainingTally t = finite_tally();
   const double seen = static_cast<double>(t.seen);
   const std::int64_t epoch = trainer_.step() / trainer_.steps_per_epoch() - 1;
@@ -192,6 +219,7 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
 }
 
 void TrainingRun::save_model() {
+  require_finite_network();  // the state may come from a checkpoint
   save_network(folder_.model_safetensors(), network_);
   write_model_card(folder_.model_json(), {.spec = model_spec_,
                                           .classes = network_.graph().classes(),

@@ -114,12 +114,11 @@ models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t h
   return input;
 }
 
-std::string TrainOptions::resolved_toml(const std::string& canonical_model, int threads) const {
+std::string TrainOptions::resolved_settings(const std::string& canonical_model, int threads) const {
   const TrainerSpec s = trainer_spec();
   std::ostringstream t;
   t.precision(17);
   const auto flag = [&](const char* key, const auto& value) { t << key << " = " << value << "\n"; };
-  flag("data", quoted(data));
   flag("model", quoted(canonical_model));
   for (const auto& [key, value] : method.resolved())
     flag(key.c_str(), is_bare(value) ? value : quoted(value));
@@ -147,6 +146,10 @@ std::string TrainOptions::resolved_toml(const std::string& canonical_model, int 
   flag("device", quoted(common.device));
   flag("threads", threads);
   return t.str();
+}
+
+std::string TrainOptions::resolved_toml(const std::string& settings) const {
+  return "data = " + quoted(data) + "\n" + settings;
 }
 
 }  // namespace inocula

@@ -35,9 +35,10 @@ struct TrainOptions {
   /// Throws Error (usage) naming the flag that is out of range.
   TrainerSpec trainer_spec() const;
   models::InputSpec input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const;
-  /// config.toml: every setting that a result depends on, defaults written out. `inocula train --config`
-  /// takes it.
-  std::string resolved_toml(const std::string& canonical_model, int threads) const;
+  /// Every setting that a result depends on but the data, defaults written out, as TOML.
+  std::string resolved_settings(const std::string& canonical_model, int threads) const;
+  /// config.toml, which `inocula train --config` takes: where the data lay, and those settings.
+  std::string resolved_toml(const std::string& settings) const;
 };
 
 }  // namespace inocula

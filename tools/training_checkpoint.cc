@@ -14,7 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-[[noreturn]] void refuse_other_config(const std::string& before, const std::string& now) {
+constexpr int kVersion = 2;
+
+[[noreturn]] void refuse_other_settings(const std::string& before, const std::string& now) {
   std::istringstream a(before), b(now);
   std::string line_before, line_now;
   while (true) {
@@ -30,7 +32,7 @@ using Json = nlohmann::ordered_json;
 
 }  // namespace
 
-Checkpoint to_checkpoint(const TrainerState& s, const std::string& config) {
+Checkpoint to_checkpoint(const TrainerState& s, const RunIdentity& identity) {
   Checkpoint c;
   Json order = Json::array();
   for (const TrainerState::Array& a : s.arrays) {
@@ -40,26 +42,33 @@ Checkpoint to_checkpoint(const TrainerState& s, const std::string& config) {
     c.tensors.emplace(a.name, std::move(array));
     order.push_back(a.name);
   }
-  const Json state{{"version", 1},
+  const Json state{{"version", kVersion},
                    {"step", s.step},
                    {"batches_tracked", s.batches_tracked},
                    {"epoch_loss", s.tally.loss},
                    {"epoch_correct", s.tally.correct},
                    {"epoch_seen", s.tally.seen},
                    {"arrays", order},
-                   {"config", config}};
+                   {"settings", identity.settings},
+                   {"data_xxh3_128", identity.data_digest}};
   c.state_json = state.dump();
   c.step = static_cast<std::uint64_t>(s.step);
   return c;
 }
 
-TrainerState from_checkpoint(const Checkpoint& c, const std::string& config) {
+TrainerState from_checkpoint(const Checkpoint& c, const RunIdentity& identity) {
   TrainerState s;
   try {
     const Json state = Json::parse(c.state_json);
-    if (state.at("version") != 1)
-      fail(ErrorKind::config, "checkpoint: version ", state.at("version").dump(), ", this program reads 1");
-    if (state.at("config") != config) refuse_other_config(state.at("config"), config);
+    if (state.at("version") != kVersion)
+      fail(ErrorKind::config, "checkpoint: version ", state.at("version").dump(), ", this program reads ",
+           kVersion);
+    if (state.at("settings") != identity.settings)
+      refuse_other_settings(state.at("settings"), identity.settings);
+    if (state.at("data_xxh3_128") != identity.data_digest)
+      fail(ErrorKind::config,
+           "--resume: --data holds other training or validation images, or other labels, than "
+           "when the run was started; expected the same data");
     s.step = state.at("step");
     s.batches_tracked = state.at("batches_tracked");
     s.tally.loss = state.at("epoch_loss");

@@ -1,6 +1,7 @@
 // Files appear whole or not at all; inputs that are no files are told apart.
 #include "io/atomic_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,51 @@ TEST_CASE("atomic file: permissions and symbolic links outlive a rewrite") {
   REQUIRE(::stat((folder / "a").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0640);
   CHECK(get_file(folder / "a") == "new");
+}
+
+TEST_CASE("atomic file: a symbolic link that leads to nothing yet stays one, and its target is made") {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "far");
+  REQUIRE(::symlink("far/second", (folder / "first").c_str()) == 0);
+  REQUIRE(::symlink("third", (folder / "far/second").c_str()) == 0);
+  write_file(folder / "first", "new");
+  CHECK(folder.names() == std::vector<std::string>{"far", "first"});
+  CHECK(std::filesystem::is_symlink(folder / "first"));
+  CHECK(std::filesystem::is_symlink(folder / "far/second"));
+  CHECK(get_file(folder / "far/third") == "new");
+  REQUIRE(::symlink((folder / "far/fourth").c_str(), (folder / "absolute").c_str()) == 0);
+  write_file(folder / "absolute", "newer");
+  CHECK(get_file(folder / "far/fourth") == "newer");
+  REQUIRE(::symlink("none/a", (folder / "lost").c_str()) == 0);
+  CHECK_FAILS(ErrorKind::cannot_create, "lost: cannot be created: No such file", AtomicFile(folder / "lost"));
+  REQUIRE(::symlink("loop", (folder / "loop").c_str()) == 0);
+  CHECK_FAILS(ErrorKind::cannot_create, "loop: cannot be created", AtomicFile(folder / "loop"));
+}
+
+TEST_CASE("atomic file: an open descriptor is no file name, whatever it leads to") {
+  const TempFolder folder;
+  put_file(folder / "a", "old");
+  const int descriptor = ::open((folder / "a").c_str(), O_WRONLY);
+  REQUIRE(descriptor >= 0);
+  for (const char* table : {"/dev/fd/", "/proc/self/fd/"}) {
+    CHECK_FAILS(ErrorKind::cannot_create, "stands for an open descriptor",
+                AtomicFile(table + std::to_string(descriptor)));
+  }
+  REQUIRE(::symlink("/dev/stdout", (folder / "out").c_str()) == 0);
+  CHECK_FAILS(ErrorKind::cannot_create, "out: stands for an open descriptor", AtomicFile(folder / "out"));
+  ::close(descriptor);
+  CHECK(get_file(folder / "a") == "old");
+}
+
+TEST_CASE("atomic file: asking whether a file could be written leaves no trace") {
+  const TempFolder folder;
+  require_creatable(folder / "a");
+  CHECK(folder.names().empty());
+  put_file(folder / "a", "old");
+  require_creatable(folder / "a");
+  CHECK(folder.names() == std::vector<std::string>{"a"});
+  CHECK(get_file(folder / "a") == "old");
+  CHECK_FAILS(ErrorKind::cannot_create, "none/b: cannot be created", require_creatable(folder / "none/b"));
 }
 
 TEST_CASE("atomic file: what cannot be created is told before anything is written") {

@@ -87,7 +87,12 @@ TEST_CASE("dataset: what misses the layout is told with file, array and expectat
   refused({{"train_images", images}, {"train_labels", labels<std::int32_t>({65536, 0}, {2})}},
           "train_labels[0]: has label 65536");
   refused({{"train_images", images}, {"train_labels", labels<std::uint64_t>({UINT64_MAX, 0}, {2})}},
-          "train_labels[0]");
+          "train_labels[0]: has label 18446744073709551615, expected 0 to 65535");
+  refused({{"train_images", images},
+           {"train_labels", labels<std::uint64_t>({1, (std::uint64_t{1} << 63) + 5}, {2})}},
+          "train_labels[1]: has label 9223372036854775813");
+  refused({{"train_images", images}, {"train_labels", labels<std::int8_t>({-7, 0}, {2})}},
+          "train_labels[0]: has label -7");
   refused({{"train_images", images},
            {"train_labels", two},
            {"val_images", bytes({2, 5, 4})},
@@ -118,6 +123,65 @@ TEST_CASE("dataset: an empty split is told when it is asked for") {
   CHECK_FAILS(ErrorKind::bad_data, "a.npz: split 'val' has no images", require_split(data, "val"));
   CHECK_FAILS(ErrorKind::bad_data, "a.npz: split 'test' has no images", require_split(data, "test"));
   CHECK_FAILS(ErrorKind::usage, "split 'valid' is unknown", require_split(data, "valid"));
+}
+
+TEST_CASE("dataset: training wants an image of each class, and the class that has none is named") {
+  const TempFolder folder;
+  const auto set = [&](const std::vector<std::uint8_t>& train, const std::vector<std::uint8_t>& test) {
+    return load(folder, {{"train_images", bytes({static_cast<std::int64_t>(train.size()), 1, 2})},
+                         {"train_labels", labels(train)},
+                         {"test_images", bytes({static_cast<std::int64_t>(test.size()), 1, 2})},
+                         {"test_labels", labels(test)}});
+  };
+  require_every_class(set({0, 1}, {1}));
+  require_every_class(set({2, 0, 1}, {0}));
+  CHECK_FAILS(ErrorKind::bad_data, "a.npz: train_labels: no image is of class 1, expected",
+              require_every_class(set({0, 0}, {0})));
+  CHECK_FAILS(ErrorKind::bad_data, "no image is of class 0", require_every_class(set({1, 1}, {1})));
+  CHECK_FAILS(ErrorKind::bad_data, "class 1, expected at least one of each class from 0 to 255",
+              require_every_class(set({0, 255}, {0})));
+  CHECK_FAILS(ErrorKind::bad_data, "no image is of class 2", require_every_class(set({0, 1}, {2})));
+}
+
+TEST_CASE("dataset: the digest of what is trained on follows content and nothing else") {
+  const TempFolder folder;
+  const Arrays whole{{"train_images", bytes({3, 4, 5})}, {"train_labels", labels({0, 1, 2})},
+                     {"val_images", bytes({2, 4, 5})},   {"val_labels", labels({1, 0})},
+                     {"test_images", bytes({2, 4, 5})},  {"test_labels", labels({1, 0})}};
+  const std::string digest = training_digest(load(folder, whole));
+  CHECK(digest.size() == 32);
+  CHECK(training_digest(load(folder, whole, "b.h5")) == digest);
+  const auto changed = [&](const std::string& name, const Array& array) {
+    Arrays arrays = whole;
+    arrays[name] = array;
+    return training_digest(load(folder, arrays)) != digest;
+  };
+  Array other = bytes({3, 4, 5});
+  ++other.bytes.back();
+  CHECK(changed("train_images", other));
+  CHECK(changed("train_labels", labels({0, 2, 1})));
+  CHECK(changed("val_labels", labels({1, 1})));
+  CHECK(changed("test_labels", labels({1, 7})));  // another number of classes
+  CHECK_FALSE(changed("test_labels", labels({0, 0})));
+  CHECK_FALSE(changed("train_labels", labels<std::int64_t>({0, 1, 2}, {3})));
+  // The same bytes in another shape.
+  CHECK(
+      training_digest(load(folder, {{"train_images", bytes({2, 4, 5})}, {"train_labels", labels({0, 1})}})) !=
+      training_digest(load(folder, {{"train_images", bytes({2, 5, 4})}, {"train_labels", labels({0, 1})}})));
+}
+
+TEST_CASE("dataset: arrays beside the layout are named") {
+  const TempFolder folder;
+  const Arrays plain{{"val_images", bytes({2, 4, 5})}, {"val_labels", labels({0, 1})}};
+  write_array_file(folder / "plain.npz", views_of(plain));
+  CHECK(other_arrays(folder / "plain.npz").empty());
+  Arrays more = plain;
+  more["patient"] = bytes({2});
+  more["train_mask"] = bytes({2, 4, 5});
+  for (const char* name : {"more.npz", "more.h5"}) {
+    write_array_file(folder / name, views_of(more));
+    CHECK(other_arrays(folder / name) == std::vector<std::string>{"patient", "train_mask"});
+  }
 }
 
 TEST_CASE("dataset: conversion both ways, by extension out and by content in") {

@@ -163,6 +163,31 @@ TEST_CASE("hdf5: what is written is read back, in the same bytes each time") {
   }
 }
 
+TEST_CASE("hdf5: found behind a block of the user's own") {
+  const TempFolder folder;
+  const std::vector<std::uint8_t> values{1, 2, 3};
+  for (const hsize_t block : {512, 1024, 4096}) {
+    const hid_t plan = H5Pcreate(H5P_FILE_CREATE);
+    REQUIRE(H5Pset_userblock(plan, block) >= 0);
+    const hid_t made = H5Fcreate((folder / "a.mat").c_str(), H5F_ACC_TRUNC, plan, H5P_DEFAULT);
+    REQUIRE(made >= 0);
+    const hsize_t three = 3;
+    const hid_t space = H5Screate_simple(1, &three, nullptr);
+    const hid_t dataset = H5Dcreate2(made, "x", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    REQUIRE(H5Dwrite(dataset, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    H5Dclose(dataset);
+    H5Sclose(space);
+    H5Fclose(made);
+    H5Pclose(plan);
+    std::string text = get_file(folder / "a.mat");
+    text.replace(0, 6, "MATLAB");
+    put_file(folder / "a.mat", text);
+    CHECK(open_array_file(folder / "a.mat")->read("x").bytes == values);
+    put_file(folder / "cut.mat", text.substr(0, block + 4));
+    CHECK_FAILS(ErrorKind::bad_data, "neither an .npz nor an HDF5 file", open_array_file(folder / "cut.mat"));
+  }
+}
+
 TEST_CASE("hdf5: cut short anywhere it fails") {
   const TempFolder folder;
   const std::vector<std::uint8_t> values{1, 2, 3};

@@ -21,6 +21,7 @@ TEST_CASE("run folder: a run is never overwritten unasked, and only a run is ove
     write_file(run.config_toml(), "x = 1\n");
     write_file(run.model_safetensors(), "weights");
     CheckpointStore(run.checkpoint()).save({{}, "{}", 3});
+    run.keep();
   }
   put_file(path + "/notes.txt", "mine");
   put_file(path + "/checkpoint/notes.txt", "mine");
@@ -34,6 +35,7 @@ TEST_CASE("run folder: a run is never overwritten unasked, and only a run is ove
     CHECK(get_file(run.log_txt()) == "hello\nagain\n");
     CHECK_FALSE(std::filesystem::exists(path + "/model.json.tmp.12.0"));
   }
+  CHECK(get_file(path + "/log.txt") == "hello\nagain\n");
   {
     const RunFolder run(path, RunMode::overwrite);
     CHECK(get_file(run.log_txt()).empty());
@@ -57,6 +59,52 @@ TEST_CASE("run folder: resume and overwrite start anew where nothing is, and odd
   CHECK_FAILS(ErrorKind::cannot_create, "model.json: is a folder",
               RunFolder(folder / "c", RunMode::overwrite));
   CHECK(std::filesystem::exists(folder / "c/model.json/inside"));
+}
+
+TEST_CASE("run folder: a start that comes to nothing leaves what was there, and nothing else") {
+  const TempFolder folder;
+  const auto start = [](const std::string& path, RunMode mode) {
+    RunFolder run(path, mode);
+    run.append_log("started");
+    write_file(run.config_toml(), "x = 1\n");
+    CheckpointStore{run.checkpoint()};
+  };
+  for (const RunMode mode : {RunMode::fresh, RunMode::overwrite, RunMode::resume}) {
+    start(folder / "runs/a", mode);
+    CHECK(folder.names().empty());
+  }
+  std::filesystem::create_directories(folder / "b/checkpoint");
+  put_file(folder / "b/notes.txt", "mine");
+  put_file(folder / "b/log.txt", "earlier\n");
+  start(folder / "b", RunMode::resume);
+  CHECK(get_file(folder / "b/log.txt") == "earlier\nstarted\n");
+  CHECK(get_file(folder / "b/notes.txt") == "mine");
+  CHECK(std::filesystem::is_directory(folder / "b/checkpoint"));
+  CHECK_FALSE(std::filesystem::exists(folder / "b/config.toml"));
+  CHECK_FALSE(std::filesystem::exists(folder / "b/metrics.jsonl"));
+  // A refusal too must not clear away the run that it is about.
+  CHECK_FAILS(ErrorKind::cannot_create, "already holds a run", RunFolder(folder / "b", RunMode::fresh));
+  CHECK(get_file(folder / "b/log.txt") == "earlier\nstarted\n");
+  // Nor one that ends in the middle of its constructor.
+  std::filesystem::create_directories(folder / "c/log.txt");
+  CHECK_FAILS(ErrorKind::cannot_create, "log.txt: cannot be opened",
+              RunFolder(folder / "c", RunMode::resume));
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / "c"), {}) == 1);
+}
+
+TEST_CASE("run folder: one process at a time, and a dead one locks nothing") {
+  const TempFolder folder;
+  {
+    RunFolder first(folder / "a", RunMode::fresh);
+    first.keep();
+    for (const RunMode mode : {RunMode::fresh, RunMode::overwrite, RunMode::resume})
+      CHECK_FAILS(ErrorKind::cannot_create, "a: is in use by another process", RunFolder(folder / "a", mode));
+    first.append_log("unharmed");
+    CHECK(get_file(first.log_txt()) == "unharmed\n");
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "a/lock"));
+  put_file(folder / "a/lock", "");  // as after kill -9
+  RunFolder(folder / "a", RunMode::resume);
 }
 
 TEST_CASE("run folder: metrics are cut back to the epoch of a checkpoint") {
@@ -111,14 +159,14 @@ TEST_CASE("model card: a key that is missing, unknown or out of range is named")
     const std::size_t begin = whole.find("\"" + key + "\":");
     REQUIRE(begin != std::string::npos);
     const std::string entry = whole.substr(begin, key.size() + 3);
-    // Renaming makes the key both missing and unknown; null makes it of another type.
-    refused(entry, "\"odd\":", key == "version" ? "'version' is missing" : "'odd' is unknown");
-    refused(entry, entry + " null, \"unused\":", "key '");
+    refused(entry, "\"odd\":", "'odd' is unknown, expected only version, model, classes");
+    refused(entry, entry + " null, \"unused\":", "key '");  // null makes it of another type
   }
   refused("\"version\": 1", "\"version\": 2", "'version' is 2, expected 1");
   refused("\"seed\"", "\"more\": 1, \"seed\"", "'more' is unknown");
   refused("\"seed\"", "\"classes\": 9, \"seed\"", "'classes' appears twice");
-  refused("\"classes\": 9", "\"classes\": 0", "'classes' is 0, expected 1 to 65536");
+  refused("\"classes\": 9", "\"classes\": 0", "'classes' is 0, expected 2 to 65536");
+  refused("\"classes\": 9", "\"classes\": 1", "'classes' is 1, expected 2 to 65536");
   refused("\"classes\": 9", "\"classes\": 9.5", "'classes' is not a whole number");
   refused("\"classes\": 9", "\"classes\": 18446744073709551615", "'classes' is not a whole number");
   refused("\"channels\": 3", "\"channels\": 1", "'mean' has 3 numbers");
@@ -137,12 +185,36 @@ TEST_CASE("model card: a key that is missing, unknown or out of range is named")
   }
 }
 
+TEST_CASE("model card: what builds the network is enough, and each part of it is needed") {
+  const TempFolder folder;
+  const std::string path = folder / "model.json";
+  const std::string whole =
+      R"({"model": "resnet18", "classes": 9, "channels": 3, "height": 28, "width": 32})";
+  put_file(path, whole);
+  const ModelCard card = read_model_card(path);
+  CHECK(card.spec == "resnet18");
+  CHECK(card.classes == 9);
+  CHECK(card.width == 32);
+  CHECK(card.mean == std::vector<float>{0.5f, 0.5f, 0.5f});
+  CHECK(card.deviation == card.mean);
+  CHECK(card.method == "unknown");
+  CHECK(card.seed == 0);
+  for (const std::string key : {"model", "classes", "channels", "height", "width"}) {
+    std::string text = whole;
+    text.replace(text.find("\"" + key + "\""), key.size() + 2, "\"seed\"");
+    put_file(path, text);
+    CHECK_FAILS(ErrorKind::bad_data, "'" + key + "' is missing", read_model_card(path));
+  }
+}
+
 TEST_CASE("model files: found from the run folder and from the weights") {
   const TempFolder folder;
   CHECK_FAILS(ErrorKind::no_input, "model.safetensors: is missing", find_model(folder.path()));
   put_file(folder / "model.safetensors", "");
   CHECK_FAILS(ErrorKind::no_input, "model.json: is missing", find_model(folder.path()));
   write_model_card(folder / "model.json", kCard);
+  CHECK_FAILS(ErrorKind::bad_data, "model.json: expected a run folder or a .safetensors file",
+              find_model(folder / "model.json"));
   put_file(folder / "best.safetensors", "");
   CHECK(find_model(folder.path()).weights == folder / "model.safetensors");
   CHECK(find_model(folder / "best.safetensors").weights == folder / "best.safetensors");

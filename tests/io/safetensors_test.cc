@@ -128,19 +128,14 @@ TEST_CASE("safetensors: cut short anywhere it fails") {
 TEST_CASE("safetensors: NaN and infinity are found in every floating type") {
   const std::vector<float> floats{0, -1e38f, INFINITY};
   const std::vector<double> doubles{0, std::nan("")};
-  Arrays tensors;
-  tensors["d"] = {ElementType::f64, {2}, {}};
-  tensors["d"].bytes.assign(view_of(doubles, {2}).bytes.begin(), view_of(doubles, {2}).bytes.end());
-  CHECK_FAILS(ErrorKind::bad_data, "m: d[1] is NaN or infinite", require_finite(tensors, "m"));
-  tensors["d"] = {ElementType::f32, {3}, {}};
-  tensors["d"].bytes.assign(view_of(floats, {3}).bytes.begin(), view_of(floats, {3}).bytes.end());
-  CHECK_FAILS(ErrorKind::bad_data, "m: d[2] is NaN or infinite", require_finite(tensors, "m"));
+  CHECK(find_non_finite(view_of(floats, {3})) == 2);
+  CHECK(find_non_finite(view_of(doubles, {2})) == 1);
   const Array half{ElementType::f16, {3}, {0xFF, 0x7B, 0x00, 0xFC, 0, 0}};  // 65504, -infinity
   const Array brain{ElementType::bf16, {2}, {0x7F, 0x7F, 0x81, 0xFF}};      // 3.4e38, NaN
   const Array whole{ElementType::i32, {1}, {0xFF, 0xFF, 0xFF, 0x7F}};
-  CHECK(find_non_finite(half) == 1);
-  CHECK(find_non_finite(brain) == 1);
-  CHECK_FALSE(find_non_finite(whole).has_value());
+  CHECK(find_non_finite(view_of(half)) == 1);
+  CHECK(find_non_finite(view_of(brain)) == 1);
+  CHECK_FALSE(find_non_finite(view_of(whole)).has_value());
 }
 
 TEST_CASE("safetensors: a full disk is an error and leaves nothing") {

@@ -3,22 +3,10 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
-import sys
 
-from program import PROGRAM, expect, finish, image_set, npz, npz_bytes, run, scratch
-
-
-def refuse(what, code, *arguments, output=None, mention=(), **more):
-    """The command must end with `code`, one line on standard error that mentions each text, and no output file."""
-    done = run(*arguments, **more)
-    lines = done.stderr.splitlines()
-    expect(done.returncode == code, f"{what}: exit code {done.returncode}, expected {code}: {done.stderr.strip()!r}")
-    expect(len(lines) == 1, f"{what}: {len(lines)} lines on standard error, expected 1: {done.stderr!r}")
-    for text in mention:
-        expect(text in done.stderr, f"{what}: {done.stderr.strip()!r} does not mention {text!r}")
-    if output is not None:
-        expect(not os.path.exists(output), f"{what}: left {output} behind")
+from program import PROGRAM, expect, finish, image_set, npz, npz_bytes, read_tensors, refuse, run, scratch, write_tensors
 
 
 def main(folder):
@@ -28,6 +16,7 @@ def main(folder):
     npz(rgb, image_set(channels=3))
     npz(three, image_set(classes=3))
     out, model = here("out"), here("model")
+    os.mkdir(here("folder.npz"))
     train = ["train", "--model", "small_cnn:width=4", "--epochs", 1, "--batch", 8, "--quiet"]
     done = run(*train, "--data", good, "--out", model)
     expect(done.returncode == 0, f"training on good data: {done.stderr}")
@@ -66,10 +55,18 @@ def main(folder):
     bad_set("no training split", 65, lambda a: [a.pop("train_images"), a.pop("train_labels")], ["train"])
     bad_set("empty training split", 65,
             lambda a: a.update(train_images=("|u1", (0, 16, 16), b""), train_labels=("|u1", (0, 1), b"")), ["train"])
+    bad_set("label beyond every integer of ours", 65,
+            lambda a: a.update(train_labels=("<u8", (24, 1), struct.pack("<24Q", *[0, 1] * 11, 0, 2**63 + 5))),
+            ["train_labels[23]", str(2**63 + 5)])
+    marks = lambda numbers: lambda a: [a.update({s + "_labels": ("|u1", (24, 1), bytes(numbers * 12))}) for s in ("train", "val", "test")]
+    bad_set("labels 0 and 255", 65, marks([0, 255]), ["train_labels", "class 1,", "255"])
+    bad_set("one class", 65, marks([0, 0]), ["train_labels", "class 1,"])
+    bad_set("one class that is not the first", 65, marks([1, 1]), ["train_labels", "class 0,"])
+    bad_set("a class in the test split alone", 65, lambda a: a.update(test_labels=("|u1", (24, 1), bytes([0, 1, 2] * 8))), ["class 2,"])
     bad_set("multi-label", 65, lambda a: a.update(train_labels=("|u1", (24, 3), bytes(72))))
 
     # Data that does not fit the model.
-    for command in (["evaluate"], ["predict", "--out", out], ["attack", "--attack", "fgsm", "--out", out + ".npz"]):
+    for command in (["evaluate"], ["predict", "--out", out + ".npz"], ["attack", "--attack", "fgsm", "--out", out + ".npz"]):
         refuse(f"{command[0]}: channels", 65, *command, "--model", model, "--data", rgb, output=out, mention=["3"])
         refuse(f"{command[0]}: classes", 65, *command, "--model", model, "--data", three, output=out, mention=["3"])
 
@@ -90,6 +87,33 @@ def main(folder):
         file.write("{\"spec\": 3")
     shutil.copy(os.path.join(model, "model.safetensors"), weights)
     refuse("broken card", 65, "evaluate", "--model", broken, "--data", good, mention=["model.json"])
+
+    normed = here("normed")  # with batch norm
+    done = run("train", "--model", "resnet18:width=4", "--epochs", 1, "--batch", 8, "--quiet", "--data", good, "--out", normed)
+    expect(done.returncode == 0, f"training with batch norm: {done.stderr}")
+    tensors = read_tensors(os.path.join(normed, "model.safetensors"))
+    name = next(n for n in tensors if n.endswith(".running_var"))
+    dtype, shape, data = tensors[name]
+    tensors[name] = (dtype, shape, struct.pack("<f", -0.25) + data[4:])
+    write_tensors(os.path.join(normed, "model.safetensors"), tensors)
+    for command in (["evaluate"], ["predict", "--out", out + ".npz"], ["attack", "--attack", "fgsm", "--out", out + ".npz"]):
+        refuse(f"{command[0]}: negative variance", 65, *command, "--model", normed, "--data", good, output=out + ".npz",
+               mention=["model.safetensors", name, "-0.25"])
+
+    # A card that asks for what cannot be had, and what is no model at all.
+    card = '{"model": "small_cnn:width=4", "classes": 2, "channels": 1, "height": 16, "width": 16}'
+    for change, mention in {'"classes": 2': "classes", '"model"': "model", '"height": 16': "height", '"channels": 1': "channels"}.items():
+        with open(os.path.join(broken, "model.json"), "w") as file:
+            file.write(card.replace(change, '"seed"' + (": 2" if ":" in change else "")))
+        refuse(f"card without {mention}", 65, "evaluate", "--model", broken, "--data", good, mention=["model.json", mention])
+    for before, after, mention in [('"classes": 2', '"classes": 1', "classes"), ("small_cnn:width=4", "vgg", "vgg"),
+                                   ("width=4", "depth=4", "depth"), ("width=4", "width=0", "width"),
+                                   ('"classes": 2', '"classes": 2, "note": ""', "note")]:
+        with open(os.path.join(broken, "model.json"), "w") as file:
+            file.write(card.replace(before, after))
+        refuse(f"card with {after}", 65, "evaluate", "--model", broken, "--data", good, mention=["model.json", mention])
+    refuse("card as model", 65, "evaluate", "--model", os.path.join(model, "model.json"), "--data", good,
+           mention=["model.json: expected a run folder or a .safetensors file"])
 
     # Settings.
     fresh = [*train, "--data", good, "--out", out]
@@ -257,7 +281,31 @@ def main(folder):
     # Places that cannot be written.
     refuse("a run is there", 73, *train, "--data", good, "--out", model, mention=[model])
     refuse("file in the way", 73, *train, "--data", good, "--out", good, mention=["good.npz"])
+    # Outputs are looked at before anything else: here even the model is missing.
+    nowhere, report = here("no/such/r"), here("report")
+    absent = ["--model", here("none"), "--data", here("none.npz")]
+    bench = ["bench", "--model", "small_cnn", "--repeat", 100000, "--json"]
+    for command in (["predict", *absent], ["attack", *absent, "--attack", "fgsm"]):
+        refuse(f"{command[0]}: extension", 64, *command, "--out", here("a.txt"), output=here("a.txt"), mention=["a.txt", ".npz"])
+        refuse(f"{command[0]}: folder", 73, *command, "--out", nowhere + ".npz", mention=["no/such/r.npz"])
+        refuse(f"{command[0]}: folder in the way", 73, *command, "--out", here("folder.npz"), mention=["folder.npz"])
+    refuse("evaluate: folder", 73, "evaluate", *absent, "--out", nowhere, mention=["no/such/r"])
+    refuse("report: folder", 73, "report", here("none"), "--out", nowhere, mention=["no/such/r"])
+    refuse("bench: folder", 73, *bench, nowhere, mention=["no/such/r"])
+    refuse("convert: folder", 73, "data", "convert", here("none.npz"), nowhere + ".h5", mention=["no/such/r.h5"])
+    refuse("convert: extension", 64, "data", "convert", here("none.npz"), here("a.txt"), mention=["a.txt"])
+    refuse("synth: folder", 73, "data", "synth", nowhere + ".npz", "--n", 10**7, mention=["no/such/r.npz"])
+    refuse("results of a refused evaluation", 66, "evaluate", *absent, "--out", report, output=report)
     refuse("no such folder for results", 73, "evaluate", "--model", model, "--data", good, "--out", here("no/such/r.json"))
+    with open(here("redirected"), "w") as file:
+        done = subprocess.run([PROGRAM, "evaluate", "--model", model, "--data", good, "--out", "/dev/stdout"], stdout=file,
+                              stderr=subprocess.PIPE, text=True)
+        expect(done.returncode == 73 and "/dev/stdout: stands for an open descriptor" in done.stderr, f"/dev/stdout: {done.stderr}")
+        expect(os.fstat(file.fileno()).st_ino == os.stat(here("redirected")).st_ino, "/dev/stdout: the redirected file was replaced")
+    os.symlink("far.json", here("near.json"))
+    done = run("evaluate", "--model", model, "--data", good, "--out", here("near.json"), "--quiet")
+    expect(done.returncode == 0 and os.path.islink(here("near.json")) and os.path.isfile(here("far.json")),
+           f"a link to what is not there yet: {done.stderr}")
     if os.geteuid() == 0 and shutil.which("mount"):
         disk = here("disk")
         os.mkdir(disk)
@@ -265,7 +313,7 @@ def main(folder):
         if mounted.returncode == 0:
             try:
                 refuse("disk full", 74, *train, "--data", good, "--out", os.path.join(disk, "run"),
-                       output=os.path.join(disk, "run", "model.safetensors"))
+                       output=os.path.join(disk, "run"))
                 refuse("disk full for images", 74, "data", "synth", os.path.join(disk, "s.npz"), "--n", 2000,
                        output=os.path.join(disk, "s.npz"))
                 left = [f for _, _, files in os.walk(disk) for f in files if ".tmp." in f]

@@ -42,6 +42,21 @@ def main(folder):
             done = subprocess.run(words, cwd=work, env=env, text=True, capture_output=True)
             counted += 1
             expect(done.returncode == 0, f"{page}: {line}: exit code {done.returncode}: {done.stderr}")
+    # The card that the tutorial shows for weights from elsewhere, beside such weights.
+    work = os.path.join(folder, "docs-tutorial.md")
+    with open(os.path.join(REPOSITORY, "docs/tutorial.md")) as file:
+        card = re.search(r"```json\n(.*?)```", file.read(), re.S).group(1)
+    os.mkdir(os.path.join(work, "imported"))
+    with open(os.path.join(work, "imported", "model.json"), "w") as file:
+        file.write(card)
+    shutil.copy(os.path.join(work, "runs/standard/model.safetensors"), os.path.join(work, "imported"))
+    logits = []
+    for model in ("imported", "runs/standard"):
+        done = run("predict", "--model", model, "--data", "chest.npz", "--out", "compared.npz", cwd=work)
+        expect(done.returncode == 0, f"predict with {model}: {done.stderr}")
+        with open(os.path.join(work, "compared.npz"), "rb") as file:
+            logits.append(file.read())
+    expect(logits[0] == logits[1], "weights with the tutorial's card answer otherwise than in their run folder")
     expect(counted >= 10, f"only {counted} commands were found in the documentation")
     print(f"{counted} commands ran")
     for command in ("", "data info", "data convert", "data synth", "train", "evaluate", "predict", "attack", "bench",

@@ -14,11 +14,9 @@ PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 failures = []
 
 
-def run(*arguments, cwd=None, env=None, timeout=300):
+def run(*arguments, timeout=300, **more):
     """The finished process of `inocula` with these arguments; text in and out."""
-    return subprocess.run(
-        [PROGRAM, *map(str, arguments)], cwd=cwd, env=env, timeout=timeout, text=True, capture_output=True
-    )
+    return subprocess.run([PROGRAM, *map(str, arguments)], timeout=timeout, text=True, capture_output=True, **more)
 
 
 def expect(condition, message):
@@ -26,6 +24,18 @@ def expect(condition, message):
     if not condition:
         failures.append(message)
         print("FAILED:", message)
+
+
+def refuse(what, code, *arguments, output=None, mention=(), **more):
+    """The command must end with `code`, one line on standard error that mentions each text, and no output file."""
+    done = run(*arguments, **more)
+    lines = done.stderr.splitlines()
+    expect(done.returncode == code, f"{what}: exit code {done.returncode}, expected {code}: {done.stderr.strip()!r}")
+    expect(len(lines) == 1, f"{what}: {len(lines)} lines on standard error, expected 1: {done.stderr!r}")
+    for text in mention:
+        expect(text in done.stderr, f"{what}: {done.stderr.strip()!r} does not mention {text!r}")
+    if output is not None:
+        expect(not os.path.lexists(output), f"{what}: left {output} behind")
 
 
 def finish():
@@ -70,6 +80,28 @@ def image_set(count=24, size=16, channels=0, classes=2, splits=("train", "val", 
 def read_json(path):
     with open(path) as file:
         return json.load(file)
+
+
+def read_tensors(path):
+    """name -> (type, shape, bytes) of a safetensors file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    values = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:values])
+    header.pop("__metadata__", None)
+    slices = {name: [values + at for at in e["data_offsets"]] for name, e in header.items()}
+    return {name: (e["dtype"], e["shape"], data[slices[name][0]:slices[name][1]]) for name, e in header.items()}
+
+
+def write_tensors(path, tensors):
+    """A safetensors file from what read_tensors gives."""
+    header, values = {}, b""
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(values), len(values) + len(data)]}
+        values += data
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + values)
 
 
 def scratch():

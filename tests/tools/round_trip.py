@@ -17,12 +17,14 @@ def main(folder):
     for source, target in (("rgb.npz", "rgb.h5"), ("rgb.h5", "back.npz")):
         done = run("data", "convert", here(source), here(target))
         expect(done.returncode == 0, f"convert {source}: {done.stderr}")
+    with open(here("rgb.h5"), "rb") as file, open(here("matlab.mat"), "wb") as target:
+        target.write(b"MATLAB 7.3 MAT-file".ljust(512) + file.read())
     infos = []
-    for name in ("rgb.npz", "rgb.h5", "back.npz"):
+    for name in ("rgb.npz", "rgb.h5", "back.npz", "matlab.mat"):
         info = json.loads(run("data", "info", here(name), "--json").stdout)
         info.pop("path")
         infos.append(info)
-    expect(infos[0] == infos[1] == infos[2], f"conversion changed the set: {infos}")
+    expect(all(info == infos[0] for info in infos), f"conversion changed the set: {infos}")
     expect(infos[0]["classes"] == 3 and infos[0]["channels"] == 3, f"data info is wrong: {infos[0]}")
 
     # config.toml reproduces its run; the same from HDF5.
