@@ -12,14 +12,6 @@ namespace inocula::attacks {
 
 namespace {
 
-/// A planned tensor's values into memory that the host reads after the run.
-void record_export(Recorder& r, const Tensor& from, const Tensor& to) {
-  const PlaneShape planes = r.planes(from);
-  r.kernel("evaluate.export", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(from), nullptr, nullptr, nullptr, at.out(to), nullptr, planes, Activation::none};
-  });
-}
-
 std::int64_t images_to_take(const ImageSplit& split, std::int64_t limit) {
   if (limit < 0) fail(ErrorKind::usage, "limit is ", limit, ", expected 0 (all) or more");
   return limit == 0 ? split.count : std::min(limit, split.count);
@@ -36,17 +28,13 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       image_(network.graph().input_shape()),
       labels_(split.labels.begin(),
               split.labels.begin() + std::min<std::ptrdiff_t>(n_, std::ssize(split.labels))),
-      images_(network.device(), split, classes_, batch_),
+      images_(network, split, batch_),
       index_(static_cast<std::size_t>(batch_)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
     fail(ErrorKind::usage,
          "an attack in training mode would change the running statistics of the network that it "
          "evaluates; expected frozen statistics or those of the batch without update");
-  if (split.channels != image_.c || split.height != image_.h || split.width != image_.w)
-    fail(ErrorKind::bad_data, "split '", split.name, "': images are ", split.channels, " x ", split.height,
-         " x ", split.width, " (channels, height, width), the network expects ", image_.c, " x ", image_.h,
-         " x ", image_.w);
   const Device& device = network.device();
   const auto floats = [&](std::int64_t count) {
     return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));
@@ -87,8 +75,8 @@ Program Evaluator::record(Network& network, const Perturbation& perturbation, st
   const Tensor perturbed = x.id == b.images.id ? clean : judge.logits(x);
   const Tensor clean_out = r.external("clean logits out", clean_logits_.as<void>(), clean.shape);
   const Tensor out = r.external("logits out", logits_.as<void>(), clean.shape);
-  record_export(r, clean, clean_out);
-  record_export(r, perturbed, out);
+  r.copy("evaluate.export", clean, clean_out);
+  r.copy("evaluate.export", perturbed, out);
   const std::int64_t cols = image_.per_sample(), classes = classes_;
   r.kernel("evaluate.measure", r.kernels().measure_perturbation, [=](Access& at) {
     return MeasurePerturbation{at.in(x), at.in(b.images), at.out<PerturbationNorm>(norms), rows, cols};
@@ -106,7 +94,7 @@ Program Evaluator::record(Network& network, const Perturbation& perturbation, st
         kCalibrationBins};
   });
   if (spec_.keep_images == KeepImages::yes)
-    record_export(r, x, r.external("images out", kept_images_.as<void>(), x.shape));
+    r.copy("evaluate.export", x, r.external("images out", kept_images_.as<void>(), x.shape));
   return r.finish(Preparation::kept);
 }
 

@@ -13,14 +13,6 @@ namespace inocula::attacks {
 
 namespace {
 
-/// to <- from, image by image.
-void record_copy(Recorder& r, const Tensor& from, const Tensor& to) {
-  const PlaneShape planes = r.planes(from);
-  r.kernel("attack.copy", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(from), nullptr, nullptr, nullptr, at.out(to), nullptr, planes, Activation::none};
-  });
-}
-
 /// The candidates of highest score so far, per sample.
 struct Best {
   Tensor x, score, hit;
@@ -32,7 +24,7 @@ Best record_best(Recorder& r, const Tensor& images, CompareHits hits, const std:
   const std::int64_t rows = images.shape.n;
   Best best{r.make(name + " images", images.shape), r.make(name + " score", {rows, 1, 1, 1}), {}};
   if (hits == CompareHits::yes) best.hit = r.make(name + " hit", {rows, 1, 1, 1}, DType::i32);
-  record_copy(r, images, best.x);
+  r.copy("attack.copy", images, best.x);
   r.kernel("attack.clear", r.kernels().fill, [=](Access& at) {
     return Fill{at.out(best.score), rows, -std::numeric_limits<float>::infinity()};
   });
@@ -138,7 +130,7 @@ Tensor Pgd::record_target(Recorder& r, Victim& victim, const PerturbationPorts& 
 }
 
 void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor& x) const {
-  if (spec_.start == Start::clean) return record_copy(r, ports.images, x);
+  if (spec_.start == Start::clean) return r.copy("attack.copy", ports.images, x);
   const KernelTable& k = r.kernels();
   const auto start = spec_.norm == Norm::linf       ? k.start_uniform_linf
                      : spec_.start == Start::sphere ? k.start_sphere_l2

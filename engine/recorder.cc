@@ -91,6 +91,16 @@ void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind
   steps_.push_back(std::move(step));
 }
 
+void Recorder::copy(const std::string& name, const Tensor& from, const Tensor& to) {
+  if (!(from.shape == to.shape) || from.layout != to.layout)
+    fail(ErrorKind::internal, "Recorder::copy: '", name, "' from ", from.shape.to_string(), " to ",
+         to.shape.to_string(), ", expected one shape and layout");
+  const PlaneShape shape = planes(from);
+  kernel(name, kernels().affine, [=](Access& at) {
+    return Affine{at.in(from), nullptr, nullptr, nullptr, at.out(to), nullptr, shape, Activation::none};
+  });
+}
+
 void Recorder::conv(const std::string& name, std::shared_ptr<PreparedConv> conv,
                     std::function<ConvOperands(Access&)> operands) {
   keep(conv);

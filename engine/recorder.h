@@ -76,6 +76,8 @@ class Recorder {
       return [function, args](const Queue& queue) { function(queue, args); };
     });
   }
+  /// The values of one f32 tensor into another of its shape and layout.
+  void copy(const std::string& name, const Tensor& from, const Tensor& to);
   /// One pass of a convolution.
   void conv(const std::string& name, std::shared_ptr<PreparedConv> conv,
             std::function<ConvOperands(Access&)> operands);

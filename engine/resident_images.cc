@@ -7,13 +7,19 @@
 
 namespace inocula {
 
-ResidentImages::ResidentImages(const Device& device, const ImageSplit& split, std::int64_t classes,
-                               std::int64_t batch)
+ResidentImages::ResidentImages(const Network& network, const ImageSplit& split, std::int64_t batch)
     : count_(split.count),
       batch_(batch),
       channels_(split.channels),
       height_(split.height),
       width_(split.width) {
+  const Device& device = network.device();
+  const Shape& image = network.graph().input_shape();
+  const std::int64_t classes = network.graph().classes();
+  if (split.channels != image.c || split.height != image.h || split.width != image.w)
+    fail(ErrorKind::bad_data, "split '", split.name, "': images are ", split.channels, " x ", split.height,
+         " x ", split.width, " (channels, height, width), the network expects ", image.c, " x ", image.h,
+         " x ", image.w);
   if (count_ < 1) fail(ErrorKind::bad_data, "split '", split.name, "' is empty, expected at least one image");
   if (static_cast<std::int64_t>(split.pixels.size()) != count_ * split.image_bytes() ||
       static_cast<std::int64_t>(split.labels.size()) != count_)

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/device.h"
+#include "engine/network.h"
 #include "engine/recorder.h"
 #include "engine/source.h"
 
@@ -24,8 +25,8 @@ struct BatchTensors {
 
 class ResidentImages {
  public:
-  /// Throws Error (bad_data) where labels do not fit `classes`.
-  ResidentImages(const Device& device, const ImageSplit& split, std::int64_t classes, std::int64_t batch);
+  /// On the network's device. Throws Error (bad_data) where the images or labels do not fit the network.
+  ResidentImages(const Network& network, const ImageSplit& split, std::int64_t batch);
 
   std::int64_t count() const { return count_; }
   std::int64_t batch() const { return batch_; }

@@ -17,13 +17,9 @@ namespace {
 /// StepState.step is a word of the random numbers' counter.
 constexpr std::int64_t kMostSteps = std::numeric_limits<std::uint32_t>::max();
 
-const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, const Shape& image) {
+const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train) {
   if (spec.epochs < 1) fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at least 1");
   if (spec.batch < 2) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 2 to train");
-  if (train.channels != image.c || train.height != image.h || train.width != image.w)
-    fail(ErrorKind::bad_data, "split '", train.name, "': images are ", train.channels, " x ", train.height,
-         " x ", train.width, " (channels, height, width), the network expects ", image.c, " x ", image.h,
-         " x ", image.w);
   if (train.count < 1)
     fail(ErrorKind::bad_data, "split '", train.name, "' is empty, expected images to train on");
   if (spec.batch > train.count)
@@ -33,10 +29,10 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, con
   if (spec.epochs > kMostSteps / steps_per_epoch)
     fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at most ", kMostSteps / steps_per_epoch,
          " of ", steps_per_epoch, " steps each: steps are counted in 32 bits");
-  const std::int64_t side = std::min(image.h, image.w);
+  const std::int64_t side = std::min(train.height, train.width);
   if (spec.augmentation.shift < 0 || spec.augmentation.shift >= side)
     fail(ErrorKind::usage, "shift is ", spec.augmentation.shift, ", expected 0 to ", side - 1,
-         " for images of ", image.h, " x ", image.w, " pixels");
+         " for images of ", train.height, " x ", train.width, " pixels");
   check(spec.schedule);
   return spec;
 }
@@ -46,9 +42,9 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, con
 Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit& train,
                  const TrainerSpec& spec)
     : network_(network),
-      spec_(checked(spec, train, network.graph().input_shape())),
+      spec_(checked(spec, train)),
       statistics_updates_(objective.statistics_updates()),
-      images_(network.device(), train, network.graph().classes(), spec.batch),
+      images_(network, train, spec.batch),
       optimizer_(spec.optimizer, network),
       state_buffer_(network.device(), sizeof(StepState)),
       tally_buffer_(network.device(), sizeof(TrainingTally)),

@@ -93,7 +93,7 @@ void check_network(Network& network, const ImageSplit& images, std::vector<Check
   const Device& device = network.device();
   std::vector<std::int32_t> index(kImages);
   for (std::size_t i = 0; i < index.size(); ++i) index[i] = static_cast<std::int32_t>(i);
-  ResidentImages resident(device, images, network.graph().classes(), kImages);
+  ResidentImages resident(network, images, kImages);
   resident.choose(index.data());
 
   const Shape shape = network.graph().input_shape().with_batch(kImages);
@@ -106,11 +106,7 @@ void check_network(Network& network, const ImageSplit& images, std::vector<Check
       r, r.external("step state", state.as<void>(), {1, sizeof(StepState), 1, 1}, DType::bytes), kImages);
   NetworkVictim victim(r, network, kImages, NormMode::frozen, VictimUse::gradients);
   const auto deliver = [&](const Tensor& from, const Buffer& to) {
-    const Tensor out = r.external("result", to.as<void>(), from.shape);
-    const PlaneShape planes = r.planes(from);
-    r.kernel("selftest.export", r.kernels().affine, [=](Access& at) {
-      return Affine{at.in(from), nullptr, nullptr, nullptr, at.out(out), nullptr, planes, Activation::none};
-    });
+    r.copy("selftest.export", from, r.external("result", to.as<void>(), from.shape));
   };
   deliver(victim.logits(b.images), logits_out);
   deliver(victim.loss_gradient(b.images, b.label).gradient, gradient_out);

@@ -81,6 +81,7 @@ class TrainingRun {
   Progress progress_;
   Clock::time_point last_checkpoint_ = Clock::now();
   std::optional<std::int64_t> checkpoint_step_;  ///< of the latest checkpoint, where there is one
+  std::optional<double> clean_accuracy_;         ///< on the validation split, at the end of the latest epoch
 };
 
 TrainingRun::TrainingRun(const TrainOptions& options)
@@ -172,6 +173,7 @@ std::string TrainingRun::progress_line(Clock::time_point begin, std::int64_t fir
          std::to_string(in_epoch) + "/" + std::to_string(per_epoch) + " loss " + fixed(t.loss / seen, 4) +
          (method_.attack ? " adversarial accuracy " : " accuracy ") +
          fixed(100 * static_cast<double>(t.correct) / seen, 1) + "% " +
+         (clean_accuracy_ ? "clean accuracy " + fixed(100 * *clean_accuracy_, 1) + "% (val) " : "") +
          fixed(rate * static_cast<double>(options_.batch), 1) + " images/s " +
          format_duration(static_cast<double>(trainer_.total_steps() - trainer_.step()) /
                          std::max(rate, 1e-9)) +
@@ -204,6 +206,7 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
                      fixed(100 * static_cast<double>(t.correct) / seen, 2) + "%";
   if (validation_) {
     const attacks::Scores s = attacks::score(validation_->run());
+    clean_accuracy_ = s.accuracy;
     line["val_accuracy"] = s.accuracy;
     line["val_auc"] = s.auc;
     text += " val accuracy " + fixed(100 * s.accuracy, 2) + "% auc " + fixed(s.auc, 4);

@@ -85,9 +85,10 @@ def time_engine(work, options):
     width, batch, method = work
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "bench.json"
+        attack = ["--steps", str(PGD_STEPS)] if method == "pgd" else []
         subprocess.run([options.program, "bench", "--model", f"resnet18:width={width}", "--input", "1,28,28", "--classes",
-                        "2", "--batch", str(batch), "--method", method, "--steps", str(PGD_STEPS), "--repeat",
-                        str(options.repeat), "--threads", str(options.threads), "--quiet", "--json", result], check=True)
+                        "2", "--batch", str(batch), "--method", method, *attack, "--repeat", str(options.repeat),
+                        "--threads", str(options.threads), "--quiet", "--json", result], check=True)
         return json.loads(result.read_text())["rows"][0]["ms_median"]
 
 
