@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/tensor.h"
 #include "kernels/queue.h"
@@ -94,6 +95,14 @@ class PreparedConv {
   virtual std::string algorithm() const = 0;
 };
 
+/// Work that a backend has taken down as a whole, to be started as one from then on: a CUDA graph.
+class Replay {
+ public:
+  virtual ~Replay() = default;
+  /// Starts it; what is enqueued later waits for it.
+  virtual void launch() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -115,8 +124,14 @@ class Backend {
   virtual std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry&, const GradientEpilogue&) = 0;
   virtual std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry&) = 0;
 
-  /// Called around every replay, so that a backend can set up the calling thread and restore it afterwards.
+  /// Does `work` step by step; a backend sets up the calling thread before it and restores it afterwards.
   virtual void run(const std::function<void(const Queue&)>& work) = 0;
+  /// Takes launches down, in order, without doing them. Every address and number that they hand to a kernel
+  /// is frozen: what changes from run to run is read from device memory. Null where a backend gains nothing
+  /// by it: `run` them.
+  virtual std::unique_ptr<Replay> capture(const std::vector<const Launch*>&) { return nullptr; }
+  /// Returns when everything enqueued so far is done.
+  virtual void synchronize() {}
 };
 
 }  // namespace inocula

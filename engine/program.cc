@@ -37,12 +37,29 @@ void Program::run(Preparation preparation) {
   const bool skip = preparation == Preparation::kept;
   if (skip && !(keeps_preparation_ && prepared_))
     fail(ErrorKind::internal, "Program::run: there is no preparation to keep");
-  device_->backend().run([&](const Queue& queue) {
-    visit(0, steps_.size(), 0, [&](std::size_t s) {
-      if (!(skip && steps_[s].prepares)) steps_[s].launch(queue);
+  if (Replay* const replay = skip ? without_preparation_.get() : whole_.get())
+    replay->launch();
+  else
+    device_->backend().run([&](const Queue& queue) {
+      visit(0, steps_.size(), 0, [&](std::size_t s) {
+        if (!(skip && steps_[s].prepares)) steps_[s].launch(queue);
+      });
     });
-  });
   prepared_ = true;
+}
+
+std::vector<const Launch*> Program::launches(Preparation preparation) const {
+  std::vector<const Launch*> list;
+  visit(0, steps_.size(), 0, [&](std::size_t s) {
+    if (preparation == Preparation::repeated || !steps_[s].prepares) list.push_back(&steps_[s].launch);
+  });
+  return list;
+}
+
+void Program::capture() {
+  Backend& backend = device_->backend();
+  whole_ = backend.capture(launches(Preparation::repeated));
+  if (whole_ && keeps_preparation_) without_preparation_ = backend.capture(launches(Preparation::kept));
 }
 
 std::vector<PartTime> Program::run_timed() {
@@ -52,6 +69,7 @@ std::vector<PartTime> Program::run_timed() {
     visit(0, steps_.size(), 0, [&](std::size_t s) {
       const auto start = Clock::now();
       steps_[s].launch(queue);
+      device_->backend().synchronize();
       PartTime& part = parts[steps_[s].name];
       part.count += 1;
       part.seconds += std::chrono::duration<double>(Clock::now() - start).count();

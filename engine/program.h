@@ -47,7 +47,7 @@ class Program {
   /// Runs every step once, in order. With Preparation::kept, which needs a Program finished with it and a run
   /// before, the preparation is skipped: its results are still there.
   void run(Preparation preparation = Preparation::repeated);
-  /// The same, timing each launch; parts by name, the most expensive first.
+  /// The same step by step, timing each launch; parts by name, the most expensive first.
   std::vector<PartTime> run_timed();
 
   Footprint footprint() const;
@@ -62,6 +62,9 @@ class Program {
     bool prepares = false;
   };
 
+  /// Everything is in place: lets the backend take the steps down, with the preparation and without.
+  void capture();
+  std::vector<const Launch*> launches(Preparation preparation) const;
   template <class Visit>
   void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit) const;
 
@@ -74,6 +77,7 @@ class Program {
   std::vector<std::shared_ptr<const void>> kept_;
   MemoryPlan plan_;
   Buffer arena_;
+  std::unique_ptr<Replay> whole_, without_preparation_;  ///< null where steps are run one by one
 };
 
 }  // namespace inocula

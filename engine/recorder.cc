@@ -147,6 +147,7 @@ Program Recorder::finish(Preparation preparation) {
   program.tensors_ = std::move(tensors_);
   program.kept_ = std::move(kept_);
   steps_.clear();
+  program.capture();
   return program;
 }
 

@@ -14,6 +14,7 @@
 #include "engine/objectives/erm.h"
 #include "engine/trainer.h"
 #include "tests/engine/allocations.h"
+#include "tests/engine/capturing_backend.h"
 #include "tests/engine/counting_backend.h"
 #include "tests/engine/graphs.h"
 #include "tests/engine/harness.h"
@@ -377,6 +378,45 @@ TEST_CASE("program: our code allocates nothing while it runs") {
   AllocationCounter step;
   training.trainer.run_step();
   CHECK(step.stop().ours == 0);
+}
+
+TEST_CASE("program: taken down once and replayed, a training gives the bits of running it step by step") {
+  for (const attacks::Norm norm : {attacks::Norm::linf, attacks::Norm::l2}) {
+    CaptureCounts counts;
+    const Device device = capturing_device(counts);
+    Training replayed(device, norm), eager(cpu(), norm);
+    CHECK(counts.captures == 1);
+    // Two epochs and more: step, learning rate, batch and augmentation change under the frozen launches.
+    for (int step = 0; step < 8; ++step) {
+      replayed.trainer.run_step();
+      eager.trainer.run_step();
+      REQUIRE(State(replayed) == State(eager));
+    }
+    CHECK(counts.replays == 8);
+    CHECK(counts.eager == 0);
+    CHECK(counts.captures == 1);
+  }
+}
+
+TEST_CASE("program: a replay without its preparation finds what an earlier one prepared") {
+  CaptureCounts counts;
+  const Device device = capturing_device(counts);
+  Network network(small_resnet(kImage, 4, kClasses), device), same(small_resnet(kImage, 4, kClasses), cpu());
+  network.initialize(3);
+  same.initialize(3);
+  const ImageSplit split = random_split(11, kImage, kClasses, 5);
+  const attacks::Pgd attack({.eps = 0.05,
+                             .alpha = 0.02,
+                             .steps = 3,
+                             .restarts = 2,
+                             .iterate = attacks::Iterate::best,
+                             .target = {}});
+  attacks::Evaluator replayed(network, split, attack, {.batch = 4, .seed = 9}),
+      eager(same, split, attack, {.batch = 4, .seed = 9});
+  CHECK(counts.captures == 2);
+  CHECK(same_bits(replayed.run().logits, eager.run().logits));
+  CHECK(counts.replays == 3);
+  CHECK(counts.eager == 0);
 }
 
 TEST_CASE("device: memory that the machine does not have is refused, and names both sizes") {
