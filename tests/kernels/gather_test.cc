@@ -115,7 +115,7 @@ TEST_CASE("gather flips and shifts as the draws say, and meets every case") {
   }
 }
 
-TEST_CASE("an image does not depend on its batch; it does on seed and step") {
+TEST_CASE("an image does not depend on its batch, and does on seed and step") {
   const Data d = make_data(64, 8, 8, 1);
   const Run run = runs().back();
   const Augmentation a{.flip = 1, .shift = 2};

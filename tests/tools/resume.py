@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -24,14 +25,19 @@ def files(folder):
     return weights, rows
 
 
+def newest_step(folder):
+    """The step of the newest checkpoint file in a run folder; 0 where there is none."""
+    checkpoints = os.path.join(folder, "checkpoint")
+    names = os.listdir(checkpoints) if os.path.isdir(checkpoints) else []
+    return max((int(number) for name in names for number in re.findall(r"\d+", name)), default=0)
+
+
 def main(folder):
     here = lambda name: os.path.join(folder, name)
     run("data", "synth", here("data.npz"), "--n", 600)
     command = ["train", "--data", here("data.npz"), "--model", "resnet18:width=4", "--method", "pgd", "--steps", 2,
                "--epochs", 4, "--batch", 32, "--checkpoint-every", 0, "--flip", "--shift", 2, "--quiet"]
-    begin = time.time()
     done = run(*command, "--out", here("whole"))
-    duration = time.time() - begin
     expect(done.returncode == 0, f"uninterrupted run: {done.stderr}")
     whole = files(here("whole"))
     run(*command, "--out", here("again"))
@@ -39,20 +45,19 @@ def main(folder):
     run(*command, "--seed", 1, "--out", here("other"))
     expect(files(here("other"))[0] != whole[0], "another seed gives the same weights")
 
-    # Killed with -9 at random moments, then left to end.
+    # Killed with -9 somewhere inside a step, several times, then left to end.
     moments = random.Random(0)
     kills = 0
     out = here("killed")
-    for _ in range(8):
+    for _ in range(4):
+        until = newest_step(out) + moments.randint(2, 10)
         process = subprocess.Popen([PROGRAM, *map(str, command), "--out", out, "--resume"], stderr=subprocess.PIPE, text=True)
-        try:
-            _, err = process.communicate(timeout=duration * moments.uniform(0.08, 0.3))
-            expect(process.returncode == 0, f"resumed run: exit code {process.returncode}: {err}")
-            break
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
+        while process.poll() is None and newest_step(out) < until:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.02))
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
     done = run(*command, "--out", out, "--resume")
     expect(done.returncode == 0, f"resumed run: {done.stderr}")
     print(f"killed {kills} times")
