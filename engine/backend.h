@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "kernels/element.h"
 #include "kernels/queue.h"
 
 namespace inocula {
@@ -33,6 +34,7 @@ struct ConvGeometry {
   ConvWindow window;
   std::int64_t groups = 1;
   Layout in_layout = Layout::blocked;  ///< plain for images and pooled features; the output is always blocked
+  Element element = Element::f32;      ///< of blocked activations and their gradients; plain ones are f32
 
   double multiply_adds() const {
     return static_cast<double>(out.size()) *
@@ -59,17 +61,18 @@ struct GradientEpilogue {
   bool operator==(const GradientEpilogue&) const = default;
 };
 
-/// Addresses of one call; a pass reads those of its own and the epilogue's.
+/// Addresses of one call; a pass reads those of its own and the epilogue's. Activations and their gradients
+/// are of the geometry's element, or float where they are plain.
 struct ConvOperands {
-  const float* x = nullptr;       ///< forward, backward_weights
+  const void* x = nullptr;        ///< forward, backward_weights
   const void* weights = nullptr;  ///< forward, backward_data: as written by bind_weights
   const float* bias = nullptr;    ///< (out.c), readable to the next multiple of the block
-  const float* residual = nullptr;
-  float* y = nullptr;
+  const void* residual = nullptr;
+  void* y = nullptr;
   std::uint8_t* sign_bits = nullptr;
-  const float* dy = nullptr;  ///< backward_data, backward_weights
-  float* dx = nullptr;
-  const float* add = nullptr;
+  const void* dy = nullptr;  ///< backward_data, backward_weights
+  void* dx = nullptr;
+  const void* add = nullptr;
   const std::uint8_t* mask = nullptr;
   float* dw = nullptr;      ///< (out.c, in.c / groups, kernel_h, kernel_w) plain, accumulated
   float* dbias = nullptr;   ///< (out.c), accumulated; may be null

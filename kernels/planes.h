@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "kernels/element.h"
 #include "kernels/target.h"
 
 namespace inocula {
@@ -17,6 +18,7 @@ struct PlaneShape {
   std::int64_t channels = 0;  ///< without padding
   std::int64_t height = 0, width = 0;
   std::int64_t block = 1;  ///< channels stored side by side
+  Element element = Element::f32;
 
   INOCULA_HD std::int64_t blocks() const { return (channels + block - 1) / block; }
   INOCULA_HD std::int64_t pixels() const { return height * width; }

@@ -22,6 +22,13 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
+const float* f32(const void* activation) {
+  return static_cast<const float*>(activation);
+}
+float* f32(void* activation) {
+  return static_cast<float*>(activation);
+}
+
 PlaneShape planes(const Shape& s, Layout layout, std::int64_t block) {
   return {s.n, s.c, s.h, s.w, layout == Layout::plain ? 1 : block};
 }
@@ -194,9 +201,9 @@ class Forward final : public PreparedConv, Described {
     const Launch convolution = launch(dnnl::convolution_forward(primitive_), std::move(arguments));
 
     const PlaneShape in = planes(geometry_.in, Layout::blocked, block_);
-    const CopyChannels copying{o.x, copy,          planes(geometry_.in, Layout::plain, block_), in, 0,
-                               0,   geometry_.in.c};
-    const PackPositive packing{o.y, o.sign_bits, planes(geometry_.out, Layout::blocked, block_).size()};
+    const CopyChannels copying{f32(o.x), copy,          planes(geometry_.in, Layout::plain, block_), in, 0,
+                               0,        geometry_.in.c};
+    const PackPositive packing{f32(o.y), o.sign_bits, planes(geometry_.out, Layout::blocked, block_).size()};
     return [convolution, copying, packing, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
       convolution(queue);
@@ -253,16 +260,16 @@ class BackwardData final : public PreparedConv, Described {
     auto* scratch = static_cast<std::byte*>(o.scratch);
     auto* blocked = copies_result()
                         ? reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()))
-                        : o.dx;
+                        : f32(o.dx);
     const Launch convolution = launch(dnnl::convolution_backward_data(primitive_),
                                       {{DNNL_ARG_DIFF_DST, at(primitive_.diff_dst_desc(), o.dy)},
                                        {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
                                        {DNNL_ARG_DIFF_SRC, at(primitive_.diff_src_desc(), blocked)},
                                        {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
     const PlaneShape in = planes(geometry_.in, geometry_.in_layout, block_);
-    const CopyChannels copying{blocked, o.dx,          planes(geometry_.in, Layout::blocked, block_), in, 0,
+    const CopyChannels copying{blocked, f32(o.dx),     planes(geometry_.in, Layout::blocked, block_), in, 0,
                                0,       geometry_.in.c};
-    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, in};
+    const JoinGradient joining{f32(o.dx), nullptr, f32(o.add), o.mask, f32(o.dx), in};
     return [convolution, copying, joining, this](const Queue& queue) {
       convolution(queue);
       if (copies_result()) kernels_.copy_channels(queue, copying);
@@ -314,9 +321,9 @@ class BackwardToImages final : public PreparedConv, Described {
   Launch bind(const ConvOperands& o) override {
     const ConvWindow& w = geometry_.window;
     ImageGradient image;
-    image.dy = o.dy;
+    image.dy = f32(o.dy);
     image.weights = static_cast<const float*>(o.weights);
-    image.dx = o.dx;
+    image.dx = f32(o.dx);
     image.out = out_;
     image.channels = geometry_.in.c;
     image.height = geometry_.in.h;
@@ -329,8 +336,8 @@ class BackwardToImages final : public PreparedConv, Described {
     image.pad_w = w.pad_w;
     image.dilation_h = w.dilation_h;
     image.dilation_w = w.dilation_w;
-    const JoinGradient joining{o.dx,   nullptr, o.add,
-                               o.mask, o.dx,    planes(geometry_.in, Layout::plain, block_)};
+    const JoinGradient joining{f32(o.dx), nullptr,   f32(o.add),
+                               o.mask,    f32(o.dx), planes(geometry_.in, Layout::plain, block_)};
     return [image, joining, this](const Queue& queue) {
       kernels_.image_gradient(queue, image);
       if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
@@ -384,7 +391,7 @@ class BackwardWeights final : public PreparedConv, Described {
     const Launch adding = fills_up() ? add_part(result, filled, o.dw) : add_whole(result, o.dw);
     const PlaneShape bias{1, geometry_.out.c, 1, 1, 1};
     const JoinGradient adding_bias{dbias, nullptr, o.dbias, nullptr, o.dbias, bias};
-    const CopyChannels copying{o.x,
+    const CopyChannels copying{f32(o.x),
                                copy,
                                planes(geometry_.in, Layout::plain, block_),
                                planes(geometry_.in, Layout::blocked, block_),
