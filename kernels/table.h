@@ -3,6 +3,7 @@
 
 #include "kernels/best.h"
 #include "kernels/calibrate.h"
+#include "kernels/channel_sums.h"
 #include "kernels/channels.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
@@ -18,6 +19,7 @@
 #include "kernels/softmax_ce.h"
 #include "kernels/start.h"
 #include "kernels/targets.h"
+#include "kernels/weights.h"
 
 /// X(function, argument struct): to add a kernel, write its header and body, and one line here.
 #define INOCULA_KERNELS(X)                                   \
@@ -46,6 +48,9 @@
   X(global_average_pool_backward, GlobalAveragePoolBackward) \
   X(image_gradient, ImageGradient)                           \
   X(copy_channels, CopyChannels)                             \
+  X(pack_weights, PackWeights)                               \
+  X(add_weight_gradient, AddWeightGradient)                  \
+  X(add_channel_sums, AddChannelSums)                        \
   X(linear_forward, LinearForward)                           \
   X(linear_backward_data, LinearBackwardData)                \
   X(linear_backward_params, LinearBackwardParams)            \

@@ -1,0 +1,46 @@
+// Body of the channels' sums: first over a plane's pixels, then over the samples in order.
+#include "kernels/channel_sums.h"
+
+#include "kernels/for_each.h"
+#include "kernels/plane_sums.h"
+
+INOCULA_BEGIN_TARGET
+
+namespace {
+
+template <class T>
+struct SumPlane {
+  AddChannelSums a;
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const PlaneLanes part = plane_lanes(a.shape, row);
+    const T* const dy = static_cast<const T*>(a.dy);
+    float* const to = a.partial + part.sample * a.shape.blocks() * a.shape.block + part.channel;
+    sum_plane(
+        team, a.shape, part, [=](int l, double sum) { to[l] = static_cast<float>(sum); },
+        [=](std::int64_t i, int) { return to_float(dy[i]); });
+  }
+};
+
+struct AddSamples {
+  AddChannelSums a;
+  INOCULA_DEVICE void operator()(std::int64_t c) const {
+    const std::int64_t stride = a.shape.blocks() * a.shape.block;
+    double total = 0;
+    for (std::int64_t n = 0; n < a.shape.batch; ++n) total += a.partial[n * stride + c];
+    a.sum[c] += static_cast<float>(total);
+  }
+};
+
+}  // namespace
+
+void add_channel_sums(const Queue& queue, const AddChannelSums& args) {
+  const std::int64_t rows = plane_lane_rows(args.shape), cost = args.shape.pixels() * kMaxLanes;
+  if (args.shape.element == Element::bf16) {
+    for_each_row(queue, rows, cost, SumPlane<Bf16>{args});
+  } else {
+    for_each_row(queue, rows, cost, SumPlane<float>{args});
+  }
+  for_each(queue, args.shape.channels, AddSamples{args});
+}
+
+INOCULA_END_TARGET

@@ -1,0 +1,37 @@
+// A convolution's weights between the form that is trained, plain (O, I, taps) floats, and a packed form.
+//
+// Packed weights have their channels filled up with zeros to the extents that a library or a kernel wants,
+// and lie in the order that it reads them: (O, taps, I) for channels-last convolutions, (taps, I, O) for
+// image_gradient. taps = kernel_h * kernel_w; I counts the input channels of one group.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/element.h"
+
+namespace inocula {
+
+enum class WeightOrder : std::int32_t {
+  output_tap_input,  ///< (O, taps, I)
+  tap_input_output,  ///< (taps, I, O)
+};
+
+/// pack_weights: packed[o][tap][i] = scale[o] plain[o][i][tap], 0 beyond `outputs` and `inputs`.
+struct PackWeights {
+  const float* plain = nullptr;
+  const float* scale = nullptr;  ///< (outputs); null means 1
+  void* packed = nullptr;        ///< padded_outputs * taps * padded_inputs of `element`
+  std::int64_t outputs = 0, inputs = 0, taps = 1;
+  std::int64_t padded_outputs = 0, padded_inputs = 0;
+  WeightOrder order = WeightOrder::output_tap_input;
+  Element element = Element::f32;
+};
+
+/// add_weight_gradient: plain[o][i][tap] += packed[o][tap][i], the padding left out.
+struct AddWeightGradient {
+  const float* packed = nullptr;  ///< (>= outputs, taps, padded_inputs)
+  float* plain = nullptr;         ///< (outputs, inputs, taps)
+  std::int64_t outputs = 0, inputs = 0, taps = 1, padded_inputs = 0;
+};
+
+}  // namespace inocula

@@ -1,0 +1,56 @@
+// Bodies of the packing of weights and the unpacking of their gradients.
+#include "kernels/weights.h"
+
+#include "kernels/for_each.h"
+
+INOCULA_BEGIN_TARGET
+
+namespace {
+
+/// One packed weight, whose position is split into the three extents of its order.
+template <class T>
+struct PackWeight {
+  PackWeights a;
+  INOCULA_DEVICE void operator()(std::int64_t at) const {
+    const bool inputs_last = a.order == WeightOrder::output_tap_input;
+    const std::int64_t last_extent = inputs_last ? a.padded_inputs : a.padded_outputs;
+    const std::int64_t middle_extent = inputs_last ? a.taps : a.padded_inputs;
+    const std::int64_t last = at % last_extent, rest = at / last_extent;
+    const std::int64_t middle = rest % middle_extent, first = rest / middle_extent;
+    const std::int64_t o = inputs_last ? first : last;
+    const std::int64_t i = inputs_last ? last : middle;
+    const std::int64_t tap = inputs_last ? middle : first;
+    float v = 0;
+    if (o < a.outputs && i < a.inputs) {
+      v = a.plain[(o * a.inputs + i) * a.taps + tap];
+      if (a.scale != nullptr) v *= a.scale[o];
+    }
+    store(static_cast<T*>(a.packed) + at, v);
+  }
+};
+
+struct AddGradient {
+  AddWeightGradient a;
+  INOCULA_DEVICE void operator()(std::int64_t at) const {
+    const std::int64_t tap = at % a.taps, rest = at / a.taps;
+    const std::int64_t i = rest % a.inputs, o = rest / a.inputs;
+    a.plain[at] += a.packed[(o * a.taps + tap) * a.padded_inputs + i];
+  }
+};
+
+}  // namespace
+
+void pack_weights(const Queue& queue, const PackWeights& args) {
+  const std::int64_t size = args.padded_outputs * args.taps * args.padded_inputs;
+  if (args.element == Element::bf16) {
+    for_each(queue, size, PackWeight<Bf16>{args});
+  } else {
+    for_each(queue, size, PackWeight<float>{args});
+  }
+}
+
+void add_weight_gradient(const Queue& queue, const AddWeightGradient& args) {
+  for_each(queue, args.outputs * args.inputs * args.taps, AddGradient{args});
+}
+
+INOCULA_END_TARGET
