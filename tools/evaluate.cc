@@ -56,8 +56,7 @@ void run_evaluate(const EvaluateOptions& o) {
   result["warnings"] = nlohmann::ordered_json::array();
   if (const std::optional<std::string> warning = missing_class_warning(clean)) {
     result["warnings"].push_back(*warning);
-    std::fprintf(stderr, "warning: %s: split '%s': %s\n", o.subject.data.c_str(), o.subject.split.c_str(),
-                 warning->c_str());
+    progress.warn(o.subject.data + ": split '" + o.subject.split + "': " + *warning);
   }
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   result["device"] = subject.device.name();
