@@ -26,8 +26,6 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       classes_(network.graph().classes()),
       batch_(std::clamp<std::int64_t>(spec.batch, 1, std::max<std::int64_t>(n_, 1))),
       image_(network.graph().input_shape()),
-      labels_(split.labels.begin(),
-              split.labels.begin() + std::min<std::ptrdiff_t>(n_, std::ssize(split.labels))),
       images_(network, split, batch_),
       index_(static_cast<std::size_t>(batch_)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
@@ -35,6 +33,7 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
     fail(ErrorKind::usage,
          "an attack in training mode would change the running statistics of the network that it "
          "evaluates; expected frozen statistics or those of the batch without update");
+  labels_.assign(split.labels.begin(), split.labels.begin() + n_);  // images_ found one for each image
   const Device& device = network.device();
   const auto floats = [&](std::int64_t count) {
     return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));

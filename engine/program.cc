@@ -32,6 +32,13 @@ void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const 
   }
 }
 
+template <class Visit>
+void Program::visit_steps(Preparation preparation, const Visit& visit_step) const {
+  visit(0, steps_.size(), 0, [&](std::size_t s) {
+    if (preparation == Preparation::repeated || !steps_[s].prepares) visit_step(steps_[s]);
+  });
+}
+
 void Program::run(Preparation preparation) {
   if (device_ == nullptr) fail(ErrorKind::internal, "Program::run: nothing was recorded");
   const bool skip = preparation == Preparation::kept;
@@ -40,19 +47,14 @@ void Program::run(Preparation preparation) {
   if (Replay* const replay = skip ? without_preparation_.get() : whole_.get())
     replay->launch();
   else
-    device_->backend().run([&](const Queue& queue) {
-      visit(0, steps_.size(), 0, [&](std::size_t s) {
-        if (!(skip && steps_[s].prepares)) steps_[s].launch(queue);
-      });
-    });
+    device_->backend().run(
+        [&](const Queue& queue) { visit_steps(preparation, [&](const Step& step) { step.launch(queue); }); });
   prepared_ = true;
 }
 
 std::vector<const Launch*> Program::launches(Preparation preparation) const {
   std::vector<const Launch*> list;
-  visit(0, steps_.size(), 0, [&](std::size_t s) {
-    if (preparation == Preparation::repeated || !steps_[s].prepares) list.push_back(&steps_[s].launch);
-  });
+  visit_steps(preparation, [&](const Step& step) { list.push_back(&step.launch); });
   return list;
 }
 

@@ -67,6 +67,9 @@ class Program {
   std::vector<const Launch*> launches(Preparation preparation) const;
   template <class Visit>
   void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit) const;
+  /// The steps of one run in order, as often as loops repeat them.
+  template <class Visit>
+  void visit_steps(Preparation preparation, const Visit& visit) const;
 
   const Device* device_ = nullptr;
   bool keeps_preparation_ = false;

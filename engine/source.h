@@ -7,6 +7,9 @@
 
 namespace inocula {
 
+/// Mean and deviation of pixels in [0, 1] by which a network normalises where none are given: MedMNIST's.
+inline constexpr float kUsualNormalisation = 0.5f;
+
 /// One split of a data set. Pixels are bytes, (count, height, width, channels): MedMNIST's own order.
 struct ImageSplit {
   std::string name;  ///< "train", "val" or "test"

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "engine/source.h"
 #include "io/atomic_file.h"
 #include "io/input_file.h"
 #include "io/strict_json.h"
@@ -36,8 +37,8 @@ T optional_value(const json& object, const char* key, const std::string& path, c
 
 std::vector<float> read_channels(const json& object, const char* key, std::int64_t channels,
                                  const std::string& path) {
-  const std::vector<double> half(static_cast<std::size_t>(channels), 0.5);  // as training has it
-  const auto values = optional_value(object, key, path, half);
+  const std::vector<double> usual(static_cast<std::size_t>(channels), kUsualNormalisation);
+  const auto values = optional_value(object, key, path, usual);
   if (values.size() != static_cast<std::size_t>(channels)) {
     fail(ErrorKind::bad_data, path, ": key '", key, "' has ", values.size(),
          " numbers, expected one for each of ", channels, " channels");

@@ -7,7 +7,8 @@
 
 namespace inocula {
 
-/// A card needs architecture, classes and input shape; the rest has these defaults, mean and deviation 0.5.
+/// A card needs architecture, classes and input shape; the rest has these defaults, mean and deviation
+/// kUsualNormalisation (engine/source.h).
 struct ModelCard {
   std::string spec;  ///< architecture, such as "resnet18:width=16"
   std::int64_t classes = 0;

@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "io/array_file.h"
 #include "tools/command.h"
+#include "tools/evaluator_options.h"
 #include "tools/method.h"
 #include "tools/subject.h"
 #include "tools/terminal.h"
@@ -18,8 +19,8 @@ namespace {
 
 struct AttackOptions {
   SubjectOptions subject;
-  std::string attack, out, attack_bn = "eval";
-  std::int64_t limit = 0;
+  EvaluatorOptions evaluator;
+  std::string attack, out;
   bool list = false;
 };
 
@@ -41,8 +42,8 @@ void run_attack(const AttackOptions& o) {
   attacks::Evaluator evaluator(*subject.network, split, *list[0].perturbation,
                                {.batch = o.subject.batch,
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
-                                .limit = o.limit,
-                                .attack_norm = parse_attack_bn(o.attack_bn),
+                                .limit = o.evaluator.limit,
+                                .attack_norm = parse_attack_bn(o.evaluator.attack_bn),
                                 .keep_images = attacks::KeepImages::yes});
   const attacks::Evaluation e = evaluator.run([&](std::int64_t done, std::int64_t all) {
     progress.update([&] { return std::to_string(done) + " of " + std::to_string(all) + " images"; });
@@ -82,10 +83,7 @@ void add_attack_command(CLI::App& program, std::vector<Command>& commands) {
   o->subject.add_flags(*app);
   app->add_option("--attack", o->attack, "Attack such as pgd:norm=linf,eps=4/255,steps=20");
   app->add_option("--out", o->out, "File to write: .npz or .h5");
-  app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
-  app->add_option("--attack-bn", o->attack_bn,
-                  "Batch norm while attacking: eval, or train_no_update (the batch's own statistics)")
-      ->capture_default_str();
+  o->evaluator.add_flags(*app);
   app->add_flag("--list", o->list, "Print every attack with its keys and defaults");
   commands.push_back({app, [o] { run_attack(*o); }});
 }

@@ -145,6 +145,9 @@ std::vector<FileSetting> apply_config_file(CLI::App& app, const std::string& pat
   return settings;
 }
 
+// By the words alone: many of these errors come from floors that know no flags (schedules, specs, models),
+// and handing a flag's name down to each would tie it to the command line. Where no setting fits, the error
+// stays one of usage and only lacks its line in the file.
 const FileSetting* find_refused(const std::vector<FileSetting>& settings, const std::string& message) {
   const FileSetting* best = nullptr;
   std::size_t most = 0;

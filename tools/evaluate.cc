@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "io/atomic_file.h"
 #include "tools/command.h"
+#include "tools/evaluator_options.h"
 #include "tools/method.h"
 #include "tools/score_json.h"
 #include "tools/subject.h"
@@ -18,9 +19,9 @@ namespace {
 
 struct EvaluateOptions {
   SubjectOptions subject;
-  std::string out, attack_bn = "eval";
+  EvaluatorOptions evaluator;
+  std::string out;
   std::vector<std::string> attacks;
-  std::int64_t limit = 0;
   bool json = false;
 };
 
@@ -29,7 +30,7 @@ void run_evaluate(const EvaluateOptions& o) {
   std::vector<attacks::NamedAttack> list;
   for (const std::string& text : o.attacks)
     for (attacks::NamedAttack& a : attacks::parse_attacks(text)) list.push_back(std::move(a));
-  const NormMode attack_norm = parse_attack_bn(o.attack_bn);
+  const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
   if (!o.out.empty()) require_creatable(o.out);
   const Subject subject(o.subject);
   const CommonOptions& common = o.subject.common;
@@ -38,7 +39,7 @@ void run_evaluate(const EvaluateOptions& o) {
   const auto evaluate = [&](const Perturbation& p, std::uint64_t seed) {
     attacks::Evaluator evaluator(
         *subject.network, *subject.split, p,
-        {.batch = o.subject.batch, .seed = seed, .limit = o.limit, .attack_norm = attack_norm});
+        {.batch = o.subject.batch, .seed = seed, .limit = o.evaluator.limit, .attack_norm = attack_norm});
     return evaluator.run([&](std::int64_t done, std::int64_t all) {
       progress.update(
           [&] { return p.spec() + ": " + std::to_string(done) + " of " + std::to_string(all) + " images"; });
@@ -56,8 +57,7 @@ void run_evaluate(const EvaluateOptions& o) {
   result["warnings"] = nlohmann::ordered_json::array();
   if (const std::optional<std::string> warning = missing_class_warning(clean)) {
     result["warnings"].push_back(*warning);
-    std::fprintf(stderr, "warning: %s: split '%s': %s\n", o.subject.data.c_str(), o.subject.split.c_str(),
-                 warning->c_str());
+    progress.warn(o.subject.data + ": split '" + o.subject.split + "': " + *warning);
   }
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   result["device"] = subject.device.name();
@@ -82,10 +82,7 @@ void add_evaluate_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--out", o->out, "JSON file to write");
   app->add_option("--attack", o->attacks,
                   "Attack such as pgd:norm=linf,eps=4/255,steps=20; may be given several times");
-  app->add_option("--limit", o->limit, "Only the first so many images; 0 takes all")->capture_default_str();
-  app->add_option("--attack-bn", o->attack_bn,
-                  "Batch norm while attacking: eval, or train_no_update (the batch's own statistics)")
-      ->capture_default_str();
+  o->evaluator.add_flags(*app);
   app->add_flag("--json", o->json, "Print the JSON instead of a table");
   commands.push_back({app, [o] { run_evaluate(*o); }});
 }

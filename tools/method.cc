@@ -46,6 +46,12 @@ const char* given_attack_flag(const MethodOptions& o) {
   return nullptr;
 }
 
+/// The attack of a method that trains.
+std::optional<attacks::PgdSpec> training_attack(const MethodOptions& o) {
+  if (o.method == "eval") refuse_method(o);  // bench's alone
+  return o.attack();
+}
+
 }  // namespace
 
 NormMode parse_attack_bn(const std::string& text) {
@@ -87,23 +93,21 @@ NormMode MethodOptions::attack_norm() const {
 }
 
 std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const {
-  const TrainingMethod m = make_method(*this);
+  const std::optional<attacks::PgdSpec> inner = training_attack(*this);
   std::vector<std::pair<std::string, std::string>> list{{"method", method}, {"precision", precision}};
-  if (!m.attack) return list;
-  const attacks::PgdSpec p = *attack();
-  list.insert(list.end(), {{"norm", attacks::to_string(p.norm)},
-                           {"eps", format_number(p.eps)},
-                           {"alpha", format_number(p.alpha)},
-                           {"steps", std::to_string(p.steps)},
-                           {"random_start", p.start == attacks::Start::uniform ? "true" : "false"},
+  if (!inner) return list;
+  list.insert(list.end(), {{"norm", attacks::to_string(inner->norm)},
+                           {"eps", format_number(inner->eps)},
+                           {"alpha", format_number(inner->alpha)},
+                           {"steps", std::to_string(inner->steps)},
+                           {"random_start", inner->start == attacks::Start::uniform ? "true" : "false"},
                            {"attack_bn", attack_bn.empty() ? "eval" : attack_bn}});
   return list;
 }
 
 TrainingMethod make_method(const MethodOptions& o) {
-  if (o.method == "eval") refuse_method(o);  // bench's alone
   TrainingMethod m;
-  if (const std::optional<attacks::PgdSpec> inner = o.attack()) {
+  if (const std::optional<attacks::PgdSpec> inner = training_attack(o)) {
     auto attack = std::make_unique<attacks::Pgd>(*inner);
     m.objective = std::make_unique<AdversarialTraining>("pgd", *attack, o.attack_norm(), inner->steps);
     m.attack = std::move(attack);

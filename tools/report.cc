@@ -35,6 +35,7 @@ struct Run {
 };
 
 constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
+constexpr int kMostLevels = 64;  // far more than inocula writes
 
 std::string escaped(const std::string& text) {
   std::string html;
@@ -67,10 +68,17 @@ std::string printed(const char* format, double value) {
   fail(ErrorKind::bad_data, where, ": ", key, ", expected ", expected, " as inocula writes it");
 }
 
+/// What is wrong is quoted in the message, and JSON is printed by recursion: without a bound a file of
+/// nothing but brackets would exhaust the stack.
 Json parse_object(const std::string& text, const std::string& where) {
+  const auto bound = [&](int depth, Json::parse_event_t, const Json&) {
+    if (depth > kMostLevels)
+      refuse(where, "is nested deeper than " + std::to_string(kMostLevels) + " levels", "an object");
+    return true;
+  };
   Json object;
   try {
-    object = Json::parse(text);
+    object = Json::parse(text, bound);
   } catch (const nlohmann::json::exception&) {
     refuse(where, "is not JSON", "an object");
   }

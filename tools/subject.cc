@@ -54,9 +54,10 @@ void SubjectOptions::add_flags(CLI::App& app) {
   add_common(app, common);
 }
 
-Subject::Subject(const SubjectOptions& o)
-    : device(complete(o).common.open_device()), card(read_model_card(find_model(o.model).card)) {
-  network = open_network(find_model(o.model), card, device);
+Subject::Subject(const SubjectOptions& o) : device(complete(o).common.open_device()) {
+  const ModelFiles files = find_model(o.model);
+  card = read_model_card(files.card);
+  network = open_network(files, card, device);
   data = load_image_data(o.data);
   require_match(card, data);
   split = &require_split(data, o.split);

@@ -57,13 +57,14 @@ class TrainingRun {
   void train_epoch();
   void finish_epoch(double seconds, std::int64_t steps);
   void save_checkpoint();
+  void write_checkpoint();
   void stop_if_asked();
   void save_model();
   std::string progress_line(Clock::time_point begin, std::int64_t first_step) const;
   template <class... Parts>
   [[noreturn]] void diverged(const Parts&... what) const;
   TrainingTally finite_tally() const;
-  void require_finite_network() const;
+  TrainingTally require_finite_network() const;
 
   const TrainOptions& options_;
   Device device_;
@@ -140,14 +141,20 @@ TrainingTally TrainingRun::finite_tally() const {
 }
 
 /// The loss alone does not tell: a ReLU may turn NaN into 0, and the network then predicts from its biases.
-void TrainingRun::require_finite_network() const {
-  finite_tally();
+TrainingTally TrainingRun::require_finite_network() const {
+  const TrainingTally t = finite_tally();
   if (const auto found = find_non_finite(network_))
     diverged(found->tensor, "[", found->element, "] is ", found->value);
+  return t;
 }
 
 void TrainingRun::save_checkpoint() {
   require_finite_network();
+  write_checkpoint();
+}
+
+/// Of a network that was found finite since its last step.
+void TrainingRun::write_checkpoint() {
   checkpoints_.save(to_checkpoint(trainer_.save(), identity_));
   folder_.keep();
   last_checkpoint_ = Clock::now();
@@ -195,8 +202,8 @@ void TrainingRun::train_epoch() {
 }
 
 void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
-  require_finite_network();  // before validation: scores of such a network mean nothing
-  const TrainingTally t = finite_tally();
+  // Before validation: scores of a network that is not finite mean nothing.
+  const TrainingTally t = require_finite_network();
   const double seen = static_cast<double>(t.seen);
   const std::int64_t epoch = trainer_.step() / trainer_.steps_per_epoch() - 1;
   nlohmann::ordered_json line{
@@ -217,7 +224,7 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
   progress_.say(text + " " + fixed(rate, 1) + " images/s");
   folder_.append_metrics(line.dump());
   trainer_.clear_tally();
-  save_checkpoint();
+  write_checkpoint();
   if (!trainer_.done()) stop_if_asked();
 }
 

@@ -98,7 +98,6 @@ TrainerSpec TrainOptions::trainer_spec() const {
 
 models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t height,
                                            std::int64_t width) const {
-  models::InputSpec input{channels, height, width, mean, std};
   for (const auto& [flag, values] : {std::pair{"--mean", &mean}, std::pair{"--std", &std}})
     if (!values->empty() && values->size() != static_cast<std::size_t>(channels))
       fail(ErrorKind::usage, flag, " has ", values->size(), " numbers, expected one for each of ", channels,
@@ -108,10 +107,7 @@ models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t h
   for (const float value : std)
     if (!(value > 0) || !std::isfinite(value))
       fail(ErrorKind::usage, "--std is ", value, ", expected a positive number");
-  const std::vector<float> half(static_cast<std::size_t>(channels), 0.5f);
-  if (input.mean.empty()) input.mean = half;
-  if (input.std.empty()) input.std = half;
-  return input;
+  return models::with_normalisation({channels, height, width, mean, std});
 }
 
 std::string TrainOptions::resolved_settings(const std::string& canonical_model, int threads) const {

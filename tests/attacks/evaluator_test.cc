@@ -44,6 +44,8 @@ void check_same(const Evaluation& a, const Evaluation& b) {
   CHECK(a.all_gradients == b.all_gradients);
 }
 
+const Shape kImage{1, 1, 9, 9};
+
 const std::vector<std::string> kAttacks = {
     "fgsm:eps=8/255",
     "pgd:norm=linf,eps=8/255,steps=4",
@@ -53,6 +55,17 @@ const std::vector<std::string> kAttacks = {
     "pgd:norm=linf,eps=8/255,steps=3,target=least_likely,restarts=2,keep=best",
     "pgd:norm=l2,eps=0.5,alpha=0.2,steps=3,target=random",
     "pgd:norm=linf,eps=8/255,steps=3,target=1",
+};
+
+/// A small network of random weights, and images for it.
+struct Scene {
+  explicit Scene(std::int64_t images, std::uint64_t seed = 1)
+      : network(small_resnet(kImage, 4, 3), cpu()), split(random_split(images, kImage, 3, 2)) {
+    randomize(network, seed);
+  }
+
+  Network network;
+  const ImageSplit split;
 };
 
 }  // namespace
@@ -91,13 +104,10 @@ TEST_CASE("evaluator: adversarial examples do not depend on the batch size, 1, 7
 }
 
 TEST_CASE("evaluator: a sample's result is the same alone, in another place of the batch, and among fewer") {
-  const Shape image{1, 1, 9, 9};
-  Network network(small_resnet(image, 4, 3), cpu());
-  randomize(network, 1);
-  const ImageSplit split = random_split(20, image, 3, 2);
+  Scene s(20);
   const attacks::Pgd attack(attacks::parse_pgd("pgd:eps=8/255,steps=3"));
-  const Evaluation all = evaluate(network, split, attack, 20);
-  Evaluator limited(network, split, attack,
+  const Evaluation all = evaluate(s.network, s.split, attack, 20);
+  Evaluator limited(s.network, s.split, attack,
                     {.batch = 8, .seed = 7, .limit = 11, .keep_images = KeepImages::yes});
   const Evaluation some = limited.run();
   CHECK(some.n == 11);
@@ -105,20 +115,17 @@ TEST_CASE("evaluator: a sample's result is the same alone, in another place of t
   CHECK(some.logits.size() == 33);
   CHECK(same_bits(some.images, std::vector<float>(all.images.begin(), all.images.begin() + 11 * 81)));
   CHECK(same_bits(some.logits, std::vector<float>(all.logits.begin(), all.logits.begin() + 33)));
-  Evaluator more(network, split, attack, {.batch = 8, .limit = 100});
+  Evaluator more(s.network, s.split, attack, {.batch = 8, .limit = 100});
   CHECK(more.run().n == 20);
 }
 
 TEST_CASE("evaluator: padding rows count nowhere") {
-  const Shape image{1, 1, 9, 9};
-  Network network(small_resnet(image, 4, 3), cpu());
-  randomize(network, 1);
-  const ImageSplit split = random_split(5, image, 3, 2);
+  Scene s(5);
   for (const std::string& spec : kAttacks) {
     CAPTURE(spec);
     const attacks::PgdSpec pgd = attacks::parse_pgd(spec);
-    const Evaluation e = evaluate(network, split, attacks::Pgd(pgd), 64);  // 59 rows of padding
-    check_same(e, evaluate(network, split, attacks::Pgd(pgd), 5));
+    const Evaluation e = evaluate(s.network, s.split, attacks::Pgd(pgd), 64);  // 59 rows of padding
+    check_same(e, evaluate(s.network, s.split, attacks::Pgd(pgd), 5));
     CHECK(e.all_gradients == static_cast<std::uint64_t>(5 * pgd.steps * pgd.restarts));
     std::uint64_t binned = 0;
     for (const CalibrationBin& bin : e.bins) binned += bin.count;
@@ -127,12 +134,9 @@ TEST_CASE("evaluator: padding rows count nowhere") {
 }
 
 TEST_CASE("evaluator: the confidence bins are those of the logits it hands out") {
-  const Shape image{1, 1, 9, 9};
-  Network network(small_resnet(image, 4, 3), cpu());
-  randomize(network, 8);
-  const ImageSplit split = random_split(50, image, 3, 2);
+  Scene s(50, 8);
   const Evaluation e =
-      evaluate(network, split, attacks::Pgd(attacks::parse_pgd("pgd:eps=4/255,steps=2")), 16);
+      evaluate(s.network, s.split, attacks::Pgd(attacks::parse_pgd("pgd:eps=4/255,steps=2")), 16);
   const std::vector<double> p = attacks::softmax_rows(e.logits, 3);
   const std::vector<std::int32_t> predicted = attacks::argmax_rows(e.logits, 3);
   std::vector<CalibrationBin> bins(attacks::kCalibrationBins);
@@ -153,18 +157,15 @@ TEST_CASE("evaluator: the confidence bins are those of the logits it hands out")
 }
 
 TEST_CASE("evaluator: an attack on the batch's statistics never sees padding") {
-  const Shape image{1, 1, 9, 9};
-  Network network(small_resnet(image, 4, 3), cpu());
-  randomize(network, 1);
-  const ImageSplit split = random_split(12, image, 3, 2);
-  ImageSplit rest = split;  // the last two
+  Scene s(12);
+  ImageSplit rest = s.split;  // the last two
   rest.count = 2;
   rest.pixels.erase(rest.pixels.begin(), rest.pixels.begin() + 10 * 81);
   rest.labels.erase(rest.labels.begin(), rest.labels.begin() + 10);
   const attacks::Pgd fgsm(attacks::parse_pgd("fgsm:eps=8/255"), "fgsm");
-  const Evaluation all = evaluate(network, split, fgsm, 5, 7, NormMode::batch_no_update);
+  const Evaluation all = evaluate(s.network, s.split, fgsm, 5, 7, NormMode::batch_no_update);
   for (const std::int64_t batch : {2, 5}) {
-    const Evaluation alone = evaluate(network, rest, fgsm, batch, 7, NormMode::batch_no_update);
+    const Evaluation alone = evaluate(s.network, rest, fgsm, batch, 7, NormMode::batch_no_update);
     CHECK(same_bits(alone.images, std::vector<float>(all.images.end() - 2 * 81, all.images.end())));
     CHECK(same_bits(alone.logits, std::vector<float>(all.logits.end() - 6, all.logits.end())));
   }
@@ -175,38 +176,32 @@ TEST_CASE("evaluator: an attack on the batch's statistics never sees padding") {
 }
 
 TEST_CASE("evaluator: running it changes neither parameters nor running statistics") {
-  const Shape image{1, 1, 9, 9};
-  Network network(small_resnet(image, 4, 3), cpu());
-  randomize(network, 1);
-  const ImageSplit split = random_split(13, image, 3, 2);
-  const std::vector<float> weights = all_weights(network), statistics = all_statistics(network);
+  Scene s(13);
+  const std::vector<float> weights = all_weights(s.network), statistics = all_statistics(s.network);
   std::vector<std::unique_ptr<Perturbation>> attacks_to_run;
   attacks_to_run.push_back(std::make_unique<attacks::Clean>());
   for (const std::string& spec : kAttacks)
     attacks_to_run.push_back(std::make_unique<attacks::Pgd>(attacks::parse_pgd(spec)));
   for (const std::unique_ptr<Perturbation>& attack : attacks_to_run)
     for (const NormMode mode : {NormMode::frozen, NormMode::batch_no_update}) {
-      evaluate(network, split, *attack, 5, 7, mode);
-      CHECK(same_bits(weights, all_weights(network)));
-      CHECK(same_bits(statistics, all_statistics(network)));
-      CHECK(network.parameters().batches_tracked == 0);
+      evaluate(s.network, s.split, *attack, 5, 7, mode);
+      CHECK(same_bits(weights, all_weights(s.network)));
+      CHECK(same_bits(statistics, all_statistics(s.network)));
+      CHECK(s.network.parameters().batches_tracked == 0);
     }
   check_throws(ErrorKind::usage, "would change the running statistics",
-               [&] { evaluate(network, split, attacks::Clean{}, 5, 7, NormMode::batch); });
+               [&] { evaluate(s.network, s.split, attacks::Clean{}, 5, 7, NormMode::batch); });
 }
 
 TEST_CASE("evaluator: it follows the network's weights from run to run") {
-  const Shape image{1, 1, 9, 9};
-  Network network(small_resnet(image, 4, 3), cpu());
-  randomize(network, 1);
-  const ImageSplit split = random_split(13, image, 3, 2);
+  Scene s(13);
   const attacks::Pgd attack(attacks::parse_pgd("pgd:eps=4/255,steps=2"));
-  Evaluator evaluator(network, split, attack, {.batch = 5, .seed = 7, .keep_images = KeepImages::yes});
+  Evaluator evaluator(s.network, s.split, attack, {.batch = 5, .seed = 7, .keep_images = KeepImages::yes});
   const Evaluation before = evaluator.run();
-  randomize(network, 2);
+  randomize(s.network, 2);
   const Evaluation after = evaluator.run();
   CHECK(!same_bits(before.clean_logits, after.clean_logits));
-  check_same(after, evaluate(network, split, attack, 5));
+  check_same(after, evaluate(s.network, s.split, attack, 5));
 }
 
 TEST_CASE("evaluator: clean images go through unchanged and give the reference's logits") {

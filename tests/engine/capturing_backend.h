@@ -6,11 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/backend.h"
-#include "engine/backends/cpu/backend.h"
-#include "engine/device.h"
 #include "engine/error.h"
-#include "tests/engine/harness.h"
+#include "tests/engine/forwarding_backend.h"
 
 namespace inocula::test {
 
@@ -22,43 +19,39 @@ struct CaptureCounts {
 
 /// While a replay runs, memory, copies from or to the host and new convolutions are errors (internal): on a
 /// GPU none of them can be part of a graph, and each would stop the queue.
-class CapturingBackend final : public Backend {
+class CapturingBackend final : public ForwardingBackend {
  public:
   CapturingBackend(std::unique_ptr<Backend> inner, CaptureCounts& counts)
-      : inner_(std::move(inner)), counts_(counts) {}
+      : ForwardingBackend(std::move(inner)), counts_(counts) {}
 
-  std::string name() const override { return inner_->name(); }
-  std::string describe() const override { return inner_->describe(); }
-  std::int64_t block(std::int64_t channels) const override { return inner_->block(channels); }
   void* allocate(std::size_t bytes) override {
     refuse_inside("allocate");
-    return inner_->allocate(bytes);
+    return ForwardingBackend::allocate(bytes);
   }
-  void release(void* memory, std::size_t bytes) override { inner_->release(memory, bytes); }
   void upload(void* to, const void* from, std::size_t bytes) override {
     refuse_inside("upload");
-    inner_->upload(to, from, bytes);
+    ForwardingBackend::upload(to, from, bytes);
   }
   void download(void* to, const void* from, std::size_t bytes) override {
     refuse_inside("download");
-    inner_->download(to, from, bytes);
+    ForwardingBackend::download(to, from, bytes);
   }
   std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
     refuse_inside("conv_forward");
-    return inner_->conv_forward(g, e);
+    return ForwardingBackend::conv_forward(g, e);
   }
   std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry& g,
                                                    const GradientEpilogue& e) override {
     refuse_inside("conv_backward_data");
-    return inner_->conv_backward_data(g, e);
+    return ForwardingBackend::conv_backward_data(g, e);
   }
   std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry& g) override {
     refuse_inside("conv_backward_weights");
-    return inner_->conv_backward_weights(g);
+    return ForwardingBackend::conv_backward_weights(g);
   }
   void run(const std::function<void(const Queue&)>& work) override {
     counts_.eager += 1;
-    inner_->run(work);
+    ForwardingBackend::run(work);
   }
   std::unique_ptr<Replay> capture(const std::vector<const Launch*>& launches) override {
     counts_.captures += 1;
@@ -66,7 +59,10 @@ class CapturingBackend final : public Backend {
     for (const Launch* launch : launches) held->launches.push_back(*launch);
     return held;
   }
-  void synchronize() override { refuse_inside("synchronize"); }
+  void synchronize() override {
+    refuse_inside("synchronize");
+    ForwardingBackend::synchronize();
+  }
 
  private:
   /// Copies, as a graph's nodes are: what happens to the Program later changes nothing.
@@ -75,7 +71,7 @@ class CapturingBackend final : public Backend {
     void launch() override {
       backend.counts_.replays += 1;
       backend.inside_ = true;
-      backend.inner_->run([&](const Queue& queue) {
+      backend.ForwardingBackend::run([&](const Queue& queue) {
         for (const Launch& one : launches) one(queue);
       });
       backend.inside_ = false;
@@ -88,16 +84,13 @@ class CapturingBackend final : public Backend {
     if (inside_) fail(ErrorKind::internal, what, " inside a replay");
   }
 
-  std::unique_ptr<Backend> inner_;
   CaptureCounts& counts_;
   bool inside_ = false;
 };
 
 /// A CPU device of one thread that replays; `counts` must outlive it.
 inline Device capturing_device(CaptureCounts& counts) {
-  const KernelTable& kernels = cpu().kernels();
-  return Device("cpu", 1, std::make_unique<CapturingBackend>(inocula::cpu::make_backend(kernels, 1), counts),
-                kernels);
+  return device_behind<CapturingBackend>(counts);
 }
 
 }  // namespace inocula::test

@@ -234,6 +234,7 @@ def main(folder):
     without = lambda key: {k: v for k, v in row.items() if k != key}
     bad_report("empty object", 65, "evaluate.json", "{}", ["n is missing"])
     bad_report("empty file", 65, "evaluate.json", "", ["JSON"])
+    bad_report("nothing but brackets", 65, "evaluate.json", "{\"n\": " + "[" * 10**6 + "]" * 10**6 + "}", ["64 levels"])
     bad_report("no split", 65, "evaluate.json", "{\"n\": 4, \"rows\": []}", ["split is missing", "text"])
     bad_report("rows of another kind", 65, "evaluate.json", "{\"n\": 4, \"split\": \"test\", \"rows\": 3}", ["rows is 3", "list"])
     bad_report("row that is none", 65, "evaluate.json", evaluation(row, 7), ["rows[1]"])

@@ -1,0 +1,57 @@
+// A backend that hands everything on to another, for tests that watch or refuse a part of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/backends/cpu/backend.h"
+#include "engine/device.h"
+#include "tests/engine/harness.h"
+
+namespace inocula::test {
+
+class ForwardingBackend : public Backend {
+ public:
+  explicit ForwardingBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
+
+  std::string name() const override { return inner_->name(); }
+  std::string describe() const override { return inner_->describe(); }
+  std::int64_t block(std::int64_t channels) const override { return inner_->block(channels); }
+  void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+  void release(void* memory, std::size_t bytes) override { inner_->release(memory, bytes); }
+  void upload(void* to, const void* from, std::size_t bytes) override { inner_->upload(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { inner_->download(to, from, bytes); }
+  std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
+    return inner_->conv_forward(g, e);
+  }
+  std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry& g,
+                                                   const GradientEpilogue& e) override {
+    return inner_->conv_backward_data(g, e);
+  }
+  std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry& g) override {
+    return inner_->conv_backward_weights(g);
+  }
+  void run(const std::function<void(const Queue&)>& work) override { inner_->run(work); }
+  std::unique_ptr<Replay> capture(const std::vector<const Launch*>& launches) override {
+    return inner_->capture(launches);
+  }
+  void synchronize() override { inner_->synchronize(); }
+
+ private:
+  std::unique_ptr<Backend> inner_;
+};
+
+/// A CPU device of one thread behind a `Wrapper`, which writes into `counts`; these must outlive it.
+template <class Wrapper, class Counts>
+Device device_behind(Counts& counts) {
+  const KernelTable& kernels = cpu().kernels();
+  return Device("cpu", 1, std::make_unique<Wrapper>(inocula::cpu::make_backend(kernels, 1), counts), kernels);
+}
+
+}  // namespace inocula::test

@@ -1,0 +1,17 @@
+// The flags of commands that attack a split: evaluate and attack.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+namespace inocula {
+
+struct EvaluatorOptions {
+  std::int64_t limit = 0;
+  std::string attack_bn = "eval";
+
+  void add_flags(CLI::App& app);
+};
+
+}  // namespace inocula
