@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/batch_memory.h"
 #include "engine/error.h"
 #include "kernels/step_state.h"
 
@@ -94,7 +95,7 @@ Program Evaluator::record(Network& network, const Perturbation& perturbation, st
   });
   if (spec_.keep_images == KeepImages::yes)
     r.copy("evaluate.export", x, r.external("images out", kept_images_.as<void>(), x.shape));
-  return r.finish(Preparation::kept);
+  return build_for_batch(network.device().name(), rows, [&] { return r.finish(Preparation::kept); });
 }
 
 /// Runs the Program on images [first, first + rows).

@@ -98,6 +98,18 @@ class PreparedConv {
   virtual std::string algorithm() const = 0;
 };
 
+/// What was asked of a backend and which implementation it chose: part of a run's record.
+struct ConvChoice {
+  std::string convolution;
+  std::string algorithm;
+};
+
+/// One step of a Program, by reference.
+struct NamedLaunch {
+  const std::string& name;
+  const Launch& launch;
+};
+
 /// Work that a backend has taken down as a whole, to be started as one from then on: a CUDA graph.
 class Replay {
  public:
@@ -126,13 +138,18 @@ class Backend {
   virtual std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry&, const ConvEpilogue&) = 0;
   virtual std::shared_ptr<PreparedConv> conv_backward_data(const ConvGeometry&, const GradientEpilogue&) = 0;
   virtual std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry&) = 0;
+  /// Every convolution built so far.
+  virtual std::vector<ConvChoice> choices() const = 0;
 
   /// Does `work` step by step; a backend sets up the calling thread before it and restores it afterwards.
   virtual void run(const std::function<void(const Queue&)>& work) = 0;
+  /// Called inside `run` after each step was enqueued: throws Error (internal) naming it where it could not
+  /// be.
+  virtual void require_enqueued(const std::string& /*step*/) {}
   /// Takes launches down, in order, without doing them. Every address and number that they hand to a kernel
   /// is frozen: what changes from run to run is read from device memory. Null where a backend gains nothing
   /// by it: `run` them.
-  virtual std::unique_ptr<Replay> capture(const std::vector<const Launch*>&) { return nullptr; }
+  virtual std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>&) { return nullptr; }
   /// Returns when everything enqueued so far is done.
   virtual void synchronize() {}
 };

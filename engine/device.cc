@@ -4,8 +4,14 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <system_error>
 
 #include "engine/backends/cpu/backend.h"
+#if defined(INOCULA_CUDA_BACKEND)
+#include "engine/backends/cuda/backend.h"
+#endif
 #include "engine/error.h"
 #include "kernels/tables.h"
 
@@ -51,6 +57,36 @@ const KernelTable& pick_kernels(const std::string& wanted) {
   fail(ErrorKind::missing_package, "instruction set '", wanted, "' cannot be used; there are: ", known);
 }
 
+/// N of "cuda:N" without leading zeros; "cuda" is "cuda:0".
+std::optional<int> cuda_ordinal(const std::string& name) {
+  if (name == "cuda") return 0;
+  if (name.rfind("cuda:", 0) != 0) return std::nullopt;
+  int ordinal = -1;
+  const char* const end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + 5, end, ordinal);
+  if (error != std::errc{} || rest != end || ordinal < 0 || name != "cuda:" + std::to_string(ordinal))
+    return std::nullopt;
+  return ordinal;
+}
+
+#if defined(INOCULA_CUDA_BACKEND)
+
+Device open_cuda(int ordinal, const DeviceOptions& o) {
+  const KernelTable& kernels = cuda::kernel_table();
+  return Device("cuda:" + std::to_string(ordinal), 1,
+                cuda::make_backend(kernels, {ordinal, o.determinism, o.stream, o.allocator}), kernels);
+}
+
+#else
+
+constexpr const char* kBuiltWithoutCuda = "this build computes on the CPU only (docs/building.md)";
+
+Device open_cuda(int ordinal, const DeviceOptions&) {
+  fail(ErrorKind::missing_package, "device 'cuda:", ordinal, "': ", kBuiltWithoutCuda);
+}
+
+#endif
+
 }  // namespace
 
 Device::Device(std::string name, int threads, std::unique_ptr<Backend> backend, const KernelTable& kernels)
@@ -68,16 +104,22 @@ Device Device::open(const std::string& name, const DeviceOptions& options) {
     const KernelTable& kernels = pick_kernels(options.instruction_set);
     return Device(name, threads, cpu::make_backend(kernels, threads), kernels);
   }
-  if (name.rfind("cuda", 0) == 0)
-    fail(ErrorKind::missing_package, "device '", name, "': this build computes on the CPU only");
-  fail(ErrorKind::usage, "device '", name, "' is unknown, expected cpu");
+  if (const std::optional<int> ordinal = cuda_ordinal(name)) return open_cuda(*ordinal, options);
+  fail(ErrorKind::usage, "device '", name, "' is unknown, expected cpu or cuda:N, such as cuda:0");
 }
 
 std::vector<DeviceReport> list_devices() {
   const KernelTable& kernels = pick_kernels("");
-  return {{"cpu", true,
-           cpu::describe_machine() + "\nkernels: " + kernels.target +
-               "\ncores: " + std::to_string(available_cores())}};
+  std::vector<DeviceReport> list{{"cpu", true,
+                                  cpu::describe_machine() + "\nkernels: " + kernels.target +
+                                      "\ncores: " + std::to_string(available_cores())}};
+#if defined(INOCULA_CUDA_BACKEND)
+  for (cuda::Found& found : cuda::find_devices(cuda::kernel_table()))
+    list.push_back({std::move(found.name), found.usable, std::move(found.description)});
+#else
+  list.push_back({"cuda", false, kBuiltWithoutCuda});
+#endif
+  return list;
 }
 
 }  // namespace inocula

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/determinism.h"
+#include "engine/device_allocator.h"
 #include "kernels/table.h"
 
 namespace inocula {
@@ -15,14 +17,17 @@ struct DeviceOptions {
   int threads = 0;  ///< CPU threads; 0 takes every core that this process may use
   /// CPU only: the best instruction set to use, "baseline", "avx2" or "avx512"; empty takes the machine's
   /// best.
-  std::string instruction_set;
+  std::string instruction_set = {};
+  Determinism determinism = Determinism::reproducible;  ///< CUDA; on the CPU everything is reproducible
+  void* stream = nullptr;          ///< CUDA only: the caller's cudaStream_t to work on; null makes one
+  DeviceAllocator allocator = {};  ///< CUDA only: where device memory comes from; none takes cudaMalloc
 };
 
 /// Owns everything that knows hardware. One thread at a time; different Devices are independent.
 class Device {
  public:
-  /// `name` is "cpu". Throws Error (usage) for an unknown name, (missing_package) for hardware that is not
-  /// there.
+  /// `name` is "cpu", or "cuda:0" for the first GPU. Throws Error (usage) for an unknown name,
+  /// (missing_package) for hardware, a driver or a library that is not there.
   static Device open(const std::string& name, const DeviceOptions& options = {});
 
   Device(std::string name, int threads, std::unique_ptr<Backend> backend, const KernelTable& kernels);

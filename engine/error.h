@@ -1,6 +1,7 @@
 // How Inocula fails: one exception type, whose kind says who can mend it and whose text is one line.
 #pragma once
 
+#include <cstddef>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -36,6 +37,29 @@ template <class... Parts>
   std::ostringstream text;
   (text << ... << parts);
   throw Error(kind, text.str());
+}
+
+/// Memory that is not there: kind missing_package, with the figures for those who can ask for less.
+class OutOfMemory : public Error {
+ public:
+  OutOfMemory(const std::string& what, std::size_t needed, std::size_t free)
+      : Error(ErrorKind::missing_package, what), needed_(needed), free_(free) {}
+  std::size_t needed() const { return needed_; }  ///< bytes, in one piece
+  std::size_t free() const { return free_; }      ///< bytes
+
+ private:
+  std::size_t needed_, free_;
+};
+
+/// Throws OutOfMemory: "out of memory on cuda:0: 3.2 GiB are needed in one piece, 1.1 GiB are free; ADVICE".
+[[noreturn]] inline void fail_out_of_memory(const std::string& device, std::size_t needed, std::size_t free,
+                                            const std::string& advice = "a smaller batch needs less") {
+  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+  std::ostringstream text;
+  text << "out of memory on " << device << ": " << static_cast<double>(needed) / kGibibyte
+       << " GiB are needed in one piece, " << static_cast<double>(free) / kGibibyte << " GiB are free; "
+       << advice;
+  throw OutOfMemory(text.str(), needed, free);
 }
 
 }  // namespace inocula

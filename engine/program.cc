@@ -47,14 +47,19 @@ void Program::run(Preparation preparation) {
   if (Replay* const replay = skip ? without_preparation_.get() : whole_.get())
     replay->launch();
   else
-    device_->backend().run(
-        [&](const Queue& queue) { visit_steps(preparation, [&](const Step& step) { step.launch(queue); }); });
+    // Two words of captures: a std::function keeps them without an allocation.
+    device_->backend().run([this, preparation](const Queue& queue) {
+      visit_steps(preparation, [&](const Step& step) {
+        step.launch(queue);
+        device_->backend().require_enqueued(step.name);
+      });
+    });
   prepared_ = true;
 }
 
-std::vector<const Launch*> Program::launches(Preparation preparation) const {
-  std::vector<const Launch*> list;
-  visit_steps(preparation, [&](const Step& step) { list.push_back(&step.launch); });
+std::vector<NamedLaunch> Program::launches(Preparation preparation) const {
+  std::vector<NamedLaunch> list;
+  visit_steps(preparation, [&](const Step& step) { list.push_back({step.name, step.launch}); });
   return list;
 }
 

@@ -64,7 +64,7 @@ class Program {
 
   /// Everything is in place: lets the backend take the steps down, with the preparation and without.
   void capture();
-  std::vector<const Launch*> launches(Preparation preparation) const;
+  std::vector<NamedLaunch> launches(Preparation preparation) const;
   template <class Visit>
   void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit) const;
   /// The steps of one run in order, as often as loops repeat them.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/batch_memory.h"
 #include "engine/error.h"
 #include "engine/parameter_tensors.h"
 #include "engine/shuffle.h"
@@ -70,7 +71,7 @@ Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit&
     return Tally{at.in(result.loss), at.in<std::int32_t>(result.predicted), at.in<std::int32_t>(batch.label),
                  at.inout<TrainingTally>(sums), rows};
   });
-  program_ = r.finish();
+  program_ = build_for_batch(network.device().name(), spec_.batch, [&] { return r.finish(); });
 }
 
 void Trainer::choose_batch() {

@@ -17,21 +17,27 @@ enum class WeightOrder : std::int32_t {
 };
 
 /// pack_weights: packed[o][tap][i] = scale[o] plain[o][i][tap], 0 beyond `outputs` and `inputs`.
+/// With `groups` > 1 the packed weights are dense: filter o of group g reads the channels g * inputs + i, and
+/// has zeros for those of other groups. So a layout whose padding would break the groups apart computes them
+/// all the same.
 struct PackWeights {
   const float* plain = nullptr;
   const float* scale = nullptr;  ///< (outputs); null means 1
   void* packed = nullptr;        ///< padded_outputs * taps * padded_inputs of `element`
   std::int64_t outputs = 0, inputs = 0, taps = 1;
   std::int64_t padded_outputs = 0, padded_inputs = 0;
+  std::int64_t groups = 1;  ///< divides `outputs`
   WeightOrder order = WeightOrder::output_tap_input;
   Element element = Element::f32;
 };
 
-/// add_weight_gradient: plain[o][i][tap] += packed[o][tap][i], the padding left out.
+/// add_weight_gradient: plain[o][i][tap] += packed[o][tap][i], the padding and other groups' channels left
+/// out.
 struct AddWeightGradient {
   const float* packed = nullptr;  ///< (>= outputs, taps, padded_inputs)
   float* plain = nullptr;         ///< (outputs, inputs, taps)
   std::int64_t outputs = 0, inputs = 0, taps = 1, padded_inputs = 0;
+  std::int64_t groups = 1;  ///< as in PackWeights
 };
 
 }  // namespace inocula

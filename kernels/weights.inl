@@ -7,6 +7,12 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
+/// The packed channel that filter o's first weight stands for.
+INOCULA_HD inline std::int64_t first_channel(std::int64_t o, std::int64_t outputs, std::int64_t inputs,
+                                             std::int64_t groups) {
+  return groups == 1 ? 0 : o / (outputs / groups) * inputs;
+}
+
 /// One packed weight, whose position is split into the three extents of its order.
 template <class T>
 struct PackWeight {
@@ -18,10 +24,11 @@ struct PackWeight {
     const std::int64_t last = at % last_extent, rest = at / last_extent;
     const std::int64_t middle = rest % middle_extent, first = rest / middle_extent;
     const std::int64_t o = inputs_last ? first : last;
-    const std::int64_t i = inputs_last ? last : middle;
+    const std::int64_t channel = inputs_last ? last : middle;
     const std::int64_t tap = inputs_last ? middle : first;
     float v = 0;
-    if (o < a.outputs && i < a.inputs) {
+    const std::int64_t i = channel - first_channel(o, a.outputs, a.inputs, a.groups);
+    if (o < a.outputs && i >= 0 && i < a.inputs) {
       v = a.plain[(o * a.inputs + i) * a.taps + tap];
       if (a.scale != nullptr) v *= a.scale[o];
     }
@@ -34,7 +41,8 @@ struct AddGradient {
   INOCULA_DEVICE void operator()(std::int64_t at) const {
     const std::int64_t tap = at % a.taps, rest = at / a.taps;
     const std::int64_t i = rest % a.inputs, o = rest / a.inputs;
-    a.plain[at] += a.packed[(o * a.taps + tap) * a.padded_inputs + i];
+    const std::int64_t channel = first_channel(o, a.outputs, a.inputs, a.groups) + i;
+    a.plain[at] += a.packed[(o * a.taps + tap) * a.padded_inputs + channel];
   }
 };
 

@@ -21,11 +21,24 @@ std::string refuse_seed(const std::string& text) {
 
 }  // namespace
 
+Device CommonOptions::open_device() const {
+  DeviceOptions options;
+  options.threads = threads;
+  if (determinism == "fast")
+    options.determinism = Determinism::fast;
+  else if (determinism != "reproducible")
+    fail(ErrorKind::usage, "--determinism is '", determinism, "', expected reproducible or fast");
+  return Device::open(device, options);
+}
+
 void add_common(CLI::App& app, CommonOptions& o) {
-  app.add_option("--device", o.device, "Where to compute: cpu")->capture_default_str();
+  app.add_option("--device", o.device, "Where to compute: cpu or cuda:N")->capture_default_str();
   app.add_option("--threads", o.threads, "CPU threads; 0 takes every core")->capture_default_str();
   app.add_option("--seed", o.seed, "Key of every random number")
       ->check(CLI::Validator(refuse_seed, "0 to 2^63-1"))
+      ->capture_default_str();
+  app.add_option("--determinism", o.determinism,
+                 "reproducible: the same bits run after run; fast: a GPU may add in any order and use TF32")
       ->capture_default_str();
   app.add_option("--config", o.config, "TOML file with any of these flags as keys; flags win");
   app.add_flag("--quiet", o.quiet, "No progress, no summary");

@@ -16,10 +16,11 @@ struct CommonOptions {
   std::string device = "cpu";
   int threads = 0;
   std::uint64_t seed = 0;
+  std::string determinism = "reproducible";
   std::string config;
   bool quiet = false;
 
-  Device open_device() const { return Device::open(device, {.threads = threads, .instruction_set = {}}); }
+  Device open_device() const;
 };
 
 /// A command of the program: its flags, and what it does once they are known.

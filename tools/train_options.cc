@@ -141,6 +141,7 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("seed", common.seed);
   flag("device", quoted(common.device));
   flag("threads", threads);
+  flag("determinism", quoted(common.determinism));
   return t.str();
 }
 

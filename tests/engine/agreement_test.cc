@@ -6,6 +6,7 @@
 #include "engine/objectives/erm.h"
 #include "engine/optimizer.h"
 #include "engine/trainer.h"
+#include "tests/engine/channels_last.h"
 #include "tests/engine/graphs.h"
 #include "tests/engine/harness.h"
 
@@ -115,7 +116,7 @@ void check_agreement(const GraphCase& c, const Device& device, RecordingMode mod
 
 }  // namespace
 
-TEST_CASE("agreement: every network in every mode, on one thread and on two") {
+TEST_CASE("agreement: every network in every mode, on one thread, on two and in the GPU's layout") {
   int passes = 0, near_kinks = 0;
   unsigned seed = 0;
   for (const GraphCase& c : graph_cases())
@@ -128,7 +129,9 @@ TEST_CASE("agreement: every network in every mode, on one thread and on two") {
       near_kinks += e.near_kinks > 0 ? 1 : 0;
       // Frozen statistics are for attacks: parameters behind them cannot be trained.
       const bool train = norm != NormMode::frozen || e.statistics.empty();
-      for (const Device* device : {&cpu(), &cpu_of_two_threads()}) {
+      for (const Device* device :
+           {&cpu(), &cpu_of_two_threads(), &channels_last(seed % 2 == 0 ? Fusion::none : Fusion::all)}) {
+        CAPTURE(device->name());
         CAPTURE(device->threads());
         check_agreement(c, *device, {.norm = norm, .input_gradient = true, .parameter_gradients = train},
                         seed, e);

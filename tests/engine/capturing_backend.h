@@ -53,10 +53,10 @@ class CapturingBackend final : public ForwardingBackend {
     counts_.eager += 1;
     ForwardingBackend::run(work);
   }
-  std::unique_ptr<Replay> capture(const std::vector<const Launch*>& launches) override {
+  std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>& steps) override {
     counts_.captures += 1;
     auto held = std::make_unique<Held>(*this);
-    for (const Launch* launch : launches) held->launches.push_back(*launch);
+    for (const NamedLaunch& step : steps) held->launches.push_back(step.launch);
     return held;
   }
   void synchronize() override {

@@ -37,9 +37,11 @@ class ForwardingBackend : public Backend {
   std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry& g) override {
     return inner_->conv_backward_weights(g);
   }
+  std::vector<ConvChoice> choices() const override { return inner_->choices(); }
   void run(const std::function<void(const Queue&)>& work) override { inner_->run(work); }
-  std::unique_ptr<Replay> capture(const std::vector<const Launch*>& launches) override {
-    return inner_->capture(launches);
+  void require_enqueued(const std::string& step) override { inner_->require_enqueued(step); }
+  std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>& steps) override {
+    return inner_->capture(steps);
   }
   void synchronize() override { inner_->synchronize(); }
 

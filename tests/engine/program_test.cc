@@ -420,7 +420,7 @@ TEST_CASE("program: a replay without its preparation finds what an earlier one p
 }
 
 TEST_CASE("device: memory that the machine does not have is refused, and names both sizes") {
-  check_throws(ErrorKind::missing_package, "out of memory: 1.04858e+06 GiB are needed in one piece, ",
+  check_throws(ErrorKind::missing_package, "out of memory on cpu: 1.04858e+06 GiB are needed in one piece, ",
                [] { Buffer(cpu(), std::size_t{1} << 50); });
 }
 

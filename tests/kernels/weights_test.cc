@@ -5,20 +5,26 @@ namespace inocula::test {
 namespace {
 
 struct Extents {
-  std::int64_t outputs, inputs, taps, padded_outputs, padded_inputs;
+  std::int64_t outputs, inputs, taps, padded_outputs, padded_inputs, groups = 1;
 };
 
 constexpr Extents kExtents[] = {
-    {64, 64, 9, 64, 64}, {20, 3, 49, 24, 8}, {1, 1, 1, 8, 8}, {33, 17, 9, 40, 24}};
+    {64, 64, 9, 64, 64}, {20, 3, 49, 24, 8}, {1, 1, 1, 8, 8}, {33, 17, 9, 40, 24}, {18, 6, 9, 24, 16, 2}};
 
 std::size_t product(std::int64_t a, std::int64_t b, std::int64_t c) {
   return static_cast<std::size_t>(a * b * c);
 }
 
+/// Whether filter o reads this channel.
+bool in_group(const Extents& e, std::int64_t o, std::int64_t channel) {
+  return e.groups == 1 ? channel < e.inputs : channel / e.inputs == o / (e.outputs / e.groups);
+}
+
 /// What pack_weights must write, by its definition.
 float packed_weight(const Extents& e, const std::vector<float>& plain, const std::vector<float>& scale,
-                    std::int64_t o, std::int64_t i, std::int64_t tap) {
-  if (o >= e.outputs || i >= e.inputs) return 0;
+                    std::int64_t o, std::int64_t channel, std::int64_t tap) {
+  if (o >= e.outputs || !in_group(e, o, channel)) return 0;
+  const std::int64_t i = e.groups == 1 ? channel : channel % e.inputs;
   const float v = plain[product(o * e.inputs + i, e.taps, 1) + static_cast<std::size_t>(tap)];
   return scale.empty() ? v : v * scale[static_cast<std::size_t>(o)];
 }
@@ -38,6 +44,7 @@ TEST_CASE("pack_weights scales, orders and fills up with zeros") {
                          .taps = e.taps,
                          .padded_outputs = e.padded_outputs,
                          .padded_inputs = e.padded_inputs,
+                         .groups = e.groups,
                          .order = order};
         const Outputs result = same_everywhere([&](const Run& run) {
           Guarded<float> packed(size, kNan);
@@ -81,10 +88,11 @@ TEST_CASE("add_weight_gradient adds what is not padding") {
       for (std::int64_t i = 0; i < e.padded_inputs; ++i)
         for (std::int64_t tap = 0; tap < e.taps; ++tap) {
           float& v = packed[product(o * e.taps + tap, e.padded_inputs, 1) + static_cast<std::size_t>(i)];
-          if (o >= e.outputs || i >= e.inputs)
+          if (o >= e.outputs || !in_group(e, o, i))
             v = kNan;  // never read
           else
-            expected[product(o * e.inputs + i, e.taps, 1) + static_cast<std::size_t>(tap)] += v;
+            expected[product(o * e.inputs + (e.groups == 1 ? i : i % e.inputs), e.taps, 1) +
+                     static_cast<std::size_t>(tap)] += v;
         }
     const Outputs result = same_everywhere([&](const Run& run) {
       Guarded<float> plain(before);
@@ -93,7 +101,8 @@ TEST_CASE("add_weight_gradient adds what is not padding") {
                                                   .outputs = e.outputs,
                                                   .inputs = e.inputs,
                                                   .taps = e.taps,
-                                                  .padded_inputs = e.padded_inputs});
+                                                  .padded_inputs = e.padded_inputs,
+                                                  .groups = e.groups});
       return Outputs{plain.values()};
     });
     CHECK(difference_in_bits(result, {expected}) == "");

@@ -25,13 +25,8 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 /// Linux promises memory that it does not have and ends the process when the promise is kept: ask before.
 void require_free(std::size_t bytes) {
   constexpr std::size_t kWorthAsking = std::size_t{64} << 20;
-  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
   if (bytes < kWorthAsking) return;
-  const std::size_t free = free_memory();
-  if (bytes > free)
-    fail(ErrorKind::missing_package, "out of memory: ", static_cast<double>(bytes) / kGibibyte,
-         " GiB are needed in one piece, ", static_cast<double>(free) / kGibibyte,
-         " GiB are free; a smaller batch needs less");
+  if (const std::size_t free = free_memory(); bytes > free) fail_out_of_memory("cpu", bytes, free);
 }
 
 class CpuBackend final : public Backend {
@@ -74,6 +69,8 @@ class CpuBackend final : public Backend {
   std::shared_ptr<PreparedConv> conv_backward_weights(const ConvGeometry& g) override {
     return convolutions_.backward_weights(g);
   }
+
+  std::vector<ConvChoice> choices() const override { return convolutions_.choices(); }
 
   void run(const std::function<void(const Queue&)>& work) override {
     const ThreadScope scope(queue_.threads);

@@ -447,46 +447,31 @@ class BackwardWeights final : public PreparedConv, Described {
   dnnl::convolution_backward_weights::primitive_desc primitive_;
 };
 
-std::string key_of(const char* pass, const ConvGeometry& g, std::initializer_list<bool> flags) {
-  std::ostringstream key;
-  key << pass << g.in.to_string() << g.out.to_string() << g.groups
-      << (g.in_layout == Layout::plain ? "p" : "b");
-  const ConvWindow& w = g.window;
-  for (const std::int64_t v :
-       {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.pad_h, w.pad_w, w.dilation_h, w.dilation_w})
-    key << "," << v;
-  for (const bool f : flags) key << (f ? "+" : "-");
-  return key.str();
-}
-
 }  // namespace
 
 ConvFactory::ConvFactory(const KernelTable& kernels, std::int64_t block, int threads)
     : kernels_(kernels), block_(block), threads_(threads), engine_(dnnl::engine::kind::cpu, 0) {}
 
 template <class Make>
-std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& key, const Make& make) {
-  std::shared_ptr<PreparedConv>& known = known_[key];
-  if (!known) {
-    const ThreadScope scope(
-        threads_);  // primitives split their work for the threads that they are built with
+std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& description, const Make& make) {
+  return known_.find_or_make(description, [&]() -> std::shared_ptr<PreparedConv> {
+    // Primitives split their work for the threads that they are built with.
+    const ThreadScope scope(threads_);
     try {
-      known = make();
+      return make();
     } catch (const dnnl::error& e) {
-      known_.erase(key);
-      fail(ErrorKind::internal, "oneDNN cannot build convolution ", key, ": ", e.what());
+      fail(ErrorKind::internal, "oneDNN cannot build convolution ", description, ": ", e.what());
     }
-  }
-  return known;
+  });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const ConvEpilogue& e) {
-  return find_or_make(key_of("forward", g, {e.bias, e.residual, e.relu, e.sign_bits}),
+  return find_or_make(describe(g, e),
                       [&] { return std::make_shared<Forward>(engine_, kernels_, g, e, block_, threads_); });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
-  return find_or_make(key_of("backward_data", g, {e.add, e.mask}), [&]() -> std::shared_ptr<PreparedConv> {
+  return find_or_make(describe(g, e), [&]() -> std::shared_ptr<PreparedConv> {
     if (g.in_layout == Layout::plain && g.in.c <= kMaxImageChannels && g.groups == 1)
       return std::make_shared<BackwardToImages>(engine_, kernels_, g, e, block_, threads_);
     return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_, threads_);
@@ -494,9 +479,8 @@ std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, 
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_weights(const ConvGeometry& g) {
-  return find_or_make(key_of("backward_weights", g, {}), [&] {
-    return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_, threads_);
-  });
+  return find_or_make(
+      describe(g), [&] { return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_, threads_); });
 }
 
 }  // namespace inocula::cpu

@@ -1,12 +1,13 @@
 // Convolutions on the CPU by oneDNN, with the parts it lacks from our own kernels.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/backend.h"
+#include "engine/known_convs.h"
 #include "kernels/table.h"
 
 namespace inocula::cpu {
@@ -21,15 +22,17 @@ class ConvFactory {
   std::shared_ptr<PreparedConv> backward_data(const ConvGeometry& g, const GradientEpilogue& e);
   std::shared_ptr<PreparedConv> backward_weights(const ConvGeometry& g);
 
+  std::vector<ConvChoice> choices() const { return known_.choices(); }
+
  private:
   template <class Make>
-  std::shared_ptr<PreparedConv> find_or_make(const std::string& key, const Make& make);
+  std::shared_ptr<PreparedConv> find_or_make(const std::string& description, const Make& make);
 
   const KernelTable& kernels_;
   std::int64_t block_;
   int threads_;
   dnnl::engine engine_;
-  std::map<std::string, std::shared_ptr<PreparedConv>> known_;
+  KnownConvs known_;
 };
 
 }  // namespace inocula::cpu

@@ -1,0 +1,23 @@
+// A convolution in words, for errors.
+#include "engine/backends/cuda/conv_problem.h"
+
+#include <sstream>
+
+namespace inocula::cuda {
+
+std::string ConvProblem::to_string() const {
+  std::ostringstream text;
+  text << (pass == ConvPass::forward         ? "forward of "
+           : pass == ConvPass::backward_data ? "backward-data of "
+                                             : "backward-weights of ")
+       << in.to_string() << " to " << out.to_string() << ", " << window.kernel_h << "x" << window.kernel_w
+       << ", stride " << window.stride_h << "x" << window.stride_w;
+  if (window.dilation_h != 1 || window.dilation_w != 1)
+    text << ", dilation " << window.dilation_h << "x" << window.dilation_w;
+  if (groups != 1) text << ", " << groups << " groups";
+  text << (element == Element::bf16 ? ", bf16" : ", f32") << (bias ? " + bias" : "")
+       << (residual ? " + residual" : "") << (relu ? " + ReLU" : "");
+  return text.str();
+}
+
+}  // namespace inocula::cuda

@@ -1,0 +1,17 @@
+// A caller's own stream and memory, for a device that shall live inside another program.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace inocula {
+
+/// Where device memory comes from: both or neither. Called on the thread that uses the device.
+struct DeviceAllocator {
+  std::function<void*(std::size_t bytes)> allocate;  ///< null where there is none; aligned to 256 bytes
+  std::function<void(void* memory, std::size_t bytes)> release;
+
+  explicit operator bool() const { return static_cast<bool>(allocate); }
+};
+
+}  // namespace inocula

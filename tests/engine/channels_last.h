@@ -1,0 +1,17 @@
+// The CUDA backend's layout and convolutions on the CPU: everything of it but NVIDIA's libraries.
+//
+// Activations are channels-last with their channels filled up to eight; engine/backends/cuda/conv.cc packs
+// weights, copies images, finishes epilogues and adds gradients as on a GPU. What a GPU leaves to cuDNN is
+// done by plain loops in double.
+#pragma once
+
+#include "engine/device.h"
+
+namespace inocula::test {
+
+/// What the stand-in for cuDNN fuses: on a GPU that depends on the shape and the precision.
+enum class Fusion { none, all };
+
+const Device& channels_last(Fusion fusion);
+
+}  // namespace inocula::test
