@@ -34,10 +34,11 @@ struct PackWeights {
 /// add_weight_gradient: plain[o][i][tap] += packed[o][tap][i], the padding and other groups' channels left
 /// out.
 struct AddWeightGradient {
-  const float* packed = nullptr;  ///< (>= outputs, taps, padded_inputs)
-  float* plain = nullptr;         ///< (outputs, inputs, taps)
+  const void* packed = nullptr;  ///< (>= outputs, taps, padded_inputs) of `element`
+  float* plain = nullptr;        ///< (outputs, inputs, taps)
   std::int64_t outputs = 0, inputs = 0, taps = 1, padded_inputs = 0;
   std::int64_t groups = 1;  ///< as in PackWeights
+  Element element = Element::f32;
 };
 
 }  // namespace inocula

@@ -36,13 +36,15 @@ struct PackWeight {
   }
 };
 
+template <class T>
 struct AddGradient {
   AddWeightGradient a;
   INOCULA_DEVICE void operator()(std::int64_t at) const {
     const std::int64_t tap = at % a.taps, rest = at / a.taps;
     const std::int64_t i = rest % a.inputs, o = rest / a.inputs;
     const std::int64_t channel = first_channel(o, a.outputs, a.inputs, a.groups) + i;
-    a.plain[at] += a.packed[(o * a.taps + tap) * a.padded_inputs + channel];
+    const T* const packed = static_cast<const T*>(a.packed);
+    a.plain[at] += to_float(packed[(o * a.taps + tap) * a.padded_inputs + channel]);
   }
 };
 
@@ -58,7 +60,12 @@ void pack_weights(const Queue& queue, const PackWeights& args) {
 }
 
 void add_weight_gradient(const Queue& queue, const AddWeightGradient& args) {
-  for_each(queue, args.outputs * args.inputs * args.taps, AddGradient{args});
+  const std::int64_t size = args.outputs * args.inputs * args.taps;
+  if (args.element == Element::bf16) {
+    for_each(queue, size, AddGradient<Bf16>{args});
+  } else {
+    for_each(queue, size, AddGradient<float>{args});
+  }
 }
 
 INOCULA_END_TARGET

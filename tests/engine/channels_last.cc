@@ -99,12 +99,11 @@ class HostPlan final : public cuda::Cudnn::Plan {
       }
       case ConvPass::backward_weights: {
         std::vector<double> sum(static_cast<std::size_t>(weights));
-        const Values dy(at.dy, e), x(at.x, e);
+        const Values dy(at.dy, e), x(at.x, e), dw(at.dw, problem_.weight_gradient);
         each_product(problem_, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) {
           sum[static_cast<std::size_t>(iw)] += dy.get(iy) * x.get(ix);
         });
-        for (std::int64_t i = 0; i < weights; ++i)
-          static_cast<float*>(at.dw)[i] = static_cast<float>(sum[static_cast<std::size_t>(i)]);
+        for (std::int64_t i = 0; i < weights; ++i) dw.set(i, sum[static_cast<std::size_t>(i)]);
         break;
       }
     }
@@ -119,7 +118,9 @@ class HostCudnn final : public cuda::Cudnn {
   explicit HostCudnn(Fusion fusion) : fusion_(fusion) {}
   std::string version() const override { return "stand-in"; }
   std::unique_ptr<Plan> plan(const ConvProblem& problem, Determinism) override {
-    if (problem.fuses() && fusion_ == Fusion::none) return nullptr;
+    const bool fuses = problem.fuses() || (problem.pass == ConvPass::backward_weights &&
+                                           problem.element != problem.weight_gradient);
+    if (fuses && fusion_ == Fusion::none) return nullptr;
     return std::make_unique<HostPlan>(problem);
   }
 

@@ -78,34 +78,43 @@ TEST_CASE("pack_weights scales, orders and fills up with zeros") {
   }
 }
 
-TEST_CASE("add_weight_gradient adds what is not padding") {
+TEST_CASE("add_weight_gradient adds what is not padding, from floats and from bf16") {
   for (const Extents& e : kExtents) {
     const std::size_t size = product(e.outputs, e.inputs, e.taps);
     const std::vector<float> before = random_floats(size, 3);
     std::vector<float> packed = random_floats(product(e.padded_outputs, e.taps, e.padded_inputs), 4);
-    std::vector<float> expected = before;
+    std::vector<Bf16> rounded(packed.size());
+    std::vector<float> expected = before, expected_rounded = before;
     for (std::int64_t o = 0; o < e.padded_outputs; ++o)
       for (std::int64_t i = 0; i < e.padded_inputs; ++i)
         for (std::int64_t tap = 0; tap < e.taps; ++tap) {
-          float& v = packed[product(o * e.taps + tap, e.padded_inputs, 1) + static_cast<std::size_t>(i)];
-          if (o >= e.outputs || !in_group(e, o, i))
-            v = kNan;  // never read
-          else
-            expected[product(o * e.inputs + (e.groups == 1 ? i : i % e.inputs), e.taps, 1) +
-                     static_cast<std::size_t>(tap)] += v;
+          const std::size_t at = product(o * e.taps + tap, e.padded_inputs, 1) + static_cast<std::size_t>(i);
+          const bool added = o < e.outputs && in_group(e, o, i);
+          if (!added) packed[at] = kNan;  // never read
+          store(&rounded[at], packed[at]);
+          if (!added) continue;
+          const std::int64_t input = e.groups == 1 ? i : i % e.inputs;
+          const std::size_t to = product(o * e.inputs + input, e.taps, 1) + static_cast<std::size_t>(tap);
+          expected[to] += packed[at];
+          expected_rounded[to] += to_float(rounded[at]);
         }
     const Outputs result = same_everywhere([&](const Run& run) {
-      Guarded<float> plain(before);
-      run.kernels.add_weight_gradient(run.queue, {.packed = packed.data(),
-                                                  .plain = plain.data(),
-                                                  .outputs = e.outputs,
-                                                  .inputs = e.inputs,
-                                                  .taps = e.taps,
-                                                  .padded_inputs = e.padded_inputs,
-                                                  .groups = e.groups});
-      return Outputs{plain.values()};
+      Guarded<float> plain(before), from_rounded(before);
+      AddWeightGradient args{.packed = packed.data(),
+                             .plain = plain.data(),
+                             .outputs = e.outputs,
+                             .inputs = e.inputs,
+                             .taps = e.taps,
+                             .padded_inputs = e.padded_inputs,
+                             .groups = e.groups};
+      run.kernels.add_weight_gradient(run.queue, args);
+      args.packed = rounded.data();
+      args.plain = from_rounded.data();
+      args.element = Element::bf16;
+      run.kernels.add_weight_gradient(run.queue, args);
+      return Outputs{plain.values(), from_rounded.values()};
     });
-    CHECK(difference_in_bits(result, {expected}) == "");
+    CHECK(difference_in_bits(result, {expected, expected_rounded}) == "");
   }
 }
 

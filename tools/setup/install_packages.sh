@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of a set where they are missing: install_packages.sh [--print] build|test|bench.
+# Installs the Debian packages of a set where they are missing: install_packages.sh [--print] build|test|bench|fetch.
 #
 # With everything in place it asks dpkg alone: no network, no root, a fraction of a second. Without the right
 # to install it prints the one line to run and exits 69 (a system package is missing). --print shows the set.
@@ -16,9 +16,10 @@ readonly test_set=(
   python3 python3-torch python3-numpy python3-h5py hdf5-tools shellcheck
 )
 readonly bench_set=("${build_set[@]}" libbenchmark-dev)
+readonly fetch_set=(python3 python3-pip)
 
 usage() {
-  echo "usage: install_packages.sh [--print] build|test|bench" >&2
+  echo "usage: install_packages.sh [--print] build|test|bench|fetch" >&2
   exit 64
 }
 
@@ -32,6 +33,7 @@ case $1 in
   build) wanted=("${build_set[@]}") ;;
   test) wanted=("${test_set[@]}") ;;
   bench) wanted=("${bench_set[@]}") ;;
+  fetch) wanted=("${fetch_set[@]}") ;;
   *) usage ;;
 esac
 

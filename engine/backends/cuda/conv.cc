@@ -276,10 +276,16 @@ class BackwardToImages final : public ReadsWeights {
 class BackwardWeights final : public PreparedConv {
  public:
   BackwardWeights(const KernelTable& kernels, Cudnn& cudnn, const ConvGeometry& g, Determinism determinism)
-      : kernels_(kernels),
-        geometry_(g),
-        packing_(packing_of(g)),
-        plan_(plan_or_fail(cudnn, problem_of(ConvPass::backward_weights, g), determinism)) {}
+      : kernels_(kernels), geometry_(g), packing_(packing_of(g)) {
+    // From bf16 activations some shapes have engines for gradients in bf16 alone.
+    ConvProblem problem = problem_of(ConvPass::backward_weights, g);
+    if (g.element == Element::bf16) {
+      plan_ = cudnn.plan(problem, determinism);
+      if (!plan_) problem.weight_gradient = Element::bf16;
+    }
+    if (!plan_) plan_ = plan_or_fail(cudnn, problem, determinism);
+    gradient_ = problem.weight_gradient;
+  }
 
   std::size_t scratch_bytes() const override {
     return align(plan_->workspace_bytes()) + gradient_bytes() + partial_bytes() +
@@ -288,7 +294,7 @@ class BackwardWeights final : public PreparedConv {
 
   Launch bind(const ConvOperands& o) override {
     auto* next = static_cast<std::byte*>(o.scratch) + align(plan_->workspace_bytes());
-    auto* const dw = reinterpret_cast<float*>(next);
+    void* const dw = next;
     next += gradient_bytes();
     auto* const partial = reinterpret_cast<float*>(next);
     next += partial_bytes();
@@ -304,8 +310,14 @@ class BackwardWeights final : public PreparedConv {
     at.x = copies_input() ? next : o.x;
     at.dy = o.dy;
     at.dw = dw;
-    const AddWeightGradient adding{
-        dw, o.dw, packing_.outputs, packing_.inputs, packing_.taps, packing_.padded_inputs, packing_.groups};
+    const AddWeightGradient adding{dw,
+                                   o.dw,
+                                   packing_.outputs,
+                                   packing_.inputs,
+                                   packing_.taps,
+                                   packing_.padded_inputs,
+                                   packing_.groups,
+                                   gradient_};
     const AddChannelSums adding_bias{o.dy, o.dbias, partial, blocked(geometry_.out, geometry_.element)};
     return [=, this, workspace = o.scratch](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
@@ -321,7 +333,7 @@ class BackwardWeights final : public PreparedConv {
   bool copies_input() const { return geometry_.in_layout == Layout::plain; }
   std::size_t gradient_bytes() const {
     return align(static_cast<std::size_t>(packing_.padded_outputs * packing_.taps * packing_.padded_inputs) *
-                 sizeof(float));
+                 element_bytes(gradient_));
   }
   std::size_t partial_bytes() const {
     return align(static_cast<std::size_t>(geometry_.out.n * packing_.padded_outputs) * sizeof(float));
@@ -331,6 +343,7 @@ class BackwardWeights final : public PreparedConv {
   ConvGeometry geometry_;
   PackWeights packing_;
   std::unique_ptr<Cudnn::Plan> plan_;
+  Element gradient_ = Element::f32;
 };
 
 }  // namespace

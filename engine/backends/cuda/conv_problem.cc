@@ -16,7 +16,8 @@ std::string ConvProblem::to_string() const {
     text << ", dilation " << window.dilation_h << "x" << window.dilation_w;
   if (groups != 1) text << ", " << groups << " groups";
   text << (element == Element::bf16 ? ", bf16" : ", f32") << (bias ? " + bias" : "")
-       << (residual ? " + residual" : "") << (relu ? " + ReLU" : "");
+       << (weight_gradient == Element::bf16 ? " throughout" : "") << (residual ? " + residual" : "")
+       << (relu ? " + ReLU" : "");
   return text.str();
 }
 

@@ -11,13 +11,14 @@ namespace inocula::cuda {
 enum class ConvPass { forward, backward_data, backward_weights };
 
 /// One convolution for cuDNN: channels-last activations of `element`, packed weights (O, taps, I / groups) of
-/// `element`, weight gradients (O, taps, I / groups) in float. Sums are in float.
+/// `element`, weight gradients (O, taps, I / groups). Sums are in float.
 struct ConvProblem {
   ConvPass pass = ConvPass::forward;
   Shape in, out;  ///< channels as they are stored, padding included
   ConvWindow window;
   std::int64_t groups = 1;
   Element element = Element::f32;
+  Element weight_gradient = Element::f32;
   // What a forward pass fuses behind the products; sign bits are no business of cuDNN's.
   bool bias = false, residual = false, relu = false;
 
@@ -35,7 +36,7 @@ struct ConvAddresses {
   void* y = nullptr;
   const void* dy = nullptr;
   void* dx = nullptr;
-  void* dw = nullptr;  ///< floats
+  void* dw = nullptr;
 };
 
 }  // namespace inocula::cuda

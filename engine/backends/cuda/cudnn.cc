@@ -28,7 +28,9 @@ std::string version_text(std::size_t version) {
 }
 
 void load_library() {
-  if (fe::cudnn_dlhandle == nullptr) fe::cudnn_dlhandle = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+  // The loader's own path first, then where the library was when this was built.
+  for (const char* name : {"libcudnn.so.9", INOCULA_CUDNN_FOLDER "/libcudnn.so.9"})
+    if (fe::cudnn_dlhandle == nullptr) fe::cudnn_dlhandle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   if (fe::cudnn_dlhandle == nullptr) {
     const char* why = dlerror();
     fail(ErrorKind::missing_package, "cuDNN 9 cannot be loaded: ", why != nullptr ? why : "libcudnn.so.9");
@@ -60,6 +62,10 @@ enum Uid : std::int64_t { kX = 1, kWeights, kBias, kResidual, kY, kDy, kDx, kDw 
 
 using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
 
+fe::DataType_t data_type(Element element) {
+  return element == Element::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
+}
+
 /// A channels-last array (n, c, h, w).
 fe::graph::Tensor_attributes channels_last(Uid uid, std::int64_t n, std::int64_t c, std::int64_t h,
                                            std::int64_t w, fe::DataType_t type) {
@@ -85,7 +91,7 @@ void describe_result(const TensorPtr& result, const fe::graph::Tensor_attributes
 class CudnnPlan final : public Cudnn::Plan {
  public:
   CudnnPlan(cudnnHandle_t handle, const ConvProblem& problem) : handle_(handle), problem_(problem) {
-    const auto type = problem.element == Element::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
+    const auto type = data_type(problem.element);
     graph_.set_io_data_type(type)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
@@ -189,7 +195,7 @@ class CudnnPlan final : public Cudnn::Plan {
     const TensorPtr dy = graph_.tensor(channels_last(kDy, problem_.out, type));
     const TensorPtr x = graph_.tensor(channels_last(kX, problem_.in, type));
     describe_result(graph_.conv_wgrad(dy, x, window<fe::graph::Conv_wgrad_attributes>()),
-                    weights(kDw, fe::DataType_t::FLOAT));
+                    weights(kDw, data_type(problem_.weight_gradient)));
   }
 
   cudnnHandle_t handle_;
