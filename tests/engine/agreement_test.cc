@@ -22,6 +22,12 @@ constexpr double kGradientBound = 5e-5;
 /// Where a ReLU's or a pooling window's decision is closer than rounding, the two may take different slopes:
 /// the bound then holds for the median over samples or arrays.
 constexpr double kMedianBound = 1e-3;
+/// A GPU's library multiplies large images through transforms (Winograd's, Fourier's) that cost a digit.
+constexpr double kVendorSlack = 10;
+
+double slack_of(const Device& device) {
+  return device.name().rfind("cuda", 0) == 0 ? kVendorSlack : 1;
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -30,10 +36,10 @@ double median(std::vector<double> values) {
 
 /// Checks every error, or their median where kinks are near.
 void check_errors(const std::vector<double>& errors, const std::vector<std::string>& names,
-                  std::int64_t near_kinks) {
+                  std::int64_t near_kinks, double slack) {
   for (std::size_t i = 0; i < errors.size(); ++i) {
     CAPTURE(names[i]);
-    if (near_kinks == 0) CHECK(errors[i] <= kGradientBound);
+    if (near_kinks == 0) CHECK(errors[i] <= slack * kGradientBound);
   }
   CHECK(median(errors) <= kMedianBound);
 }
@@ -76,14 +82,14 @@ Expected expect(const GraphCase& c, NormMode norm, unsigned seed) {
   return e;
 }
 
-void check_weight_gradients(const NetworkPass& pass, const Expected& e) {
+void check_weight_gradients(const NetworkPass& pass, const Expected& e, double slack) {
   std::vector<double> errors;
   std::vector<std::string> names;
   for (const auto& [name, error] : gradient_errors(pass.dweights, e.gradients.weights)) {
     errors.push_back(error);
     names.push_back(name);
   }
-  check_errors(errors, names, e.near_kinks);
+  check_errors(errors, names, e.near_kinks, slack);
 }
 
 /// Runs one mode on a device and compares all that it yields.
@@ -93,23 +99,24 @@ void check_agreement(const GraphCase& c, const Device& device, RecordingMode mod
   randomize(network, seed);
   const std::vector<float> statistics_before = all_statistics(network);
   const NetworkPass pass = run_pass(network, e.images, e.label, mode, Reduction::mean);
+  const double slack = slack_of(device);
 
-  CHECK(relative_error(pass.logits, e.trace.logits()) <= kLogitBound);
-  CHECK(relative_error(pass.loss, e.loss.loss) <= kLogitBound);
+  CHECK(relative_error(pass.logits, e.trace.logits()) <= slack * kLogitBound);
+  CHECK(relative_error(pass.loss, e.loss.loss) <= slack * kLogitBound);
   for (std::int64_t n = 0; n < c.batch; ++n) {
     const auto row = e.trace.logits().begin() + n * c.graph.classes();
     CHECK(pass.predicted[static_cast<std::size_t>(n)] ==
           std::max_element(row, row + c.graph.classes()) - row);
   }
   const std::vector<double> errors = errors_by_sample(pass.dimages, e.gradients.images, c.batch);
-  check_errors(errors, std::vector<std::string>(errors.size(), "images"), e.near_kinks);
-  if (mode.parameter_gradients) check_weight_gradients(pass, e);
+  check_errors(errors, std::vector<std::string>(errors.size(), "images"), e.near_kinks, slack);
+  if (mode.parameter_gradients) check_weight_gradients(pass, e, slack);
   const std::vector<float> statistics = all_statistics(network);
   for (const auto& [name, values] : e.statistics) {
     CAPTURE(name);
     const ParameterEntry& entry = network.parameters().statistics.find(name);
     const auto first = statistics.begin() + entry.offset;
-    CHECK(relative_error({first, first + entry.count}, values) <= kLogitBound);
+    CHECK(relative_error({first, first + entry.count}, values) <= slack * kLogitBound);
   }
   if (mode.norm != NormMode::batch) CHECK(same_bits(statistics_before, statistics));
 }
@@ -129,8 +136,10 @@ TEST_CASE("agreement: every network in every mode, on one thread, on two and in 
       near_kinks += e.near_kinks > 0 ? 1 : 0;
       // Frozen statistics are for attacks: parameters behind them cannot be trained.
       const bool train = norm != NormMode::frozen || e.statistics.empty();
-      for (const Device* device :
-           {&cpu(), &cpu_of_two_threads(), &channels_last(seed % 2 == 0 ? Fusion::none : Fusion::all)}) {
+      std::vector<const Device*> devices{&cpu(), &cpu_of_two_threads(),
+                                         &channels_last(seed % 2 == 0 ? Fusion::none : Fusion::all)};
+      devices.insert(devices.end(), added_devices().begin(), added_devices().end());
+      for (const Device* device : devices) {
         CAPTURE(device->name());
         CAPTURE(device->threads());
         check_agreement(c, *device, {.norm = norm, .input_gradient = true, .parameter_gradients = train},

@@ -34,6 +34,23 @@ const Device& cpu_of_two_threads() {
   return device;
 }
 
+namespace {
+
+std::vector<const Device*>& devices_beside_the_cpu() {
+  static std::vector<const Device*> devices;
+  return devices;
+}
+
+}  // namespace
+
+void add_device(const Device& device) {
+  devices_beside_the_cpu().push_back(&device);
+}
+
+const std::vector<const Device*>& added_devices() {
+  return devices_beside_the_cpu();
+}
+
 std::vector<float> random_images(const Shape& shape, unsigned seed) {
   std::mt19937 generator(seed);
   std::uniform_real_distribution<float> uniform(0.0f, 1.0f);

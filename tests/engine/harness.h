@@ -20,6 +20,9 @@ namespace inocula::test {
 const Device& cpu();
 /// The same with two threads.
 const Device& cpu_of_two_threads();
+/// A device beside the CPU that networks are to agree on: a GPU. It must outlive the tests.
+void add_device(const Device& device);
+const std::vector<const Device*>& added_devices();
 
 /// Uniform on [0, 1).
 std::vector<float> random_images(const Shape& shape, unsigned seed);

@@ -2,6 +2,7 @@
 #include "tests/kernels/harness.h"
 
 #include <sstream>
+#include <utility>
 
 namespace inocula::test {
 
@@ -19,11 +20,19 @@ std::vector<Target> find_targets() {
   return found;
 }
 
+std::vector<Target>& known_targets() {
+  static std::vector<Target> known = find_targets();
+  return known;
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
-  static const std::vector<Target> found = find_targets();
-  return found;
+  return known_targets();
+}
+
+void add_target(Target target) {
+  known_targets().push_back(std::move(target));
 }
 
 std::vector<Run> runs() {

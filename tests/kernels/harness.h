@@ -26,6 +26,9 @@ struct Target {
 /// The built targets that this processor can run; the others are counted and printed by table_test.cc.
 const std::vector<Target>& targets();
 
+/// A target beside those of this processor: a GPU's. Its launches must return when the work is done.
+void add_target(Target target);
+
 /// One way to run a kernel: a target and a number of threads.
 struct Run {
   std::string name;

@@ -1,0 +1,168 @@
+// Training and attacks on a GPU: graphs against single launches, run against run, and against the CPU.
+#include <cuda_runtime_api.h>
+
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "attacks/evaluate.h"
+#include "attacks/pgd.h"
+#include "engine/backends/cuda/backend.h"
+#include "engine/objectives/adversarial.h"
+#include "engine/trainer.h"
+#include "io/synthetic.h"
+#include "kernels/tables.h"
+#include "models/registry.h"
+#include "tests/engine/forwarding_backend.h"
+#include "tests/engine/graphs.h"
+#include "tests/engine/harness.h"
+
+namespace inocula::test {
+
+namespace {
+
+const Shape kImage{1, 1, 28, 28};
+constexpr std::int64_t kClasses = 3, kBatch = 8;
+
+Device gpu(const DeviceOptions& options = {}) {
+  return Device::open("cuda:0", options);
+}
+
+/// Never takes a Program down: every step is launched by itself.
+class EagerBackend final : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>&) override { return nullptr; }
+};
+
+Device eager_gpu() {
+  const KernelTable& kernels = cuda::kernel_table();
+  return Device("cuda:0", 1, std::make_unique<EagerBackend>(cuda::make_backend(kernels, {})), kernels);
+}
+
+/// Weights, statistics and sums after some steps of adversarial training.
+struct Trained {
+  std::vector<float> weights, statistics;
+  TrainingTally tally;
+};
+
+enum class Leftovers { as_they_are, poisoned };
+
+Trained train(const Device& device, attacks::Norm norm, Leftovers leftovers) {
+  Network network(small_resnet(kImage, 8, kClasses), device);
+  network.initialize(3);
+  const attacks::Pgd attack({.norm = norm,
+                             .eps = norm == attacks::Norm::linf ? 0.05 : 0.5,
+                             .alpha = norm == attacks::Norm::linf ? 0.02 : 0.2,
+                             .steps = 3,
+                             .iterate = attacks::Iterate::best,
+                             .target = {}});
+  const AdversarialTraining objective("pgd", attack, NormMode::frozen, 4);
+  Trainer trainer(network, objective, random_split(3 * kBatch, kImage, kClasses, 5),
+                  {.epochs = 2,
+                   .batch = kBatch,
+                   .optimizer = {},
+                   .schedule = {.peak = 0.05, .milestones = {}},
+                   .augmentation = {.flip = true, .shift = 1},
+                   .seed = 9});
+  while (!trainer.done()) {
+    if (leftovers == Leftovers::poisoned) trainer.program().poison();
+    trainer.run_step();
+  }
+  return {all_weights(network), all_statistics(network), trainer.tally()};
+}
+
+void check_same(const Trained& a, const Trained& b) {
+  CHECK(same_bits(a.weights, b.weights));
+  CHECK(same_bits(a.statistics, b.statistics));
+  CHECK(a.tally.loss == b.tally.loss);
+  CHECK(a.tally.correct == b.tally.correct);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "gpu: a training as one graph a step gives the bits of single launches, of a second run, and of poisoned "
+    "memory") {
+  for (const attacks::Norm norm : {attacks::Norm::linf, attacks::Norm::l2}) {
+    const Device replaying = gpu(), eager = eager_gpu();
+    const Trained once = train(replaying, norm, Leftovers::as_they_are);
+    check_same(once, train(replaying, norm, Leftovers::as_they_are));
+    check_same(once, train(replaying, norm, Leftovers::poisoned));
+    check_same(once, train(eager, norm, Leftovers::as_they_are));
+  }
+}
+
+TEST_CASE("gpu: it learns what the CPU learns, and an attack finds as much") {
+  const ImageData data = synthesize({.count = 1000, .seed = 1});
+  const auto judged = [&](const Device& device) {
+    const ImageSplit& train = data.train;
+    Network network(models::build("resnet18:width=8", {train.channels, train.height, train.width, {}, {}}, 2),
+                    device);
+    network.initialize(1);
+    attacks::PgdSpec spec;
+    spec.eps = 2.0 / 255;
+    spec.alpha = 0.5 / 255;
+    spec.steps = 4;
+    const attacks::Pgd attack(spec);
+    const AdversarialTraining objective("pgd", attack, NormMode::frozen, spec.steps);
+    Trainer trainer(network, objective, train,
+                    {.epochs = 6,
+                     .batch = 32,
+                     .optimizer = {},
+                     .schedule = {.peak = 0.05, .milestones = {}},
+                     .augmentation = {}});
+    while (!trainer.done()) trainer.run_step();
+    attacks::Evaluator evaluator(network, data.test, attack, {.batch = 32});
+    return attacks::judge_robustness(evaluator.run());
+  };
+  const attacks::Robustness on_cpu = judged(cpu_of_two_threads()), on_gpu = judged(gpu());
+  // Training magnifies the roundings in which the two differ; each has to lie in the other's interval.
+  const auto within = [](double v, const attacks::Interval& i) { return v >= i.low && v <= i.high; };
+  CHECK(within(on_gpu.robust_accuracy, on_cpu.robust_accuracy_ci95));
+  CHECK(within(on_cpu.robust_accuracy, on_gpu.robust_accuracy_ci95));
+  CHECK(std::abs(static_cast<double>(on_gpu.clean_correct - on_cpu.clean_correct)) <=
+        0.1 * static_cast<double>(data.test.count));
+}
+
+TEST_CASE("gpu: memory that it does not have is refused, and names both sizes") {
+  const Device device = gpu();
+  check_throws(ErrorKind::missing_package,
+               "out of memory on cuda:0: 1.04858e+06 GiB are needed in one piece, ",
+               [&] { Buffer(device, std::size_t{1} << 50); });
+  // The device is as good as before.
+  Buffer after(device, 4);
+  const float one = 1;
+  float read = 0;
+  after.upload(&one, 1);
+  after.download(&read, 1);
+  CHECK(read == 1);
+}
+
+TEST_CASE("gpu: a caller's stream and allocator are used, and everything is given back") {
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
+  std::size_t held = 0, taken = 0;
+  {
+    DeviceOptions options;
+    options.stream = stream;
+    options.allocator.allocate = [&](std::size_t bytes) -> void* {
+      void* memory = nullptr;
+      if (cudaMalloc(&memory, bytes) != cudaSuccess) return nullptr;
+      held += bytes;
+      taken += 1;
+      return memory;
+    };
+    options.allocator.release = [&](void* memory, std::size_t bytes) {
+      cudaFree(memory);
+      held -= bytes;
+    };
+    const Device device = gpu(options);
+    train(device, attacks::Norm::linf, Leftovers::as_they_are);
+    CHECK(taken > 0);
+  }
+  CHECK(held == 0);
+  CHECK(cudaStreamDestroy(stream) == cudaSuccess);
+}
+
+}  // namespace inocula::test
