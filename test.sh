@@ -56,15 +56,28 @@ run() {
   summary+=("$preset=build/$preset/junit.xml")
 }
 
+cached() { grep -q "^$1:INTERNAL=ON" build/cuda/CMakeCache.txt; }
+
 build cpu
 run cpu
 
+# The CUDA half: compiled and linked wherever there is a compiler, run where there is a GPU. One architecture is
+# enough to know that it compiles.
+export CUDAARCHS=${CUDAARCHS:-90}
 "$cmake" --preset cuda
-if grep -q '^INOCULA_CUDA_FOUND:INTERNAL=ON' build/cuda/CMakeCache.txt; then
-  build cuda cuda_link
-  run cuda --tests-regex '^cuda_link'
+if ! cached INOCULA_CUDA_FOUND; then
+  summary+=(--not-run "cuda: the CUDA half was not compiled: no CUDA compiler was found")
 else
-  summary+=(--not-run "cuda: the CUDA kernels were not compiled: no CUDA compiler was found")
+  tools/setup/fetch_cudnn_frontend.sh || true
+  "$cmake" --preset cuda
+  if cached INOCULA_CUDA_BACKEND; then
+    build cuda inocula cuda_link cuda_plans gpu_kernels gpu_engine
+    run cuda --tests-regex '^(cuda|gpu)_'
+  else
+    summary+=(--not-run "cuda: its devices were not compiled: cuDNN 9 or the headers of its front end were not found")
+    build cuda cuda_link
+    run cuda --tests-regex '^cuda_link'
+  fi
 fi
 
 if $sanitize; then

@@ -7,6 +7,7 @@
 
 #include "attacks/evaluate.h"
 #include "attacks/pgd.h"
+#include "attacks/registry.h"
 #include "engine/error.h"
 #include "engine/loss.h"
 #include "engine/objectives/erm.h"
@@ -39,6 +40,9 @@ constexpr std::int64_t kImages = 16;
 constexpr double kLogitTolerance = 1e-4;     // fp32 sums of about 5000 terms
 constexpr double kGradientTolerance = 1e-3;  // of the median image: a ReLU at its kink may turn single ones
 constexpr double kStepTolerance = 1e-4;
+
+/// A gradient near 0 may point either way; the step that follows it then moves a pixel otherwise.
+constexpr double kMovedOtherwise = 1e-3, kShareMovedOtherwise = 1e-2;
 
 double largest(std::span<const double> v) {
   double m = 0;
@@ -177,6 +181,50 @@ void check_training(Network& network, const ImageSplit& images, std::vector<Chec
   checks.push_back({"training: parameters after one step, relative error", worst, kStepTolerance});
 }
 
+/// The same attacks and the same training step on the CPU: what a user would see differ.
+void check_against_cpu(Network& network, const ImageSplit& images, std::uint64_t seed,
+                       std::vector<Check>& checks) {
+  const Device cpu = Device::open("cpu");
+  Network same(network.graph(), cpu);
+  same.initialize(seed);
+  network.initialize(seed);
+  for (const char* text :
+       {"fgsm:eps=4/255", "pgd:eps=4/255,steps=5", "pgd:norm=l2,eps=0.5,alpha=0.1,steps=5"}) {
+    const std::unique_ptr<Perturbation> attack = std::move(attacks::parse_attacks(text).front().perturbation);
+    const attacks::EvaluatorSpec spec{
+        .batch = kImages, .seed = seed, .keep_images = attacks::KeepImages::yes};
+    const attacks::Evaluation a = attacks::Evaluator(network, images, *attack, spec).run(),
+                              b = attacks::Evaluator(same, images, *attack, spec).run();
+    double moved_otherwise = 0;
+    for (std::size_t i = 0; i < a.images.size(); ++i)
+      moved_otherwise += std::abs(a.images[i] - b.images[i]) > kMovedOtherwise ? 1 : 0;
+    checks.push_back({std::string("against the CPU: share of pixels that ") + text + " moves otherwise",
+                      moved_otherwise / static_cast<double>(a.images.size()), kShareMovedOtherwise});
+    const std::vector<double> logits(b.clean_logits.begin(), b.clean_logits.end());
+    checks.push_back({std::string("against the CPU: clean logits before ") + text + ", relative error",
+                      relative_error<float>(a.clean_logits, logits), kLogitTolerance});
+  }
+
+  const Erm erm;
+  const TrainerSpec spec{.batch = kImages,
+                         .optimizer = {},
+                         .schedule = {.peak = 0.1, .milestones = {}},
+                         .augmentation = {},
+                         .seed = seed};
+  Trainer here(network, erm, images, spec), there(same, erm, images, spec);
+  here.run_step();
+  there.run_step();
+  const std::vector<TrainerState::Array> ours = here.save().arrays, theirs = there.save().arrays;
+  for (std::size_t i = 0; i < ours.size(); ++i)
+    checks.push_back({"against the CPU: " + ours[i].name + " after a training step, relative error",
+                      relative_error<float>(ours[i].values, std::vector<double>(theirs[i].values.begin(),
+                                                                                theirs[i].values.end())),
+                      kStepTolerance});
+  checks.push_back(
+      {"against the CPU: images that only one of the two gets right",
+       std::abs(static_cast<double>(here.tally().correct) - static_cast<double>(there.tally().correct)), 0});
+}
+
 void run_selftest(const SelftestOptions& o) {
   const Device device = o.common.open_device();
   const ImageSplit images = first_images(synthesize({.count = 100, .seed = o.common.seed}).train, kImages);
@@ -188,6 +236,7 @@ void run_selftest(const SelftestOptions& o) {
   check_network(network, images, checks);
   check_attack(network, images, checks);
   check_training(network, images, checks);
+  if (device.name() != "cpu") check_against_cpu(network, images, o.common.seed, checks);
 
   std::int64_t failed = 0;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
@@ -210,7 +259,8 @@ void run_selftest(const SelftestOptions& o) {
 
 void add_selftest_command(CLI::App& program, std::vector<Command>& commands) {
   const auto o = std::make_shared<SelftestOptions>();
-  CLI::App* app = program.add_subcommand("selftest", "Compare this machine's results with double precision");
+  CLI::App* app = program.add_subcommand(
+      "selftest", "Compare a device's results with double precision, and a GPU's with the CPU's");
   app->add_flag("--json", o->json, "Print JSON");
   add_common(*app, o->common);
   commands.push_back({app, [o] { run_selftest(*o); }});

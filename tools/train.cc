@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "io/checkpoint.h"
 #include "io/dataset.h"
 #include "io/digest.h"
+#include "io/input_file.h"
 #include "io/model_card.h"
 #include "io/run_folder.h"
 #include "models/registry.h"
@@ -27,6 +29,8 @@ namespace inocula {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMostRecordBytes = 1 << 24;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -60,6 +64,7 @@ class TrainingRun {
   void write_checkpoint();
   void stop_if_asked();
   void save_model();
+  void record_algorithms();
   std::string progress_line(Clock::time_point begin, std::int64_t first_step) const;
   template <class... Parts>
   [[noreturn]] void diverged(const Parts&... what) const;
@@ -243,10 +248,25 @@ void TrainingRun::save_model() {
                                           .config_hash = xxh3_128(config_)});
 }
 
+/// The bits of a run depend on which implementation computed each convolution.
+void TrainingRun::record_algorithms() {
+  nlohmann::ordered_json record{{"device", device_.backend().describe()},
+                                {"convolutions", nlohmann::ordered_json::array()}};
+  for (const ConvChoice& c : device_.backend().choices())
+    record["convolutions"].push_back({{"convolution", c.convolution}, {"algorithm", c.algorithm}});
+  const std::string text = record.dump(1) + "\n", path = folder_.algorithms_json();
+  if (options_.resume && std::filesystem::exists(path) && read_text_file(path, kMostRecordBytes) != text)
+    progress_.warn(path +
+                   ": the device or its algorithms have changed since this run began; its bits "
+                   "may differ from those of an uninterrupted one");
+  write_file(path, text);
+}
+
 void TrainingRun::run() {
   const InterruptWatch watch;
   resume();
   write_file(folder_.config_toml(), config_);
+  record_algorithms();
   char macs[32];
   std::snprintf(macs, sizeof macs, "%.3g", network_.graph().multiply_adds());
   progress_.say(model_spec_ + ": " + std::to_string(network_.graph().parameter_count()) + " parameters, " +

@@ -1,5 +1,6 @@
 """What a training run leaves in its folder, and what it does not: run_folder.py PROGRAM."""
 
+import json
 import os
 import resource
 import shutil
@@ -37,6 +38,19 @@ def main(folder):
     done = run(*train, "--epochs", 1, "--out", out)
     expect(done.returncode == 0, f"a start after failed ones: {done.stderr}")
     expect("lock" not in os.listdir(out), "the lock was left behind")
+
+    # Which implementation computed each convolution is on record, and a change of it is told.
+    record = os.path.join(out, "algorithms.json")
+    with open(record) as file:
+        convolutions = json.load(file)["convolutions"]
+    expect(any(c["convolution"].startswith("backward-weights") for c in convolutions), "no record of the backward pass")
+    expect(all(c["algorithm"] for c in convolutions), "a convolution without an algorithm")
+    done = run(*train, "--epochs", 1, "--out", out, "--resume")
+    expect(done.returncode == 0 and not done.stderr, f"resuming with the same algorithms: {done.stderr}")
+    with open(record, "w") as file:
+        file.write("{}")
+    done = run(*train, "--epochs", 1, "--out", out, "--resume")
+    expect(done.returncode == 0 and "may differ" in done.stderr, f"resuming with other algorithms: {done.stderr}")
 
     # The data is what it holds, not what it is called.
     moved, same = here("moved"), os.path.relpath(here("data.npz"))
