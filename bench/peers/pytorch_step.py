@@ -28,8 +28,8 @@ PGD_STEPS = 7
 EPS, ALPHA = 8 / 255, 2 / 255
 
 
-def pytorch_step(width, batch, method, layout):
-    """A function that does one step of SGD on 28x28x1 images of two classes."""
+def pytorch_step(width, batch, method, layout, image=(1, 28, 28), device="cpu", bf16=False, compiled=False):
+    """A function that does one step of SGD on images of two classes; on the device it is only enqueued."""
     import torch
     from torch.nn import functional
     sys.path.insert(0, str(ROOT / "tests" / "torch"))
@@ -37,17 +37,24 @@ def pytorch_step(width, batch, method, layout):
 
     torch.manual_seed(0)
     memory_format = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout]
-    network = ResNet18(Normalize([0.5], [0.5]), 1, 2, width, "cifar").to(memory_format=memory_format)
+    normalize = Normalize([0.5] * image[0], [0.5] * image[0])
+    network = ResNet18(normalize, image[0], 2, width, "cifar").to(device, memory_format=memory_format)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
-    images = torch.rand(batch, 1, 28, 28).contiguous(memory_format=memory_format)
-    labels = torch.arange(batch) % 2
+    images = torch.rand(batch, *image).to(device).contiguous(memory_format=memory_format)
+    labels = torch.arange(batch, device=device) % 2
+    forward = torch.compile(network, mode="reduce-overhead") if compiled else network
+
+    def loss(x, reduction):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            logits = forward(x)
+        return functional.cross_entropy(logits.float(), labels, reduction=reduction)
 
     def attacked(clean):
         network.eval().requires_grad_(False)
         x = (clean + torch.empty_like(clean).uniform_(-EPS, EPS)).clamp(0, 1)
         for _ in range(PGD_STEPS):
             x.requires_grad_(True)
-            (gradient,) = torch.autograd.grad(functional.cross_entropy(network(x), labels, reduction="sum"), x)
+            (gradient,) = torch.autograd.grad(loss(x, "sum"), x)
             with torch.no_grad():
                 x = (clean + (x + ALPHA * gradient.sign() - clean).clamp(-EPS, EPS)).clamp(0, 1)
         network.requires_grad_(True)
@@ -57,7 +64,7 @@ def pytorch_step(width, batch, method, layout):
         x = attacked(images) if method == "pgd" else images
         network.train()
         optimizer.zero_grad()
-        functional.cross_entropy(network(x), labels).backward()
+        loss(x, "mean").backward()
         optimizer.step()
 
     return step

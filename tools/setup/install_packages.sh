@@ -6,7 +6,7 @@
 set -euo pipefail
 
 readonly build_set=(
-  g++ cmake ninja-build pkgconf
+  g++ cmake ninja-build
   libdnnl-dev libhdf5-dev libzip-dev libxxhash-dev zlib1g-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
 )
