@@ -1,5 +1,4 @@
-// cuDNN's plans for a GPU that is described to it, on a machine without one: does every convolution have an
-// engine?
+// cuDNN's plans for a GPU that is described to it, on a machine without one.
 //
 // cuDNN plans from a description of the hardware as well as on it. What it cannot do here is run the plan,
 // and compile fused kernels, which takes the driver: those are optional and tried on a GPU alone.
