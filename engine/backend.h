@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/precision.h"
 #include "engine/tensor.h"
 #include "kernels/element.h"
 #include "kernels/queue.h"
@@ -113,6 +114,8 @@ class Backend {
   virtual std::string name() const = 0;
   /// Hardware, instruction set and library versions, one fact a line.
   virtual std::string describe() const = 0;
+  /// Whether its convolutions exist for the element of this precision.
+  virtual bool supports(Precision precision) const { return precision == Precision::fp32; }
   /// Channels stored side by side in Layout::blocked, for an activation of `channels` channels.
   virtual std::int64_t block(std::int64_t channels) const = 0;
 

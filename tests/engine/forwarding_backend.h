@@ -22,6 +22,7 @@ class ForwardingBackend : public Backend {
 
   std::string name() const override { return inner_->name(); }
   std::string describe() const override { return inner_->describe(); }
+  bool supports(Precision precision) const override { return inner_->supports(precision); }
   std::int64_t block(std::int64_t channels) const override { return inner_->block(channels); }
   void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* memory, std::size_t bytes) override { inner_->release(memory, bytes); }

@@ -43,6 +43,7 @@ class CpuBackend final : public Backend {
 
   std::string name() const override { return "cpu"; }
   std::string describe() const override { return describe_machine(); }
+  bool supports(Precision precision) const override { return cpu::supports(precision); }
   std::int64_t block(std::int64_t) const override { return block_; }
 
   void* allocate(std::size_t bytes) override {
@@ -116,12 +117,20 @@ const char* isa_name(dnnl::cpu_isa isa) {
   }
 }
 
+bool has_avx512() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto avx512 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  return (isa & avx512) == avx512;
+}
+
 }  // namespace
 
 std::int64_t preferred_block() {
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto avx512 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
-  return (isa & avx512) == avx512 ? 16 : 8;
+  return has_avx512() ? 16 : 8;
+}
+
+bool supports(Precision precision) {
+  return precision == Precision::fp32 || has_avx512();
 }
 
 std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads) {
@@ -134,7 +143,7 @@ std::string describe_machine() {
   text << processor_name() << "\n"
        << "oneDNN " << v->major << "." << v->minor << "." << v->patch << " using "
        << isa_name(dnnl::get_effective_cpu_isa()) << "\n"
-       << "precisions: fp32";
+       << "precisions: fp32" << (supports(Precision::bf16) ? ", bf16" : "");
   return text.str();
 }
 

@@ -22,17 +22,6 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
-const float* f32(const void* activation) {
-  return static_cast<const float*>(activation);
-}
-float* f32(void* activation) {
-  return static_cast<float*>(activation);
-}
-
-PlaneShape planes(const Shape& s, Layout layout, std::int64_t block) {
-  return {s.n, s.c, s.h, s.w, layout == Layout::plain ? 1 : block};
-}
-
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) / 64 * 64;
 }
@@ -49,16 +38,28 @@ class Described {
     return block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c;
   }
 
+  memory::data_type type(Layout layout) const {
+    return element(layout) == Element::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  }
+  Element element(Layout layout) const { return layout == Layout::plain ? Element::f32 : geometry_.element; }
+  /// One side of the convolution, as it lies in this layout.
+  PlaneShape planes(const Shape& s, Layout layout) const {
+    return {s.n, s.c, s.h, s.w, layout == Layout::plain ? 1 : block_, element(layout)};
+  }
+
+  memory::desc input(Layout layout, memory::data_type type) const {
+    const Shape& in = geometry_.in;
+    return {{in.n, in_channels(layout), in.h, in.w}, type, tag(layout)};
+  }
   ConvDescription describe(Layout x_layout, bool bias) const {
-    const auto f32 = memory::data_type::f32;
     const ConvGeometry& g = geometry_;
     const ConvWindow& w = g.window;
     const std::int64_t in = in_channels(x_layout);
     ConvDescription d;
-    d.x = {{g.in.n, in, g.in.h, g.in.w}, f32, tag(x_layout)};
-    d.y = {{g.out.n, g.out.c, g.out.h, g.out.w}, f32, tag(Layout::blocked)};
-    d.weights = {weight_dims(in), f32, memory::format_tag::any};
-    if (bias) d.bias = {{g.out.c}, f32, memory::format_tag::a};
+    d.x = input(x_layout, type(x_layout));
+    d.y = {{g.out.n, g.out.c, g.out.h, g.out.w}, type(Layout::blocked), tag(Layout::blocked)};
+    d.weights = {weight_dims(in), type(Layout::blocked), memory::format_tag::any};
+    if (bias) d.bias = {{g.out.c}, memory::data_type::f32, memory::format_tag::a};
     d.strides = {w.stride_h, w.stride_w};
     d.dilations = {w.dilation_h - 1, w.dilation_w - 1};
     d.pads = {w.pad_h, w.pad_w};
@@ -156,7 +157,8 @@ bool is_fast(const char* implementation) {
 /// blocks.
 template <class Describe>
 Layout pick_input_layout(const ConvGeometry& g, const Describe& describe) {
-  if (g.in_layout == Layout::blocked) return Layout::blocked;
+  // Plain inputs are fp32, and both factors of a product are of one element.
+  if (g.in_layout == Layout::blocked || g.element != Element::f32) return Layout::blocked;
   try {
     if (is_fast(describe(Layout::plain))) return Layout::plain;
   } catch (const dnnl::error&) {
@@ -189,7 +191,7 @@ class Forward final : public PreparedConv, Described {
   Launch bind(const ConvOperands& o) override {
     const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
-    auto* copy = reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()));
+    void* const copy = scratch + align(primitive_.scratchpad_desc().get_size());
     Arguments arguments{{DNNL_ARG_SRC, at(primitive_.src_desc(), copies_input() ? copy : o.x)},
                         {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
                         {DNNL_ARG_DST, at(primitive_.dst_desc(), o.y)},
@@ -200,10 +202,11 @@ class Forward final : public PreparedConv, Described {
           {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, at(primitive_.dst_desc(), o.residual)});
     const Launch convolution = launch(dnnl::convolution_forward(primitive_), std::move(arguments));
 
-    const PlaneShape in = planes(geometry_.in, Layout::blocked, block_);
-    const CopyChannels copying{f32(o.x), copy,          planes(geometry_.in, Layout::plain, block_), in, 0,
-                               0,        geometry_.in.c};
-    const PackPositive packing{f32(o.y), o.sign_bits, planes(geometry_.out, Layout::blocked, block_).size()};
+    const CopyChannels copying{
+        o.x, copy,          planes(geometry_.in, Layout::plain), planes(geometry_.in, Layout::blocked), 0,
+        0,   geometry_.in.c};
+    const PackPositive packing{o.y, o.sign_bits, planes(geometry_.out, Layout::blocked).size(),
+                               geometry_.element};
     return [convolution, copying, packing, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
       convolution(queue);
@@ -236,9 +239,12 @@ class BackwardData final : public PreparedConv, Described {
   BackwardData(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
                const GradientEpilogue& e, std::int64_t block, int threads)
       : Described(engine, g, block, threads), kernels_(kernels), epilogue_(e) {
-    const ConvDescription d = describe(Layout::blocked, false);
+    const ConvDescription hint = describe(Layout::blocked, false);
+    ConvDescription d = hint;
+    // A result that becomes plain is fp32 at once and never rounded.
+    d.x = input(Layout::blocked, type(g.in_layout));
     const dnnl::primitive_attr attributes = attributes_with({});
-    primitive_ = describe_backward_data(engine_, d, attributes, describe_forward(engine_, d, attributes));
+    primitive_ = describe_backward_data(engine_, d, attributes, describe_forward(engine_, hint, attributes));
   }
 
   std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
@@ -258,18 +264,17 @@ class BackwardData final : public PreparedConv, Described {
   Launch bind(const ConvOperands& o) override {
     const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
-    auto* blocked = copies_result()
-                        ? reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()))
-                        : f32(o.dx);
+    void* const blocked = copies_result() ? scratch + align(primitive_.scratchpad_desc().get_size()) : o.dx;
     const Launch convolution = launch(dnnl::convolution_backward_data(primitive_),
                                       {{DNNL_ARG_DIFF_DST, at(primitive_.diff_dst_desc(), o.dy)},
                                        {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
                                        {DNNL_ARG_DIFF_SRC, at(primitive_.diff_src_desc(), blocked)},
                                        {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
-    const PlaneShape in = planes(geometry_.in, geometry_.in_layout, block_);
-    const CopyChannels copying{blocked, f32(o.dx),     planes(geometry_.in, Layout::blocked, block_), in, 0,
-                               0,       geometry_.in.c};
-    const JoinGradient joining{f32(o.dx), nullptr, f32(o.add), o.mask, f32(o.dx), in};
+    const PlaneShape in = planes(geometry_.in, geometry_.in_layout);
+    PlaneShape from = planes(geometry_.in, Layout::blocked);
+    from.element = in.element;
+    const CopyChannels copying{blocked, o.dx, from, in, 0, 0, geometry_.in.c};
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, in};
     return [convolution, copying, joining, this](const Queue& queue) {
       convolution(queue);
       if (copies_result()) kernels_.copy_channels(queue, copying);
@@ -295,7 +300,7 @@ class BackwardToImages final : public PreparedConv, Described {
       : Described(engine, g, block, threads),
         kernels_(kernels),
         epilogue_(e),
-        out_(planes(g.out, Layout::blocked, block)) {}
+        out_(planes(g.out, Layout::blocked)) {}
 
   std::size_t weight_bytes() const override {
     return static_cast<std::size_t>(weight_cols() * out_.blocks() * out_.block) * sizeof(float);
@@ -321,9 +326,9 @@ class BackwardToImages final : public PreparedConv, Described {
   Launch bind(const ConvOperands& o) override {
     const ConvWindow& w = geometry_.window;
     ImageGradient image;
-    image.dy = f32(o.dy);
+    image.dy = o.dy;
     image.weights = static_cast<const float*>(o.weights);
-    image.dx = f32(o.dx);
+    image.dx = static_cast<float*>(o.dx);
     image.out = out_;
     image.channels = geometry_.in.c;
     image.height = geometry_.in.h;
@@ -336,8 +341,7 @@ class BackwardToImages final : public PreparedConv, Described {
     image.pad_w = w.pad_w;
     image.dilation_h = w.dilation_h;
     image.dilation_w = w.dilation_w;
-    const JoinGradient joining{f32(o.dx), nullptr,   f32(o.add),
-                               o.mask,    f32(o.dx), planes(geometry_.in, Layout::plain, block_)};
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, planes(geometry_.in, Layout::plain)};
     return [image, joining, this](const Queue& queue) {
       kernels_.image_gradient(queue, image);
       if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
@@ -378,7 +382,7 @@ class BackwardWeights final : public PreparedConv, Described {
     next += align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float));
     auto* const filled = reinterpret_cast<float*>(next);
     if (fills_up()) next += align(plain_weight_bytes(in_channels(input_layout_)));
-    auto* const copy = reinterpret_cast<float*>(next);
+    void* const copy = next;
 
     const memory result = at(primitive_.diff_weights_desc(), dw);
     // The bias's gradient is always computed where oneDNN was told of a bias: the geometry does not say.
@@ -391,13 +395,9 @@ class BackwardWeights final : public PreparedConv, Described {
     const Launch adding = fills_up() ? add_part(result, filled, o.dw) : add_whole(result, o.dw);
     const PlaneShape bias{1, geometry_.out.c, 1, 1, 1};
     const JoinGradient adding_bias{dbias, nullptr, o.dbias, nullptr, o.dbias, bias};
-    const CopyChannels copying{f32(o.x),
-                               copy,
-                               planes(geometry_.in, Layout::plain, block_),
-                               planes(geometry_.in, Layout::blocked, block_),
-                               0,
-                               0,
-                               geometry_.in.c};
+    const CopyChannels copying{
+        o.x, copy,          planes(geometry_.in, Layout::plain), planes(geometry_.in, Layout::blocked), 0,
+        0,   geometry_.in.c};
     return [=, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
       convolution(queue);
@@ -437,9 +437,11 @@ class BackwardWeights final : public PreparedConv, Described {
   }
 
   dnnl::convolution_backward_weights::primitive_desc make(Layout x_layout) const {
-    const ConvDescription d = describe(x_layout, true);
+    const ConvDescription hint = describe(x_layout, true);
+    ConvDescription d = hint;
+    d.weights = {weight_dims(in_channels(x_layout)), memory::data_type::f32, memory::format_tag::any};
     const dnnl::primitive_attr attributes = attributes_with({});
-    return describe_backward_weights(engine_, d, attributes, describe_forward(engine_, d, attributes));
+    return describe_backward_weights(engine_, d, attributes, describe_forward(engine_, hint, attributes));
   }
 
   const KernelTable& kernels_;
@@ -450,7 +452,7 @@ class BackwardWeights final : public PreparedConv, Described {
 std::string key_of(const char* pass, const ConvGeometry& g, std::initializer_list<bool> flags) {
   std::ostringstream key;
   key << pass << g.in.to_string() << g.out.to_string() << g.groups
-      << (g.in_layout == Layout::plain ? "p" : "b");
+      << (g.in_layout == Layout::plain ? "p" : "b") << (g.element == Element::bf16 ? "bf16" : "f32");
   const ConvWindow& w = g.window;
   for (const std::int64_t v :
        {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.pad_h, w.pad_w, w.dilation_h, w.dilation_w})
