@@ -58,12 +58,9 @@ class BindingAccess final : public Access {
 Recorder::Recorder(const Device& device) : device_(device) {}
 
 PlaneShape Recorder::planes(const Tensor& t) const {
-  return {t.shape.n,
-          t.shape.c,
-          t.shape.h,
-          t.shape.w,
-          t.layout == Layout::plain ? 1 : device_.backend().block(t.shape.c),
-          t.dtype == DType::bf16 ? Element::bf16 : Element::f32};
+  const Element element = t.dtype == DType::bf16 ? Element::bf16 : Element::f32;
+  const std::int64_t block = t.layout == Layout::plain ? 1 : device_.backend().block(t.shape.c, element);
+  return {t.shape.n, t.shape.c, t.shape.h, t.shape.w, block, element};
 }
 
 Tensor Recorder::make(std::string name, Shape shape, DType dtype, Layout layout) {

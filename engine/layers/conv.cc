@@ -49,8 +49,7 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
   if (spec_.norm) {
     const std::string& norm = spec_.norm->name;
     const std::int64_t channels = spec_.geometry.out.c;
-    const std::int64_t block = device_.backend().block(channels);
-    const std::int64_t padded = (channels + block - 1) / block * block;
+    const std::int64_t padded = device_.backend().padded_channels(channels);
     scale_ = r.make(norm + " scale", {1, padded, 1, 1});
     shift_ = r.make(norm + " shift", {1, padded, 1, 1});
     const Tensor gamma = p.weight(norm + ".weight"), beta = p.weight(norm + ".bias");

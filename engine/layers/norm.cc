@@ -26,8 +26,7 @@ void NormLayer::prepare(Recorder& r, ParameterTensors& p) {
   const Tensor gamma = p.weight(spec_.name + ".weight"), beta = p.weight(spec_.name + ".bias");
   const Tensor mean = p.running(spec_.name + ".running_mean"), var = p.running(spec_.name + ".running_var");
   const std::int64_t channels = gamma.shape.c;
-  const std::int64_t block = r.device().backend().block(channels);
-  const std::int64_t padded = (channels + block - 1) / block * block;
+  const std::int64_t padded = r.device().backend().padded_channels(channels);
   const Tensor scale = frozen_scale_ = r.make(spec_.name + " scale", {1, padded, 1, 1});
   const Tensor shift = frozen_shift_ = r.make(spec_.name + " shift", {1, padded, 1, 1});
   const float eps = spec_.eps;
