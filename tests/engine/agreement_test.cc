@@ -22,11 +22,6 @@ constexpr double kGradientBound = 5e-5;
 /// the bound then holds for the median over samples or arrays.
 constexpr double kMedianBound = 1e-3;
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 /// Checks every error, or their median where kinks are near.
 void check_errors(const std::vector<double>& errors, const std::vector<std::string>& names,
                   std::int64_t near_kinks) {
