@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/precision.h"
 #include "engine/tensor.h"
 #include "kernels/element.h"
 #include "kernels/queue.h"
@@ -125,8 +126,15 @@ class Backend {
   virtual std::string name() const = 0;
   /// Hardware, instruction set and library versions, one fact a line.
   virtual std::string describe() const = 0;
-  /// Channels stored side by side in Layout::blocked, for an activation of `channels` channels.
-  virtual std::int64_t block(std::int64_t channels) const = 0;
+  /// Whether its convolutions exist for the element of this precision.
+  virtual bool supports(Precision precision) const { return precision == Precision::fp32; }
+  /// Channels stored side by side in Layout::blocked, for an activation of `channels` channels. Filled up to
+  /// whole blocks a number of channels is the same for every element, so that a channel vector fits any.
+  virtual std::int64_t block(std::int64_t channels, Element element) const = 0;
+  std::int64_t padded_channels(std::int64_t channels) const {
+    const std::int64_t side_by_side = block(channels, Element::f32);
+    return (channels + side_by_side - 1) / side_by_side * side_by_side;
+  }
 
   /// Zeroed memory aligned to 64 bytes. Throws Error (missing_package) naming what is needed and what is
   /// free.

@@ -177,11 +177,11 @@ Layout layout_of(const Graph& graph, Value v) {
                     graph.node(v).operation);
 }
 
-ConvGeometry conv_geometry(const Graph& graph, const Node& node, std::int64_t batch) {
+ConvGeometry conv_geometry(const Graph& graph, const Node& node, std::int64_t batch, Element element) {
   const auto& conv = std::get<op::Conv>(node.operation);
   const Shape in = graph.node(node.inputs[0]).shape;
-  return {in.with_batch(batch), node.shape.with_batch(batch), conv.window, conv.groups,
-          layout_of(graph, node.inputs[0])};
+  return {in.with_batch(batch), node.shape.with_batch(batch),     conv.window,
+          conv.groups,          layout_of(graph, node.inputs[0]), element};
 }
 
 }  // namespace inocula

@@ -99,7 +99,8 @@ class Graph {
 /// linear features are plain again.
 Layout layout_of(const Graph& graph, Value v);
 
-/// Geometry of a convolution node for a batch.
-ConvGeometry conv_geometry(const Graph& graph, const Node& node, std::int64_t batch);
+/// Geometry of a convolution node for a batch, its activations stored in `element`.
+ConvGeometry conv_geometry(const Graph& graph, const Node& node, std::int64_t batch,
+                           Element element = Element::f32);
 
 }  // namespace inocula

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/error.h"
 #include "kernels/draw.h"
 
 namespace inocula {
@@ -30,6 +31,12 @@ void declare_parameters(const Graph& graph, ParameterStore& store) {
   }
 }
 
+std::string in_one_line(std::string text) {
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2)
+    text.replace(at, 1, ", ");
+  return text;
+}
+
 void fill_entry(Buffer& buffer, const ParameterEntry& entry, float value) {
   const std::vector<float> values(static_cast<std::size_t>(entry.count), value);
   buffer.upload(values.data(), values.size(), static_cast<std::size_t>(entry.offset));
@@ -37,7 +44,11 @@ void fill_entry(Buffer& buffer, const ParameterEntry& entry, float value) {
 
 }  // namespace
 
-Network::Network(Graph graph, const Device& device) : graph_(std::move(graph)), device_(device) {
+Network::Network(Graph graph, const Device& device, Precision precision)
+    : graph_(std::move(graph)), device_(device), precision_(precision) {
+  if (!device_.backend().supports(precision_))
+    fail(ErrorKind::missing_package, "precision ", to_string(precision_), " cannot be used on device '",
+         device_.name(), "': ", in_one_line(device_.backend().describe()));
   declare_parameters(graph_, parameters_);
   parameters_.allocate(device_);
   reset_norms();

@@ -7,18 +7,21 @@
 #include "engine/device.h"
 #include "engine/graph.h"
 #include "engine/parameters.h"
+#include "engine/precision.h"
 
 namespace inocula {
 
 class Network {
  public:
-  /// Parameters are zero but for batch norm's (weight 1, running variance 1): call initialize or load.
-  Network(Graph graph, const Device& device);
+  /// Parameters are zero but for batch norm's (weight 1, running variance 1): call initialize or load. Throws
+  /// Error (missing_package) where the device does not compute in this precision.
+  Network(Graph graph, const Device& device, Precision precision = Precision::fp32);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
   const Graph& graph() const { return graph_; }
   const Device& device() const { return device_; }
+  Precision precision() const { return precision_; }
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& parameters() const { return parameters_; }
 
@@ -31,6 +34,7 @@ class Network {
 
   Graph graph_;
   const Device& device_;
+  Precision precision_;
   ParameterStore parameters_;
 };
 

@@ -58,8 +58,9 @@ class BindingAccess final : public Access {
 Recorder::Recorder(const Device& device) : device_(device) {}
 
 PlaneShape Recorder::planes(const Tensor& t) const {
-  return {t.shape.n, t.shape.c, t.shape.h, t.shape.w,
-          t.layout == Layout::plain ? 1 : device_.backend().block(t.shape.c)};
+  const Element element = t.dtype == DType::bf16 ? Element::bf16 : Element::f32;
+  const std::int64_t block = t.layout == Layout::plain ? 1 : device_.backend().block(t.shape.c, element);
+  return {t.shape.n, t.shape.c, t.shape.h, t.shape.w, block, element};
 }
 
 Tensor Recorder::make(std::string name, Shape shape, DType dtype, Layout layout) {
@@ -67,6 +68,7 @@ Tensor Recorder::make(std::string name, Shape shape, DType dtype, Layout layout)
   const std::int64_t elements = planes(t).size();
   const std::int64_t bytes = dtype == DType::bits    ? (elements + 7) / 8
                              : dtype == DType::bytes ? elements
+                             : dtype == DType::bf16  ? 2 * elements
                                                      : 4 * elements;
   if (bytes <= 0)
     fail(ErrorKind::internal, "Recorder::make: tensor '", name, "' of shape ", shape.to_string(),
@@ -92,12 +94,13 @@ void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind
 }
 
 void Recorder::copy(const std::string& name, const Tensor& from, const Tensor& to) {
-  if (!(from.shape == to.shape) || from.layout != to.layout)
+  if (!(from.shape == to.shape) || from.layout != to.layout || from.dtype != to.dtype)
     fail(ErrorKind::internal, "Recorder::copy: '", name, "' from ", from.shape.to_string(), " to ",
-         to.shape.to_string(), ", expected one shape and layout");
+         to.shape.to_string(), ", expected one shape, type and layout");
   const PlaneShape shape = planes(from);
   kernel(name, kernels().affine, [=](Access& at) {
-    return Affine{at.in(from), nullptr, nullptr, nullptr, at.out(to), nullptr, shape, Activation::none};
+    return Affine{at.in<void>(from), nullptr, nullptr, nullptr,
+                  at.out<void>(to),  nullptr, shape,   Activation::none};
   });
 }
 

@@ -21,7 +21,8 @@
 
 namespace inocula {
 
-/// Answers addresses of tensors: null while a step is recorded, real ones when it is bound.
+/// Answers addresses of tensors: null while a step is recorded, real ones when it is bound. T is what the
+/// tensor holds; void for activations, whose element PlaneShape or ConvGeometry names.
 class Access {
  public:
   /// Read only. A missing tensor (id -1) is a null pointer.
@@ -76,7 +77,7 @@ class Recorder {
       return [function, args](const Queue& queue) { function(queue, args); };
     });
   }
-  /// The values of one f32 tensor into another of its shape and layout.
+  /// The values of one f32 or bf16 tensor into another of its shape, type and layout.
   void copy(const std::string& name, const Tensor& from, const Tensor& to);
   /// One pass of a convolution.
   void conv(const std::string& name, std::shared_ptr<PreparedConv> conv,

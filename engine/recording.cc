@@ -61,7 +61,7 @@ std::unique_ptr<Layer> Recording::make_layer(const NodeGroup& g) const {
   if (g.conv >= 0) {
     const Node& node = graph.node(g.conv);
     ConvLayerSpec spec{.name = node.name,
-                       .geometry = conv_geometry(graph, node, batch_),
+                       .geometry = conv_geometry(graph, node, batch_, element_of(network_.precision())),
                        .bias = std::get<op::Conv>(node.operation).bias,
                        .norm = {},
                        .residual = g.add >= 0,

@@ -4,10 +4,17 @@
 #include <cstdint>
 
 #include "engine/shape.h"
+#include "kernels/element.h"
 
 namespace inocula {
 
-enum class DType : std::uint8_t { f32, i32, bits, bytes };
+/// bf16 is for activations in Layout::blocked alone.
+enum class DType : std::uint8_t { f32, bf16, i32, bits, bytes };
+
+/// Of an activation that is stored in this element.
+inline DType dtype_of(Element e) {
+  return e == Element::bf16 ? DType::bf16 : DType::f32;
+}
 
 /// How activations lie in memory. `plain` is row-major (N, C, H, W); `blocked` is what the backend likes
 /// (kernels/planes.h). The network's input, its clean copy and its gradient are always plain fp32.

@@ -35,11 +35,9 @@ struct AddSamples {
 
 void add_channel_sums(const Queue& queue, const AddChannelSums& args) {
   const std::int64_t rows = plane_lane_rows(args.shape), cost = args.shape.pixels() * kMaxLanes;
-  if (args.shape.element == Element::bf16) {
-    for_each_row(queue, rows, cost, SumPlane<Bf16>{args});
-  } else {
-    for_each_row(queue, rows, cost, SumPlane<float>{args});
-  }
+  with_element(args.shape.element, [&](auto stored) {
+    for_each_row(queue, rows, cost, SumPlane<typename decltype(stored)::Type>{args});
+  });
   for_each(queue, args.shape.channels, AddSamples{args});
 }
 

@@ -1,4 +1,5 @@
-// Copying a range of channels between activations: concatenation, its gradient, and changes of layout.
+// Copying a range of channels between activations: concatenation, its gradient, changes of layout and
+// element.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +9,11 @@
 namespace inocula {
 
 /// copy_channels: to[to_first + c] = from[from_first + c] for c in [0, count), same batch and pixels; the two
-/// sides may have different blocks. Where the copy reaches the last channel of `to`, its padding is zeroed.
+/// sides may have different blocks and elements. Where the copy reaches the last channel of `to`, its padding
+/// is zeroed.
 struct CopyChannels {
-  const float* from = nullptr;
-  float* to = nullptr;
+  const void* from = nullptr;
+  void* to = nullptr;
   PlaneShape from_shape, to_shape;
   std::int64_t from_first = 0, to_first = 0, count = 0;
 };

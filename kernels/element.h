@@ -48,4 +48,16 @@ INOCULA_HD inline void store(Bf16* to, float v) {
   to->bits = static_cast<std::uint16_t>(v != v ? 0x7FC0u : rounded >> 16);
 }
 
+/// Stands for a type of storage where an argument chooses a template.
+template <class T>
+struct Stored {
+  using Type = T;
+};
+
+/// Calls body(Stored<T>{}) with the type that holds an `e`: a launch chooses its body here, once.
+template <class Body>
+void with_element(Element e, const Body& body) {
+  e == Element::bf16 ? body(Stored<Bf16>{}) : body(Stored<float>{});
+}
+
 INOCULA_END_TARGET

@@ -2,6 +2,7 @@
 #include "kernels/image_gradient.h"
 
 #include "kernels/for_each.h"
+#include "kernels/lanes.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -17,7 +18,7 @@ INOCULA_DEVICE inline std::int64_t touching(std::int64_t at, std::int64_t k, std
 }
 
 /// kBlock channels of an output pixel are multiplied side by side.
-template <int kBlock>
+template <class T, int kBlock>
 struct ImageGradientRow {
   ImageGradient a;
 
@@ -31,12 +32,15 @@ struct ImageGradientRow {
         const std::int64_t ox = touching(x, kw, a.pad_w, a.dilation_w, a.stride_w, a.out.width);
         if (ox < 0) continue;
         const float* w = a.weights + ((kh * a.kernel_w + kw) * a.channels + c) * padded;
-        const float* d =
-            a.dy + n * a.out.blocks() * a.out.plane_size() + (oy * a.out.width + ox) * a.out.block;
+        const T* d = static_cast<const T*>(a.dy) + n * a.out.blocks() * a.out.plane_size() +
+                     (oy * a.out.width + ox) * a.out.block;
         // A plane's block holds several of ours where the layout is channels-last.
         for (std::int64_t plane = 0; plane < a.out.blocks(); ++plane, d += a.out.plane_size())
-          for (std::int64_t first = 0; first < a.out.block; first += kBlock, w += kBlock)
-            for (int l = 0; l < kBlock; ++l) lane[l] += d[first + l] * w[l];
+          for (std::int64_t first = 0; first < a.out.block; first += kBlock, w += kBlock) {
+            float space[kBlock];
+            const float* const v = load_lanes<kBlock>(d + first, space);
+            for (int l = 0; l < kBlock; ++l) lane[l] += v[l] * w[l];
+          }
       }
     }
     for (int width = kBlock / 2; width > 0; width /= 2)
@@ -58,10 +62,13 @@ struct ImageGradientRow {
 
 void image_gradient(const Queue& queue, const ImageGradient& args) {
   const std::int64_t cost = args.width * args.out.channels * args.kernel_h * args.kernel_w;
-  if (args.out.block % 16 == 0)
-    for_each_row(queue, args.out.batch * args.height, cost, ImageGradientRow<16>{args});
-  else
-    for_each_row(queue, args.out.batch * args.height, cost, ImageGradientRow<8>{args});
+  with_element(args.out.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    if (args.out.block % 16 == 0)
+      for_each_row(queue, args.out.batch * args.height, cost, ImageGradientRow<T, 16>{args});
+    else
+      for_each_row(queue, args.out.batch * args.height, cost, ImageGradientRow<T, 8>{args});
+  });
 }
 
 INOCULA_END_TARGET

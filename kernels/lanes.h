@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
+#include "kernels/element.h"
 #include "kernels/for_each.h"
 #include "kernels/target.h"
 
@@ -21,6 +23,83 @@ struct LaneCount {
 
 /// Elements that a lane adds in float before the result goes to a double.
 inline constexpr int kLaneChunk = 32;
+
+#if !defined(__CUDACC__)
+
+// A compiler gives a loop over numbers of 16 and of 32 bits the lanes of the narrow ones, twice as many as a
+// group of floats has: what fills a register exactly is written out.
+#if defined(__AVX512F__)
+inline constexpr int kWidest = 16;
+#else
+inline constexpr int kWidest = 8;
+#endif
+
+/// kLanes numbers side by side.
+template <class T, int kLanes>
+using Vector [[gnu::vector_size(kLanes * sizeof(T))]] = T;
+
+/// v[l] = from[l], widened, for l in [0, kLanes).
+template <int kLanes>
+inline void widen(const Bf16* from, float* v) {
+  if constexpr (kLanes > kWidest) {
+    widen<kWidest>(from, v);
+    widen<kLanes - kWidest>(from + kWidest, v + kWidest);
+  } else {
+    Vector<std::uint16_t, kLanes> narrow;
+    std::memcpy(&narrow, from, sizeof narrow);
+    const auto bits = __builtin_convertvector(narrow, Vector<std::uint32_t, kLanes>) << 16;
+    std::memcpy(v, &bits, sizeof bits);
+  }
+}
+
+/// to[l] = v[l], rounded as `store` does, for l in [0, kLanes).
+template <int kLanes>
+inline void round_lanes(const float* v, Bf16* to) {
+  if constexpr (kLanes > kWidest) {
+    round_lanes<kWidest>(v, to);
+    round_lanes<kLanes - kWidest>(v + kWidest, to + kWidest);
+  } else {
+    Vector<std::uint32_t, kLanes> bits;
+    std::memcpy(&bits, v, sizeof bits);
+    const auto rounded = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+    const auto magnitude = __builtin_convertvector(bits & 0x7FFFFFFFu, Vector<std::int32_t, kLanes>);
+    const auto upper = magnitude > 0x7F800000 ? Vector<std::uint32_t, kLanes>{} + 0x7FC0u : rounded;
+    const auto narrow = __builtin_convertvector(upper, Vector<std::uint16_t, kLanes>);
+    std::memcpy(to, &narrow, sizeof narrow);
+  }
+}
+
+#endif
+
+/// The kLanes values from `from` on as floats: where they are, or widened into `space`.
+template <int kLanes>
+INOCULA_DEVICE inline const float* load_lanes(const float* from, float*) {
+  return from;
+}
+template <int kLanes>
+INOCULA_DEVICE inline const float* load_lanes(const Bf16* from, float* space) {
+#if !defined(__CUDACC__)
+  widen<kLanes>(from, space);
+#else
+  for (int l = 0; l < kLanes; ++l) space[l] = to_float(from[l]);
+#endif
+  return space;
+}
+
+/// to[l] = v[l] for l in [0, kLanes).
+template <int kLanes>
+INOCULA_DEVICE inline void store_lanes(const float* v, float* to) {
+#pragma omp simd
+  for (int l = 0; l < kLanes; ++l) to[l] = v[l];
+}
+template <int kLanes>
+INOCULA_DEVICE inline void store_lanes(const float* v, Bf16* to) {
+#if !defined(__CUDACC__)
+  round_lanes<kLanes>(v, to);
+#else
+  for (int l = 0; l < kLanes; ++l) store(to + l, v[l]);
+#endif
+}
 
 #if !defined(__CUDACC__)
 

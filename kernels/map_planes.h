@@ -23,17 +23,17 @@ struct Coefficients {
   float v[kCount];
 };
 
-/// `Body` has `kCoefficients`, `coefficients(n, c)`, and `operator()(i, coefficients)`: the new to[i] from
-/// elements i of its own arrays. `to` may be one of them.
-template <class Body>
+/// `Body` has `kCoefficients`, `coefficients(n, c)`, and `operator()(i, coefficients)`: the new to[i], a
+/// float, from elements i of its own arrays. `to` may be one of them; it is stored as T.
+template <class T, class Body>
 struct MapPlanes {
   using Channel = Coefficients<Body::kCoefficients>;
 
   Body body;
   PlaneShape shape;
-  float* to = nullptr;
+  T* to = nullptr;
   const std::uint8_t* keep = nullptr;  ///< where its bit is clear, to[i] = 0; may be null
-  std::uint8_t* positive = nullptr;    ///< receives the bits to[i] > 0; may be null
+  std::uint8_t* positive = nullptr;    ///< receives the bits to[i] > 0 of what was stored; may be null
 
 #if !defined(__CUDACC__)
 
@@ -73,7 +73,7 @@ struct MapPlanes {
   template <int kBlock>
   void run(std::int64_t begin, std::int64_t end, std::int64_t n, std::int64_t c) const {
     const Body f = body;
-    float* const out = to;
+    T* const out = to;
     float lane[Body::kCoefficients][16];
     for (int l = 0; l < kBlock; ++l) {
       const Channel channel = f.coefficients(n, c + l);
@@ -83,7 +83,7 @@ struct MapPlanes {
     const auto map = [&](std::int64_t i, int l) {
       Channel channel;
       for (int k = 0; k < Body::kCoefficients; ++k) channel.v[k] = lane[k][l];
-      out[i] = f(i, channel);
+      store(out + i, f(i, channel));
     };
     std::int64_t i = begin;
     for (; i + 16 <= end; i += 16) {
@@ -97,14 +97,14 @@ struct MapPlanes {
   void run_pixels(std::int64_t begin, std::int64_t end, std::int64_t plane_begin, std::int64_t n,
                   std::int64_t c) const {
     const Body f = body;
-    float* const out = to;
+    T* const out = to;
     while (begin < end) {
       const std::int64_t offset = (begin - plane_begin) % shape.block;
       const std::int64_t pixel_end = begin - offset + shape.block;
       const std::int64_t stop = pixel_end < end ? pixel_end : end;
       const std::int64_t channel = c + offset - begin;
 #pragma omp simd
-      for (std::int64_t i = begin; i < stop; ++i) out[i] = f(i, f.coefficients(n, channel + i));
+      for (std::int64_t i = begin; i < stop; ++i) store(out + i, f(i, f.coefficients(n, channel + i)));
       begin = stop;
     }
   }
@@ -119,7 +119,7 @@ struct MapPlanes {
     const std::int64_t first_plane = first / plane_size;
     for (std::int64_t base = first; base < first + kMapPiece && base < size; base += kRowThreads) {
       const std::int64_t i = base + threadIdx.x;
-      float v = 0;
+      bool is_positive = false;
       if (i < size) {
         // Within a piece 32 bits suffice: a plane is smaller than 2^31 elements.
         const std::uint32_t offset = static_cast<std::uint32_t>(i - first_plane * plane_size);
@@ -129,11 +129,11 @@ struct MapPlanes {
         const std::uint32_t n = plane / static_cast<std::uint32_t>(blocks);
         const std::int64_t c =
             (plane - n * blocks) * shape.block + in_plane % static_cast<std::uint32_t>(shape.block);
-        v = body(i, body.coefficients(n, c));
-        if (keep != nullptr && !bit_at(keep, i)) v = 0;
-        to[i] = v;
+        const float v = body(i, body.coefficients(n, c));
+        store(to + i, keep != nullptr && !bit_at(keep, i) ? 0.0f : v);
+        is_positive = to_float(to[i]) > 0;
       }
-      if (positive != nullptr) pack_bit(v > 0, i, size, positive);
+      if (positive != nullptr) pack_bit(is_positive, i, size, positive);
     }
   }
 
@@ -141,11 +141,11 @@ struct MapPlanes {
 };
 
 /// to[i] = body(i, body.coefficients(sample, channel)) for every element, then `keep` and `positive`.
-template <class Body>
-void map_planes(const Queue& queue, const PlaneShape& shape, const Body& body, float* to,
+template <class T, class Body>
+void map_planes(const Queue& queue, const PlaneShape& shape, const Body& body, T* to,
                 const std::uint8_t* keep, std::uint8_t* positive) {
   const std::int64_t pieces = (shape.size() + kMapPiece - 1) / kMapPiece;
-  for_each_row(queue, pieces, kMapPiece, MapPlanes<Body>{body, shape, to, keep, positive});
+  for_each_row(queue, pieces, kMapPiece, MapPlanes<T, Body>{body, shape, to, keep, positive});
 }
 
 INOCULA_END_TARGET

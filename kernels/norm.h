@@ -18,7 +18,7 @@ namespace inocula {
 /// batch_statistics: mean, rstd = 1 / sqrt(var + eps), and from them scale = gamma rstd, shift = beta - mean
 /// scale.
 struct BatchStatistics {
-  const float* x = nullptr;
+  const void* x = nullptr;
   const float* gamma = nullptr;
   const float* beta = nullptr;
   float* mean = nullptr;
@@ -51,8 +51,8 @@ struct FoldNorm {
 /// norm_gradient_sums: sum_dy[c] and sum_dy_xhat[c] over batch and pixels, xhat = (x - mean) rstd. They are
 /// the gradients of beta and gamma, added to dbeta and dgamma where those are given.
 struct NormGradientSums {
-  const float* x = nullptr;
-  const float* dy = nullptr;
+  const void* x = nullptr;
+  const void* dy = nullptr;
   const float* mean = nullptr;
   const float* rstd = nullptr;
   float* sum_dy = nullptr;
@@ -67,16 +67,16 @@ struct NormGradientSums {
 /// m = batch * pixels; plus `add`, masked by `positive`. Through frozen statistics dx = scale dy:
 /// join_gradient.
 struct NormBackward {
-  const float* x = nullptr;
-  const float* dy = nullptr;
+  const void* x = nullptr;
+  const void* dy = nullptr;
   const float* mean = nullptr;
   const float* rstd = nullptr;
   const float* scale = nullptr;
   const float* sum_dy = nullptr;
   const float* sum_dy_xhat = nullptr;
-  const float* add = nullptr;              ///< may be null
+  const void* add = nullptr;               ///< may be null
   const std::uint8_t* positive = nullptr;  ///< may be null
-  float* dx = nullptr;
+  void* dx = nullptr;
   PlaneShape shape;
 };
 

@@ -19,34 +19,36 @@ INOCULA_HD inline std::int64_t padded_channels(const PlaneShape& shape) {
 /// Mean of each channel in one plane, as a difference from the channel's first value in the batch, its
 /// origin, and the sum of squared differences from that mean. Beside a large mean and a small deviation all
 /// roundings are then relative to the deviation.
+template <class T>
 struct PlaneMoments {
-  const float* x;
+  const T* x;
   float *offset, *squares;  // (batch, padded channels)
   PlaneShape shape;
 
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(shape, row);
     const std::int64_t at = part.sample * padded_channels(shape) + part.channel;
-    const float* const from = x;
-    const float* const origin = x + part.offset - part.sample * shape.blocks() * shape.plane_size();
+    const T* const from = x;
+    const T* const origin = x + part.offset - part.sample * shape.blocks() * shape.plane_size();
     float* const to_offset = offset + at;
     float* const to_squares = squares + at;
     const double pixels = static_cast<double>(shape.pixels());
     sum_plane(
         team, shape, part, [=](int l, double sum) { to_offset[l] = static_cast<float>(sum / pixels); },
-        [=](std::int64_t i, int l) { return from[i] - origin[l]; });
+        [=](std::int64_t i, int l) { return to_float(from[i]) - to_float(origin[l]); });
     // The offset's own error e adds pixels e^2, which is nothing: e is below 1e-6 of the origin's distance
     // from the mean, and the batch, of which the origin is a value, spreads by that distance over the root of
     // its size.
     sum_plane(
         team, shape, part, [=](int l, double sum) { to_squares[l] = static_cast<float>(sum); },
         [=](std::int64_t i, int l) {
-          const float d = (from[i] - origin[l]) - to_offset[l];
+          const float d = (to_float(from[i]) - to_float(origin[l])) - to_offset[l];
           return d * d;
         });
   }
 };
 
+template <class T>
 struct CombineMoments {
   BatchStatistics a;
   const float *offset, *squares;
@@ -67,7 +69,8 @@ struct CombineMoments {
       const double d = offset[n * stride + c] - centre;
       spread += squares[n * stride + c] + pixels * d * d;
     }
-    const double origin = a.x[c / a.shape.block * a.shape.plane_size() + c % a.shape.block];
+    const double origin =
+        to_float(static_cast<const T*>(a.x)[c / a.shape.block * a.shape.plane_size() + c % a.shape.block]);
     const double mean = origin + centre;
     const double count = pixels * batch;
     const double variance = spread / count;
@@ -100,13 +103,14 @@ struct Fold {
   }
 };
 
+template <class T>
 struct PlaneGradientSums {
   NormGradientSums a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(a.shape, row);
     const std::int64_t stride = padded_channels(a.shape);
-    const float* const x = a.x;
-    const float* const dy = a.dy;
+    const T* const x = static_cast<const T*>(a.x);
+    const T* const dy = static_cast<const T*>(a.dy);
     const float* const mean = a.mean + part.channel;
     const float* const rstd = a.rstd + part.channel;
     float* const to_dy = a.partial + part.sample * stride + part.channel;
@@ -117,8 +121,8 @@ struct PlaneGradientSums {
           to_dy[l] = static_cast<float>(sum);
           to_dy_xhat[l] = static_cast<float>(sum_xhat);
         },
-        [=](std::int64_t i, int) { return dy[i]; },
-        [=](std::int64_t i, int l) { return dy[i] * ((x[i] - mean[l]) * rstd[l]); });
+        [=](std::int64_t i, int) { return to_float(dy[i]); },
+        [=](std::int64_t i, int l) { return to_float(dy[i]) * ((to_float(x[i]) - mean[l]) * rstd[l]); });
   }
 };
 
@@ -141,10 +145,11 @@ struct CombineGradientSums {
 };
 
 /// dx = scale dy - from_mean - (x - mean) from_xhat, the channel's two means folded into the coefficients.
-template <bool kAdd>
+template <class T, bool kAdd>
 struct BackwardMap {
   static constexpr int kCoefficients = 4;
-  const float *x, *dy, *mean, *rstd, *scale, *sum_dy, *sum_dy_xhat, *add;
+  const T *x, *dy, *add;
+  const float *mean, *rstd, *scale, *sum_dy, *sum_dy_xhat;
   float per_element;  // 1 / m
 
   INOCULA_DEVICE Coefficients<4> coefficients(std::int64_t, std::int64_t c) const {
@@ -152,18 +157,25 @@ struct BackwardMap {
     return {{scale[c], step * sum_dy[c], mean[c], step * rstd[c] * sum_dy_xhat[c]}};
   }
   INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<4> k) const {
-    float dx = (k.v[0] * dy[i] - k.v[1]) - (x[i] - k.v[2]) * k.v[3];
-    if constexpr (kAdd) dx += add[i];
+    float dx = (k.v[0] * to_float(dy[i]) - k.v[1]) - (to_float(x[i]) - k.v[2]) * k.v[3];
+    if constexpr (kAdd) dx += to_float(add[i]);
     return dx;
   }
 };
 
-template <bool kAdd>
+template <class T, bool kAdd>
 void map_backward(const Queue& queue, const NormBackward& a) {
   const float per_element = static_cast<float>(1.0 / static_cast<double>(a.shape.batch * a.shape.pixels()));
-  const BackwardMap<kAdd> map{a.x,      a.dy,          a.mean, a.rstd,     a.scale,
-                              a.sum_dy, a.sum_dy_xhat, a.add,  per_element};
-  map_planes(queue, a.shape, map, a.dx, a.positive, nullptr);
+  const BackwardMap<T, kAdd> map{static_cast<const T*>(a.x),
+                                 static_cast<const T*>(a.dy),
+                                 static_cast<const T*>(a.add),
+                                 a.mean,
+                                 a.rstd,
+                                 a.scale,
+                                 a.sum_dy,
+                                 a.sum_dy_xhat,
+                                 per_element};
+  map_planes(queue, a.shape, map, static_cast<T*>(a.dx), a.positive, nullptr);
 }
 
 }  // namespace
@@ -171,9 +183,12 @@ void map_backward(const Queue& queue, const NormBackward& a) {
 void batch_statistics(const Queue& queue, const BatchStatistics& args) {
   float* const offset = args.partial;
   float* const squares = args.partial + args.shape.batch * padded_channels(args.shape);
-  for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
-               PlaneMoments{args.x, offset, squares, args.shape});
-  for_each(queue, padded_channels(args.shape), CombineMoments{args, offset, squares});
+  with_element(args.shape.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
+                 PlaneMoments<T>{static_cast<const T*>(args.x), offset, squares, args.shape});
+    for_each(queue, padded_channels(args.shape), CombineMoments<T>{args, offset, squares});
+  });
 }
 
 void fold_norm(const Queue& queue, const FoldNorm& args) {
@@ -181,12 +196,19 @@ void fold_norm(const Queue& queue, const FoldNorm& args) {
 }
 
 void norm_gradient_sums(const Queue& queue, const NormGradientSums& args) {
-  for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes, PlaneGradientSums{args});
+  with_element(args.shape.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
+                 PlaneGradientSums<T>{args});
+  });
   for_each(queue, padded_channels(args.shape), CombineGradientSums{args});
 }
 
 void norm_backward(const Queue& queue, const NormBackward& args) {
-  args.add != nullptr ? map_backward<true>(queue, args) : map_backward<false>(queue, args);
+  with_element(args.shape.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    args.add != nullptr ? map_backward<T, true>(queue, args) : map_backward<T, false>(queue, args);
+  });
 }
 
 INOCULA_END_TARGET

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/element.h"
 #include "kernels/step_state.h"
 
 namespace inocula {
@@ -36,9 +37,10 @@ struct Adam {
 
 /// fill: every element becomes `value`.
 struct Fill {
-  float* to = nullptr;
+  void* to = nullptr;
   std::int64_t size = 0;
   float value = 0;
+  Element element = Element::f32;  ///< of `to`
 };
 
 /// scale_rows: to[r][i] = from[r][i] scale[r]: a convolution's weights with the frozen norm's scale folded

@@ -63,10 +63,11 @@ struct AdamPiece {
   }
 };
 
+template <class T>
 struct FillElement {
-  float* to;
+  T* to;
   float value;
-  INOCULA_DEVICE void operator()(std::int64_t i) const { to[i] = value; }
+  INOCULA_DEVICE void operator()(std::int64_t i) const { store(to + i, value); }
 };
 
 struct ScaleRow {
@@ -98,7 +99,10 @@ void adam(const Queue& queue, const Adam& args) {
 }
 
 void fill(const Queue& queue, const Fill& args) {
-  for_each(queue, args.size, FillElement{args.to, args.value});
+  with_element(args.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each(queue, args.size, FillElement<T>{static_cast<T*>(args.to), args.value});
+  });
 }
 
 void scale_rows(const Queue& queue, const ScaleRows& args) {

@@ -3,7 +3,7 @@
 // One description covers NCHW (block 1), nChw8c and nChw16c (block 8, 16) and channels-last (block = all
 // channels): plane (n, b) is contiguous and holds h * w pixels of `block` channels. Channels at or beyond
 // `channels` are padding; every kernel reads them as zeros and leaves zeros there. A plane has fewer than
-// 2^31 elements.
+// 2^31 elements. A kernel's `void` pointers are to activations of the `element` that their shape names.
 #pragma once
 
 #include <cstdint>

@@ -11,70 +11,84 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-template <bool kResidual>
+template <class T, bool kResidual>
 struct AffineMap {
   static constexpr int kCoefficients = 2;
-  const float *x, *scale, *shift, *residual;
+  const T *x, *residual;
+  const float *scale, *shift;
   float floor;  // relu's 0, or minus infinity
 
   INOCULA_DEVICE Coefficients<2> coefficients(std::int64_t, std::int64_t c) const {
     return {{scale != nullptr ? scale[c] : 1.0f, shift != nullptr ? shift[c] : 0.0f}};
   }
   INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<2> k) const {
-    float y = k.v[0] * x[i] + k.v[1];
-    if constexpr (kResidual) y += residual[i];
+    float y = k.v[0] * to_float(x[i]) + k.v[1];
+    if constexpr (kResidual) y += to_float(residual[i]);
     return y < floor ? floor : y;  // a NaN stays
   }
 };
 
-template <bool kAdd>
+template <class T, bool kAdd>
 struct JoinMap {
   static constexpr int kCoefficients = 1;
-  const float *dy, *scale, *add;
+  const T *dy, *add;
+  const float* scale;
 
   INOCULA_DEVICE Coefficients<1> coefficients(std::int64_t, std::int64_t c) const {
     return {{scale != nullptr ? scale[c] : 1.0f}};
   }
   INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<1> k) const {
-    float dx = k.v[0] * dy[i];
-    if constexpr (kAdd) dx += add[i];
+    float dx = k.v[0] * to_float(dy[i]);
+    if constexpr (kAdd) dx += to_float(add[i]);
     return dx;
   }
 };
 
+template <class T>
 struct PackPiece {
   PackPositive a;
   INOCULA_DEVICE void operator()(std::int64_t piece, const Team& team) const {
     const std::int64_t first = piece * kMapPiece;
     const std::int64_t n = a.size - first < kMapPiece ? a.size - first : kMapPiece;
-    pack_positive_bits(team, a.y + first, n, a.positive + first / 8);
+    pack_positive_bits(team, static_cast<const T*>(a.y) + first, n, a.positive + first / 8);
   }
 };
 
-template <bool kResidual>
+template <class T, bool kResidual>
 void map_affine(const Queue& queue, const Affine& a) {
   const float floor = a.activation == Activation::relu ? 0.0f : -INFINITY;
-  map_planes(queue, a.shape, AffineMap<kResidual>{a.x, a.scale, a.shift, a.residual, floor}, a.y, nullptr,
-             a.positive);
+  const AffineMap<T, kResidual> map{static_cast<const T*>(a.x), static_cast<const T*>(a.residual), a.scale,
+                                    a.shift, floor};
+  map_planes(queue, a.shape, map, static_cast<T*>(a.y), nullptr, a.positive);
 }
 
-template <bool kAdd>
+template <class T, bool kAdd>
 void map_join(const Queue& queue, const JoinGradient& a) {
-  map_planes(queue, a.shape, JoinMap<kAdd>{a.dy, a.scale, a.add}, a.dx, a.positive, nullptr);
+  const JoinMap<T, kAdd> map{static_cast<const T*>(a.dy), static_cast<const T*>(a.add), a.scale};
+  map_planes(queue, a.shape, map, static_cast<T*>(a.dx), a.positive, nullptr);
 }
 
 }  // namespace
 
 void affine(const Queue& queue, const Affine& args) {
-  args.residual != nullptr ? map_affine<true>(queue, args) : map_affine<false>(queue, args);
+  with_element(args.shape.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    args.residual != nullptr ? map_affine<T, true>(queue, args) : map_affine<T, false>(queue, args);
+  });
 }
 
 void pack_positive(const Queue& queue, const PackPositive& args) {
-  for_each_row(queue, (args.size + kMapPiece - 1) / kMapPiece, kMapPiece, PackPiece{args});
+  with_element(args.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, (args.size + kMapPiece - 1) / kMapPiece, kMapPiece, PackPiece<T>{args});
+  });
 }
 
 void join_gradient(const Queue& queue, const JoinGradient& args) {
-  args.add != nullptr ? map_join<true>(queue, args) : map_join<false>(queue, args);
+  with_element(args.shape.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    args.add != nullptr ? map_join<T, true>(queue, args) : map_join<T, false>(queue, args);
+  });
 }
 
 INOCULA_END_TARGET

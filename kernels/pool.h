@@ -1,4 +1,5 @@
-// Maximum, average and global average pooling, forward and backward; no atomics in either direction.
+// Maximum, average and global average pooling, forward and backward; no atomics in either direction. `in` and
+// `out` are of one element.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ struct PoolWindow {
 /// window won, row-major (the first among equals; a NaN wins, the last of them): at most
 /// 256 cells a window.
 struct MaxPool {
-  const float* x = nullptr;
-  float* y = nullptr;
+  const void* x = nullptr;
+  void* y = nullptr;
   std::uint8_t* arg = nullptr;  ///< like y; may be null where no gradient is wanted
   PlaneShape in, out;
   PoolWindow window;
@@ -26,36 +27,36 @@ struct MaxPool {
 
 /// max_pool_backward: each input collects dy of the windows it won; plus `add`, masked by `positive`.
 struct MaxPoolBackward {
-  const float* dy = nullptr;
+  const void* dy = nullptr;
   const std::uint8_t* arg = nullptr;
-  const float* add = nullptr;              ///< like dx; may be null
+  const void* add = nullptr;               ///< like dx; may be null
   const std::uint8_t* positive = nullptr;  ///< for dx; may be null
-  float* dx = nullptr;
+  void* dx = nullptr;
   PlaneShape in, out;
   PoolWindow window;
 };
 
 /// average_pool: PyTorch's AvgPool2d: padding counts as zeros in the mean (count_include_pad).
 struct AveragePool {
-  const float* x = nullptr;
-  float* y = nullptr;
+  const void* x = nullptr;
+  void* y = nullptr;
   PlaneShape in, out;
   PoolWindow window;
 };
 
 /// average_pool_backward: each input collects its share of dy; plus `add`, masked by `positive`.
 struct AveragePoolBackward {
-  const float* dy = nullptr;
-  const float* add = nullptr;              ///< like dx; may be null
+  const void* dy = nullptr;
+  const void* add = nullptr;               ///< like dx; may be null
   const std::uint8_t* positive = nullptr;  ///< for dx; may be null
-  float* dx = nullptr;
+  void* dx = nullptr;
   PlaneShape in, out;
   PoolWindow window;
 };
 
-/// global_average_pool: mean over the pixels; the result is plain (batch, channels), without padding.
+/// global_average_pool: mean over the pixels; the result is plain floats (batch, channels), without padding.
 struct GlobalAveragePool {
-  const float* x = nullptr;
+  const void* x = nullptr;
   float* y = nullptr;  ///< (batch, channels)
   PlaneShape in;
 };
@@ -63,9 +64,9 @@ struct GlobalAveragePool {
 /// global_average_pool_backward: dx = dy / pixels, plus `add`, masked by `positive`; zeros in the padding.
 struct GlobalAveragePoolBackward {
   const float* dy = nullptr;  ///< (batch, channels)
-  const float* add = nullptr;
+  const void* add = nullptr;
   const std::uint8_t* positive = nullptr;
-  float* dx = nullptr;
+  void* dx = nullptr;
   PlaneShape in;
 };
 

@@ -35,6 +35,7 @@ INOCULA_HD inline Range covering(std::int64_t i, std::int64_t kernel, std::int64
 }
 
 /// One line of outputs in one plane.
+template <class T>
 struct MaxPoolLine {
   MaxPool a;
   INOCULA_DEVICE void operator()(std::int64_t line, const Team& team) const {
@@ -43,8 +44,8 @@ struct MaxPoolLine {
     const PoolWindow w = a.window;
     const std::int64_t top = oy * w.stride_h - w.pad_h;
     const Range rows = covered(top, w.kernel_h, a.in.height);
-    const float* const x = a.x + plane * a.in.plane_size();
-    float* const y = a.y + line * a.out.width * block;
+    const T* const x = static_cast<const T*>(a.x) + plane * a.in.plane_size();
+    T* const y = static_cast<T*>(a.y) + line * a.out.width * block;
     std::uint8_t* const arg = a.arg != nullptr ? a.arg + line * a.out.width * block : nullptr;
     each_lanes(team, a.out.width, block, [=](auto lanes, std::int64_t ox, std::int64_t lane) {
       constexpr int kLanes = decltype(lanes)::value;
@@ -59,7 +60,8 @@ struct MaxPoolLine {
       for (std::int64_t iy = rows.begin; iy < rows.end; ++iy) {
         for (std::int64_t ix = cols.begin; ix < cols.end; ++ix) {
           const std::int32_t cell = static_cast<std::int32_t>((iy - top) * w.kernel_w + (ix - left));
-          const float* const v = x + (iy * in_width + ix) * block + lane;
+          float space[kLanes];
+          const float* const v = load_lanes<kLanes>(x + (iy * in_width + ix) * block + lane, space);
 #pragma omp simd
           for (int l = 0; l < kLanes; ++l) {
             const bool wins = v[l] > best[l] || v[l] != v[l];
@@ -69,7 +71,7 @@ struct MaxPoolLine {
         }
       }
       const std::int64_t at = ox * block + lane;
-      for (int l = 0; l < kLanes; ++l) y[at + l] = best[l];
+      store_lanes<kLanes>(best, y + at);
       if (arg != nullptr)
         for (int l = 0; l < kLanes; ++l) arg[at + l] = static_cast<std::uint8_t>(winner[l]);
     });
@@ -77,19 +79,21 @@ struct MaxPoolLine {
 };
 
 /// dx from the gradient through the pool, what else reached x, and x's sign.
-template <int kLanes>
-INOCULA_DEVICE inline void store_gradient(float* sum, const float* add, const std::uint8_t* positive,
-                                          float* dx, std::int64_t at) {
+template <int kLanes, class T>
+INOCULA_DEVICE inline void store_gradient(float* sum, const T* add, const std::uint8_t* positive, T* dx,
+                                          std::int64_t at) {
   if (add != nullptr) {
+    float space[kLanes];
+    const float* const v = load_lanes<kLanes>(add + at, space);
 #pragma omp simd
-    for (int l = 0; l < kLanes; ++l) sum[l] += add[at + l];
+    for (int l = 0; l < kLanes; ++l) sum[l] += v[l];
   }
   if (positive != nullptr) keep_lanes<kLanes>(sum, positive, at);
-#pragma omp simd
-  for (int l = 0; l < kLanes; ++l) dx[at + l] = sum[l];
+  store_lanes<kLanes>(sum, dx + at);
 }
 
 /// One line of inputs in one plane.
+template <class T>
 struct MaxPoolBackwardLine {
   MaxPoolBackward a;
   INOCULA_DEVICE void operator()(std::int64_t line, const Team& team) const {
@@ -97,11 +101,11 @@ struct MaxPoolBackwardLine {
     const std::int64_t block = a.in.block, out_width = a.out.width;
     const PoolWindow w = a.window;
     const Range rows = covering(iy, w.kernel_h, w.stride_h, w.pad_h, a.out.height);
-    const float* const dy = a.dy + plane * a.out.plane_size();
+    const T* const dy = static_cast<const T*>(a.dy) + plane * a.out.plane_size();
     const std::uint8_t* const arg = a.arg + plane * a.out.plane_size();
-    const float* const add = a.add;
+    const T* const add = static_cast<const T*>(a.add);
     const std::uint8_t* const positive = a.positive;
-    float* const dx = a.dx;
+    T* const dx = static_cast<T*>(a.dx);
     const std::int64_t line_begin = line * a.in.width * block;
     each_lanes(team, a.in.width, block, [=](auto lanes, std::int64_t ix, std::int64_t lane) {
       constexpr int kLanes = decltype(lanes)::value;
@@ -115,8 +119,10 @@ struct MaxPoolBackwardLine {
           // Widened first: a comparison of bytes would hold the floats to bytes' vectors.
           std::int32_t won[kLanes];
           for (int l = 0; l < kLanes; ++l) won[l] = arg[at + l];
+          float space[kLanes];
+          const float* const v = load_lanes<kLanes>(dy + at, space);
 #pragma omp simd
-          for (int l = 0; l < kLanes; ++l) sum[l] += won[l] == cell ? dy[at + l] : 0.0f;
+          for (int l = 0; l < kLanes; ++l) sum[l] += won[l] == cell ? v[l] : 0.0f;
         }
       }
       store_gradient<kLanes>(sum, add, positive, dx, line_begin + ix * block + lane);
@@ -124,6 +130,7 @@ struct MaxPoolBackwardLine {
   }
 };
 
+template <class T>
 struct AveragePoolLine {
   AveragePool a;
   INOCULA_DEVICE void operator()(std::int64_t line, const Team& team) const {
@@ -132,24 +139,27 @@ struct AveragePoolLine {
     const PoolWindow w = a.window;
     const Range rows = covered(oy * w.stride_h - w.pad_h, w.kernel_h, a.in.height);
     const float cells = static_cast<float>(w.kernel_h * w.kernel_w);
-    const float* const x = a.x + plane * a.in.plane_size();
-    float* const y = a.y + line * a.out.width * block;
+    const T* const x = static_cast<const T*>(a.x) + plane * a.in.plane_size();
+    T* const y = static_cast<T*>(a.y) + line * a.out.width * block;
     each_lanes(team, a.out.width, block, [=](auto lanes, std::int64_t ox, std::int64_t lane) {
       constexpr int kLanes = decltype(lanes)::value;
       const Range cols = covered(ox * w.stride_w - w.pad_w, w.kernel_w, in_width);
       float sum[kLanes] = {};
       for (std::int64_t iy = rows.begin; iy < rows.end; ++iy) {
         for (std::int64_t ix = cols.begin; ix < cols.end; ++ix) {
-          const float* const v = x + (iy * in_width + ix) * block + lane;
+          float space[kLanes];
+          const float* const v = load_lanes<kLanes>(x + (iy * in_width + ix) * block + lane, space);
 #pragma omp simd
           for (int l = 0; l < kLanes; ++l) sum[l] += v[l];
         }
       }
-      for (int l = 0; l < kLanes; ++l) y[ox * block + lane + l] = sum[l] / cells;
+      for (int l = 0; l < kLanes; ++l) sum[l] = sum[l] / cells;
+      store_lanes<kLanes>(sum, y + ox * block + lane);
     });
   }
 };
 
+template <class T>
 struct AveragePoolBackwardLine {
   AveragePoolBackward a;
   INOCULA_DEVICE void operator()(std::int64_t line, const Team& team) const {
@@ -158,10 +168,10 @@ struct AveragePoolBackwardLine {
     const PoolWindow w = a.window;
     const Range rows = covering(iy, w.kernel_h, w.stride_h, w.pad_h, a.out.height);
     const float cells = static_cast<float>(w.kernel_h * w.kernel_w);
-    const float* const dy = a.dy + plane * a.out.plane_size();
-    const float* const add = a.add;
+    const T* const dy = static_cast<const T*>(a.dy) + plane * a.out.plane_size();
+    const T* const add = static_cast<const T*>(a.add);
     const std::uint8_t* const positive = a.positive;
-    float* const dx = a.dx;
+    T* const dx = static_cast<T*>(a.dx);
     const std::int64_t line_begin = line * a.in.width * block;
     each_lanes(team, a.in.width, block, [=](auto lanes, std::int64_t ix, std::int64_t lane) {
       constexpr int kLanes = decltype(lanes)::value;
@@ -169,7 +179,8 @@ struct AveragePoolBackwardLine {
       float sum[kLanes] = {};
       for (std::int64_t oy = rows.begin; oy < rows.end; ++oy) {
         for (std::int64_t ox = cols.begin; ox < cols.end; ++ox) {
-          const float* const v = dy + (oy * out_width + ox) * block + lane;
+          float space[kLanes];
+          const float* const v = load_lanes<kLanes>(dy + (oy * out_width + ox) * block + lane, space);
 #pragma omp simd
           for (int l = 0; l < kLanes; ++l) sum[l] += v[l];
         }
@@ -181,11 +192,12 @@ struct AveragePoolBackwardLine {
 };
 
 /// Up to 16 channels of one sample.
+template <class T>
 struct GlobalAverageLanes {
   GlobalAveragePool a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(a.in, row);
-    const float* const x = a.x;
+    const T* const x = static_cast<const T*>(a.x);
     float* const y = a.y + part.sample * a.in.channels + part.channel;
     const std::int64_t channels = a.in.channels - part.channel;
     const double pixels = static_cast<double>(a.in.pixels());
@@ -194,15 +206,16 @@ struct GlobalAverageLanes {
         [=](int l, double sum) {
           if (l < channels) y[l] = static_cast<float>(sum / pixels);
         },
-        [=](std::int64_t i, int) { return x[i]; });
+        [=](std::int64_t i, int) { return to_float(x[i]); });
   }
 };
 
 /// Each pixel's share of its channel's gradient.
-template <bool kAdd>
+template <class T, bool kAdd>
 struct GlobalAverageBackwardMap {
   static constexpr int kCoefficients = 1;
-  const float *dy, *add;
+  const float* dy;
+  const T* add;
   std::int64_t channels;
   float pixels;
 
@@ -211,15 +224,16 @@ struct GlobalAverageBackwardMap {
   }
   INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<1> k) const {
     float dx = k.v[0];
-    if constexpr (kAdd) dx += add[i];
+    if constexpr (kAdd) dx += to_float(add[i]);
     return dx;
   }
 };
 
-template <bool kAdd>
+template <class T, bool kAdd>
 void map_global_average_backward(const Queue& queue, const GlobalAveragePoolBackward& a) {
-  const GlobalAverageBackwardMap<kAdd> map{a.dy, a.add, a.in.channels, static_cast<float>(a.in.pixels())};
-  map_planes(queue, a.in, map, a.dx, a.positive, nullptr);
+  const GlobalAverageBackwardMap<T, kAdd> map{a.dy, static_cast<const T*>(a.add), a.in.channels,
+                                              static_cast<float>(a.in.pixels())};
+  map_planes(queue, a.in, map, static_cast<T*>(a.dx), a.positive, nullptr);
 }
 
 /// Cells that a line of `side` touches: what a launch weighs.
@@ -230,32 +244,50 @@ std::int64_t line_cost(const PlaneShape& side, const PoolWindow& window) {
 }  // namespace
 
 void max_pool(const Queue& queue, const MaxPool& args) {
-  for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window),
-               MaxPoolLine{args});
+  with_element(args.in.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window),
+                 MaxPoolLine<T>{args});
+  });
 }
 
 void max_pool_backward(const Queue& queue, const MaxPoolBackward& args) {
-  for_each_row(queue, args.in.planes() * args.in.height, line_cost(args.in, args.window),
-               MaxPoolBackwardLine{args});
+  with_element(args.in.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, args.in.planes() * args.in.height, line_cost(args.in, args.window),
+                 MaxPoolBackwardLine<T>{args});
+  });
 }
 
 void average_pool(const Queue& queue, const AveragePool& args) {
-  for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window),
-               AveragePoolLine{args});
+  with_element(args.in.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, args.out.planes() * args.out.height, line_cost(args.out, args.window),
+                 AveragePoolLine<T>{args});
+  });
 }
 
 void average_pool_backward(const Queue& queue, const AveragePoolBackward& args) {
-  for_each_row(queue, args.in.planes() * args.in.height, line_cost(args.in, args.window),
-               AveragePoolBackwardLine{args});
+  with_element(args.in.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, args.in.planes() * args.in.height, line_cost(args.in, args.window),
+                 AveragePoolBackwardLine<T>{args});
+  });
 }
 
 void global_average_pool(const Queue& queue, const GlobalAveragePool& args) {
-  for_each_row(queue, plane_lane_rows(args.in), args.in.pixels() * kMaxLanes, GlobalAverageLanes{args});
+  with_element(args.in.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    for_each_row(queue, plane_lane_rows(args.in), args.in.pixels() * kMaxLanes, GlobalAverageLanes<T>{args});
+  });
 }
 
 void global_average_pool_backward(const Queue& queue, const GlobalAveragePoolBackward& args) {
-  args.add != nullptr ? map_global_average_backward<true>(queue, args)
-                      : map_global_average_backward<false>(queue, args);
+  with_element(args.in.element, [&](auto stored) {
+    using T = typename decltype(stored)::Type;
+    args.add != nullptr ? map_global_average_backward<T, true>(queue, args)
+                        : map_global_average_backward<T, false>(queue, args);
+  });
 }
 
 INOCULA_END_TARGET

@@ -52,11 +52,9 @@ struct AddGradient {
 
 void pack_weights(const Queue& queue, const PackWeights& args) {
   const std::int64_t size = args.padded_outputs * args.taps * args.padded_inputs;
-  if (args.element == Element::bf16) {
-    for_each(queue, size, PackWeight<Bf16>{args});
-  } else {
-    for_each(queue, size, PackWeight<float>{args});
-  }
+  with_element(args.element, [&](auto stored) {
+    for_each(queue, size, PackWeight<typename decltype(stored)::Type>{args});
+  });
 }
 
 void add_weight_gradient(const Queue& queue, const AddWeightGradient& args) {

@@ -89,7 +89,8 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
   const bool eval = o.method.method == "eval";
   const std::optional<attacks::PgdSpec> inner = o.method.attack();
   const std::int64_t attack_steps = inner ? inner->steps : 0;
-  Network network(models::build(o.model, {shape.c, shape.h, shape.w, {}, {}}, o.classes), device);
+  Network network(models::build(o.model, {shape.c, shape.h, shape.w, {}, {}}, o.classes), device,
+                  o.method.parse_precision());
   network.initialize(o.common.seed);
   const ImageSplit images = random_images(shape, o.batch, o.classes, o.common.seed);
 

@@ -71,11 +71,12 @@ void MethodOptions::add_flags(CLI::App& app) {
                "Start the inner attack at a random point: true");
   app.add_option("--attack-bn", attack_bn,
                  "Batch norm while attacking: eval (the default), train or train_no_update");
-  app.add_option("--precision", precision, "Arithmetic of the network: fp32")->capture_default_str();
+  app.add_option("--precision", precision, "How activations inside the network are stored: fp32 or bf16")
+      ->capture_default_str();
 }
 
 std::optional<attacks::PgdSpec> MethodOptions::attack() const {
-  if (precision != "fp32") fail(ErrorKind::usage, "--precision is '", precision, "', expected fp32");
+  parse_precision();
   const bool eval = method == "eval";
   if (!eval && method != "pgd" && method != "standard") refuse_method(*this);
   if (method == "pgd" || (eval && steps.value_or(kDefaultSteps) != 0)) {
@@ -86,6 +87,12 @@ std::optional<attacks::PgdSpec> MethodOptions::attack() const {
     fail(ErrorKind::usage, flag, " describes an attack, but ", eval ? "--steps 0" : "--method " + method,
          " has none; expected ", eval ? "--steps of at least 1" : "--method pgd");
   return std::nullopt;
+}
+
+Precision MethodOptions::parse_precision() const {
+  for (const Precision p : {Precision::fp32, Precision::bf16})
+    if (precision == to_string(p)) return p;
+  fail(ErrorKind::usage, "--precision is '", precision, "', expected fp32 or bf16");
 }
 
 NormMode MethodOptions::attack_norm() const {

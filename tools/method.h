@@ -13,6 +13,7 @@
 #include "engine/norm_mode.h"
 #include "engine/objective.h"
 #include "engine/perturbation.h"
+#include "engine/precision.h"
 
 namespace inocula {
 
@@ -32,6 +33,8 @@ struct MethodOptions {
   /// The attack inside the method, none for standard training and for `eval`, bench's evaluation, in 0 steps.
   /// Throws Error (usage) naming the flag that is out of range or describes an attack that is not there.
   std::optional<attacks::PgdSpec> attack() const;
+  /// Throws Error (usage) where the flag is no precision.
+  Precision parse_precision() const;
   /// What batch norm does while the attack runs.
   NormMode attack_norm() const;
   /// What it comes to, for config.toml: (flag, value) with every default written out; attack flags only where

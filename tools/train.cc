@@ -98,7 +98,7 @@ TrainingRun::TrainingRun(const TrainOptions& options)
       model_spec_(models::canonical_spec(options.model, input_)),
       identity_{options.resolved_settings(model_spec_, device_.threads()), training_digest(data_)},
       config_(options.resolved_toml(identity_.settings)),
-      network_(models::build(model_spec_, input_, data_.classes), device_),
+      network_(models::build(model_spec_, input_, data_.classes), device_, options.method.parse_precision()),
       method_(make_method(options.method)),
       trainer_(network_, *method_.objective, require_split(data_, "train"), options.trainer_spec()),
       folder_(options.out, run_mode()),

@@ -49,8 +49,7 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
   if (spec_.norm) {
     const std::string& norm = spec_.norm->name;
     const std::int64_t channels = spec_.geometry.out.c;
-    const std::int64_t block = device_.backend().block(channels);
-    const std::int64_t padded = (channels + block - 1) / block * block;
+    const std::int64_t padded = device_.backend().padded_channels(channels);
     scale_ = r.make(norm + " scale", {1, padded, 1, 1});
     shift_ = r.make(norm + " shift", {1, padded, 1, 1});
     const Tensor gamma = p.weight(norm + ".weight"), beta = p.weight(norm + ".bias");
@@ -69,7 +68,8 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
 
 void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
   const Tensor x = trace.x[0], residual = spec_.residual ? trace.x[1] : Tensor{};
-  const Tensor y = r.make(spec_.name + " output", spec_.geometry.out, DType::f32, Layout::blocked);
+  const Tensor y =
+      r.make(spec_.name + " output", spec_.geometry.out, dtype_of(spec_.geometry.element), Layout::blocked);
   const Tensor sign = spec_.keep_sign
                           ? r.make(spec_.name + " signs", spec_.geometry.out, DType::bits, Layout::blocked)
                           : Tensor{};
@@ -77,11 +77,11 @@ void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
   const Tensor weights = forward_weights_;
   r.conv("conv.forward", forward_, [=](Access& at) {
     ConvOperands o;
-    o.x = at.in(x);
+    o.x = at.in<void>(x);
     o.weights = at.in<void>(weights);
     o.bias = at.in(bias);
-    o.residual = at.in(residual);
-    o.y = at.out(y);
+    o.residual = at.in<void>(residual);
+    o.y = at.out<void>(y);
     o.sign_bits = at.out<std::uint8_t>(sign);
     return o;
   });
@@ -94,16 +94,16 @@ Tensor ConvLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& trac
   if (input == 1) return pass_gradient(r, trace.dy, sink);
   const auto conv = device_.backend().conv_backward_data(
       spec_.geometry, {.add = static_cast<bool>(sink.add), .mask = static_cast<bool>(sink.mask)});
-  const Tensor dx =
-      r.make(spec_.name + " input gradient", spec_.geometry.in, DType::f32, spec_.geometry.in_layout);
+  const Tensor x = trace.x[0];
+  const Tensor dx = r.make(spec_.name + " input gradient", x.shape, x.dtype, x.layout);
   const Tensor dy = trace.dy, weights = backward_weights_;
   r.conv("conv.backward_data", conv, [=](Access& at) {
     ConvOperands o;
-    o.dy = at.in(dy);
+    o.dy = at.in<void>(dy);
     o.weights = at.in<void>(weights);
-    o.add = at.in(sink.add);
+    o.add = at.in<void>(sink.add);
     o.mask = at.in<std::uint8_t>(sink.mask);
-    o.dx = at.out(dx);
+    o.dx = at.out<void>(dx);
     return o;
   });
   return dx;
@@ -119,8 +119,8 @@ void ConvLayer::backward_params(Recorder& r, ParameterTensors& p, LayerTrace& tr
   const Tensor dbias = spec_.bias ? p.gradient(spec_.name + ".bias") : Tensor{};
   r.conv("conv.backward_params", conv, [=](Access& at) {
     ConvOperands o;
-    o.x = at.in(x);
-    o.dy = at.in(dy);
+    o.x = at.in<void>(x);
+    o.dy = at.in<void>(dy);
     o.dw = at.inout(dw);
     o.dbias = at.inout(dbias);
     return o;

@@ -6,7 +6,7 @@
 namespace inocula {
 
 void LinearLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
-  const Tensor flat = with_layout(r, trace.x[0], Layout::plain, name_ + " flattened input");
+  const Tensor flat = as_plain(r, trace.x[0], name_ + " flattened input");
   trace.kept.resize(kKeptCount);
   trace.kept[kFlat] = flat;
   const Tensor w = p.weight(name_ + ".weight"), bias = bias_ ? p.weight(name_ + ".bias") : Tensor{};
@@ -24,7 +24,7 @@ Tensor LinearLayer::backward_data(Recorder& r, ParameterTensors& p, LayerTrace& 
   const std::int64_t rows = x.shape.n, in = x.shape.per_sample(), out = out_features_;
   r.kernel("linear.backward_data", r.kernels().linear_backward_data,
            [=](Access& at) { return LinearBackwardData{at.in(dy), at.in(w), at.out(dx), rows, in, out}; });
-  return pass_gradient(r, with_layout(r, dx, x.layout, name_ + " input gradient"), sink);
+  return pass_gradient(r, stored_like(r, dx, x, name_ + " input gradient"), sink);
 }
 
 void LinearLayer::backward_params(Recorder& r, ParameterTensors& p, LayerTrace& trace) {

@@ -26,8 +26,7 @@ void NormLayer::prepare(Recorder& r, ParameterTensors& p) {
   const Tensor gamma = p.weight(spec_.name + ".weight"), beta = p.weight(spec_.name + ".bias");
   const Tensor mean = p.running(spec_.name + ".running_mean"), var = p.running(spec_.name + ".running_var");
   const std::int64_t channels = gamma.shape.c;
-  const std::int64_t block = r.device().backend().block(channels);
-  const std::int64_t padded = (channels + block - 1) / block * block;
+  const std::int64_t padded = r.device().backend().padded_channels(channels);
   const Tensor scale = frozen_scale_ = r.make(spec_.name + " scale", {1, padded, 1, 1});
   const Tensor shift = frozen_shift_ = r.make(spec_.name + " shift", {1, padded, 1, 1});
   const float eps = spec_.eps;
@@ -48,7 +47,7 @@ void NormLayer::record_statistics(Recorder& r, ParameterTensors& p, LayerTrace& 
   const float eps = spec_.eps, momentum = spec_.momentum;
   r.kernel("norm.statistics", r.kernels().batch_statistics, [=](Access& at) {
     BatchStatistics a;
-    a.x = at.in(x);
+    a.x = at.in<void>(x);
     a.gamma = at.in(gamma);
     a.beta = at.in(beta);
     a.mean = at.out(kept[kMean]);
@@ -76,14 +75,15 @@ void NormLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
     shift = trace.kept[kShift] = channel_vector(r, spec_.name + " shift", x);
     record_statistics(r, p, trace);
   }
-  const Tensor y = r.make(spec_.name + " output", x.shape, DType::f32, x.layout);
+  const Tensor y = r.make(spec_.name + " output", x.shape, x.dtype, x.layout);
   const Tensor sign =
       spec_.keep_sign ? r.make(spec_.name + " signs", x.shape, DType::bits, x.layout) : Tensor{};
   const Activation activation = spec_.relu ? Activation::relu : Activation::none;
   const PlaneShape planes = r.planes(x);
   r.kernel("norm.forward", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(x),        at.in(scale), at.in(shift),
-                  at.in(residual), at.out(y),    at.out<std::uint8_t>(sign),
+    return Affine{at.in<void>(x),  at.in(scale),
+                  at.in(shift),    at.in<void>(residual),
+                  at.out<void>(y), at.out<std::uint8_t>(sign),
                   planes,          activation};
   });
   trace.y = y;
@@ -101,8 +101,8 @@ void NormLayer::record_sums(Recorder& r, ParameterTensors& p, LayerTrace& trace,
   const PlaneShape planes = r.planes(x);
   r.kernel("norm.gradient_sums", r.kernels().norm_gradient_sums, [=](Access& at) {
     NormGradientSums a;
-    a.x = at.in(x);
-    a.dy = at.in(dy);
+    a.x = at.in<void>(x);
+    a.dy = at.in<void>(dy);
     a.mean = at.in(kept[kMean]);
     a.rstd = at.in(kept[kRstd]);
     a.sum_dy = at.out(kept[kSumDy]);
@@ -127,28 +127,29 @@ Tensor NormLayer::backward_data(Recorder& r, ParameterTensors& p, LayerTrace& tr
   if (input == 1) return pass_gradient(r, trace.dy, sink);
   const Tensor x = trace.x[0], dy = trace.dy;
   const PlaneShape planes = r.planes(x);
-  const Tensor dx = r.make(spec_.name + " input gradient", x.shape, DType::f32, x.layout);
+  const Tensor dx = r.make(spec_.name + " input gradient", x.shape, x.dtype, x.layout);
   if (spec_.mode == NormMode::frozen) {
     const Tensor scale = frozen_scale_;
     r.kernel("norm.backward_data", r.kernels().join_gradient, [=](Access& at) {
-      return JoinGradient{at.in(dy),  at.in(scale), at.in(sink.add), at.in<std::uint8_t>(sink.mask),
-                          at.out(dx), planes};
+      return JoinGradient{at.in<void>(dy),       at.in(scale),
+                          at.in<void>(sink.add), at.in<std::uint8_t>(sink.mask),
+                          at.out<void>(dx),      planes};
     });
     return dx;
   }
   record_sums(r, p, trace, false);
   const std::vector<Tensor> kept = trace.kept;
   r.kernel("norm.backward_data", r.kernels().norm_backward, [=](Access& at) {
-    return NormBackward{at.in(x),
-                        at.in(dy),
+    return NormBackward{at.in<void>(x),
+                        at.in<void>(dy),
                         at.in(kept[kMean]),
                         at.in(kept[kRstd]),
                         at.in(kept[kScale]),
                         at.in(kept[kSumDy]),
                         at.in(kept[kSumDyXhat]),
-                        at.in(sink.add),
+                        at.in<void>(sink.add),
                         at.in<std::uint8_t>(sink.mask),
-                        at.out(dx),
+                        at.out<void>(dx),
                         planes};
   });
   return dx;

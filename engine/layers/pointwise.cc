@@ -5,24 +5,26 @@ namespace inocula {
 
 Tensor pass_gradient(Recorder& r, const Tensor& dy, const GradientSink& sink) {
   if (!sink.add && !sink.mask) return dy;
-  const Tensor dx = r.make("joined gradient", dy.shape, DType::f32, dy.layout);
+  const Tensor dx = r.make("joined gradient", dy.shape, dy.dtype, dy.layout);
   const PlaneShape planes = r.planes(dy);
   r.kernel("gradient.join", r.kernels().join_gradient, [=](Access& at) {
-    return JoinGradient{at.in(dy),  nullptr, at.in(sink.add), at.in<std::uint8_t>(sink.mask),
-                        at.out(dx), planes};
+    return JoinGradient{at.in<void>(dy),  nullptr, at.in<void>(sink.add), at.in<std::uint8_t>(sink.mask),
+                        at.out<void>(dx), planes};
   });
   return dx;
 }
 
 void PointwiseLayer::forward(Recorder& r, ParameterTensors&, LayerTrace& trace) {
   const Tensor x = trace.x[0], residual = add_ ? trace.x[1] : Tensor{};
-  const Tensor y = r.make(name_ + " output", x.shape, DType::f32, x.layout);
+  const Tensor y = r.make(name_ + " output", x.shape, x.dtype, x.layout);
   const Tensor sign = keep_sign_ ? r.make(name_ + " signs", x.shape, DType::bits, x.layout) : Tensor{};
   const PlaneShape planes = r.planes(x);
   const Activation activation = relu_ ? Activation::relu : Activation::none;
   r.kernel("pointwise.forward", r.kernels().affine, [=](Access& at) {
-    return Affine{at.in(x), nullptr,   nullptr, at.in(residual), at.out(y), at.out<std::uint8_t>(sign),
-                  planes,   activation};
+    return Affine{at.in<void>(x),  nullptr,
+                  nullptr,         at.in<void>(residual),
+                  at.out<void>(y), at.out<std::uint8_t>(sign),
+                  planes,          activation};
   });
   trace.y = y;
   trace.sign = sign;

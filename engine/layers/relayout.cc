@@ -8,14 +8,23 @@ void record_copy_channels(Recorder& r, const Tensor& from, std::int64_t from_fir
   const PlaneShape from_planes = r.planes(from), to_planes = r.planes(to);
   const bool whole = to_first == 0 && count == to.shape.c;
   r.kernel("channels.copy", r.kernels().copy_channels, [=](Access& at) {
-    return CopyChannels{
-        at.in(from), whole ? at.out(to) : at.inout(to), from_planes, to_planes, from_first, to_first, count};
+    return CopyChannels{at.in<void>(from),
+                        whole ? at.out<void>(to) : at.inout<void>(to),
+                        from_planes,
+                        to_planes,
+                        from_first,
+                        to_first,
+                        count};
   });
 }
 
-Tensor with_layout(Recorder& r, const Tensor& t, Layout layout, const std::string& name) {
-  if (t.layout == layout) return t;
-  const Tensor copy = r.make(name, t.shape, DType::f32, layout);
+Tensor as_plain(Recorder& r, const Tensor& t, const std::string& name) {
+  return stored_like(r, t, {}, name);
+}
+
+Tensor stored_like(Recorder& r, const Tensor& t, const Tensor& like, const std::string& name) {
+  if (t.layout == like.layout && t.dtype == like.dtype) return t;
+  const Tensor copy = r.make(name, t.shape, like.dtype, like.layout);
   record_copy_channels(r, t, 0, copy, 0, t.shape.c);
   return copy;
 }

@@ -29,11 +29,6 @@ double slack_of(const Device& device) {
   return device.name().rfind("cuda", 0) == 0 ? kVendorSlack : 1;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 /// Checks every error, or their median where kinks are near.
 void check_errors(const std::vector<double>& errors, const std::vector<std::string>& names,
                   std::int64_t near_kinks, double slack) {

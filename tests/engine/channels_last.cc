@@ -135,7 +135,10 @@ class ChannelsLastBackend final : public ForwardingBackend {
         cudnn_(fusion),
         convolutions_(kernels, cudnn_, Determinism::reproducible) {}
 
-  std::int64_t block(std::int64_t channels) const override { return cuda::stored_channels(channels); }
+  bool supports(Precision) const override { return true; }
+  std::int64_t block(std::int64_t channels, Element) const override {
+    return cuda::stored_channels(channels);
+  }
   std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
     return convolutions_.forward(g, e);
   }

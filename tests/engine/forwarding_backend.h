@@ -22,7 +22,10 @@ class ForwardingBackend : public Backend {
 
   std::string name() const override { return inner_->name(); }
   std::string describe() const override { return inner_->describe(); }
-  std::int64_t block(std::int64_t channels) const override { return inner_->block(channels); }
+  bool supports(Precision precision) const override { return inner_->supports(precision); }
+  std::int64_t block(std::int64_t channels, Element element) const override {
+    return inner_->block(channels, element);
+  }
   void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* memory, std::size_t bytes) override { inner_->release(memory, bytes); }
   void upload(void* to, const void* from, std::size_t bytes) override { inner_->upload(to, from, bytes); }

@@ -206,6 +206,11 @@ double relative_error(const std::vector<float>& actual, const std::vector<double
   return norm > 0 ? std::sqrt(error / norm) : (error > 0 ? kInfinite : 0);
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 double root_mean_square(const std::vector<double>& x) {
   double sum = 0;
   for (const double v : x) sum += v * v;

@@ -54,6 +54,9 @@ std::vector<double> to_doubles(const std::vector<float>& values);
 /// ||actual - expected||_2 / ||expected||_2; infinite where the sizes differ or a number is not finite.
 double relative_error(const std::vector<float>& actual, const std::vector<double>& expected);
 
+/// The upper one of two in the middle.
+double median(std::vector<double> values);
+
 double root_mean_square(const std::vector<double>& x);
 
 /// Relative error of each array of gradients. An array whose entries cancel (a linear layer's bias, or one

@@ -35,8 +35,9 @@ TrainerSpec trainer_spec(std::uint64_t seed, OptimizerKind kind = OptimizerKind:
 
 /// A network and its adversarial trainer, always from the same start.
 struct Run {
-  explicit Run(const Device& device, std::uint64_t seed = 4, OptimizerKind kind = OptimizerKind::sgd)
-      : network(small_resnet(kImage, 3, kClasses), device),
+  explicit Run(const Device& device, std::uint64_t seed = 4, OptimizerKind kind = OptimizerKind::sgd,
+               Precision precision = Precision::fp32)
+      : network(small_resnet(kImage, 3, kClasses), device, precision),
         split(random_split(kImages, kImage, kClasses, 5)),
         attack(inner_attack()),
         objective("pgd", attack, NormMode::frozen, 3),
@@ -120,13 +121,20 @@ TEST_CASE("trainer: the same seed gives the same bits, another seed others, on o
 }
 
 TEST_CASE("trainer: stopped after every step and continued in a fresh trainer, it ends in the same bits") {
-  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam}) {
-    Run whole(cpu(), 4, kind);
-    TrainerState carried = Run(cpu(), 4, kind).trainer.save();
+  struct Case {
+    OptimizerKind kind;
+    Precision precision;
+  };
+  for (const Case& c : {Case{OptimizerKind::sgd, Precision::fp32}, Case{OptimizerKind::adam, Precision::fp32},
+                        Case{OptimizerKind::sgd, Precision::bf16}}) {
+    if (!cpu().backend().supports(c.precision)) continue;
+    CAPTURE(to_string(c.precision));
+    Run whole(cpu(), 4, c.kind, c.precision);
+    TrainerState carried = Run(cpu(), 4, c.kind, c.precision).trainer.save();
     REQUIRE(whole.trainer.total_steps() == 20);
     while (!whole.trainer.done()) {
       CAPTURE(whole.trainer.step());
-      Run resumed(cpu(), 4, kind);
+      Run resumed(cpu(), 4, c.kind, c.precision);
       resumed.trainer.restore(carried);
       CHECK(resumed.trainer.step() == whole.trainer.step());
       CHECK(resumed.trainer.next_learning_rate() == whole.trainer.next_learning_rate());
@@ -140,10 +148,10 @@ TEST_CASE("trainer: stopped after every step and continued in a fresh trainer, i
       CHECK(same_state(carried, whole.trainer.save()));
     }
     // And from the middle to the end in one go, in a trainer that has run elsewhere before.
-    Run half(cpu(), 4, kind);
+    Run half(cpu(), 4, c.kind, c.precision);
     while (half.trainer.step() < 7) half.trainer.run_step();
     const TrainerState middle = half.trainer.save();
-    Run used(cpu(), 4, kind);
+    Run used(cpu(), 4, c.kind, c.precision);
     while (used.trainer.step() < 13) used.trainer.run_step();
     used.trainer.restore(middle);
     CHECK(same_bits(used.finish(), whole.state()));

@@ -3,11 +3,60 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "tests/kernels/harness.h"
 
 namespace inocula::test {
+
+Planes::Planes(const PlaneShape& shape, float value)
+    : Planes(std::vector<float>(static_cast<std::size_t>(shape.size()), value), shape.element) {}
+
+Planes::Planes(const std::vector<float>& values, Element element)
+    : element_(element), bytes_(values.size() * element_bytes(element)) {
+  for (std::size_t i = 0; i < values.size(); ++i) set(i, values[i]);
+}
+
+void Planes::set(std::size_t i, float value) {
+  // The upper half of a float that bf16 holds exactly is that bf16.
+  const float rounded = nearest(value, element_);
+  const std::size_t bytes = element_bytes(element_);
+  std::memcpy(bytes_.data() + i * bytes,
+              reinterpret_cast<const unsigned char*>(&rounded) + sizeof(float) - bytes, bytes);
+}
+
+std::vector<float> Planes::values() const {
+  const std::vector<std::uint8_t> stored = bytes_.values();
+  std::vector<float> values(size(), 0.0f);
+  const std::size_t bytes = element_bytes(element_);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    std::memcpy(reinterpret_cast<unsigned char*>(&values[i]) + sizeof(float) - bytes,
+                stored.data() + i * bytes, bytes);
+  return values;
+}
+
+float nearest(float v, Element element) {
+  if (element == Element::f32 || std::isnan(v) || std::isinf(v)) return v;
+  std::uint32_t bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  const auto neighbour = [&](std::uint32_t add) {
+    const std::uint32_t upper = (bits & 0xFFFF0000u) + (add << 16);
+    float f;
+    std::memcpy(&f, &upper, sizeof f);
+    return f;
+  };
+  const float inner = neighbour(0), outer = neighbour(1);
+  // Where the outer one is infinity, the number that would follow the largest counts.
+  const double beyond = std::isinf(outer) ? std::copysign(std::ldexp(1.0, 128), v) : double{outer};
+  const double to_inner = std::fabs(double{v} - inner), to_outer = std::fabs(beyond - v);
+  const bool inner_is_even = (bits >> 16 & 1) == 0;
+  return to_inner < to_outer || (to_inner == to_outer && inner_is_even) ? inner : outer;
+}
+
+double storage_error(const PlaneShape& shape) {
+  return shape.element == Element::bf16 ? 0x1p-8 : 0;
+}
 
 std::vector<PlaneShape> plane_shapes() {
   std::vector<PlaneShape> shapes;
@@ -22,6 +71,11 @@ std::vector<PlaneShape> plane_shapes() {
   }
   for (const std::int64_t block : {1, 8, 16, 20})
     shapes.push_back({.batch = 3, .channels = 20, .height = 11, .width = 13, .block = block});
+  const std::vector<PlaneShape> in_floats = shapes;
+  for (PlaneShape shape : in_floats) {
+    shape.element = Element::bf16;
+    shapes.push_back(shape);
+  }
   return shapes;
 }
 
@@ -33,16 +87,17 @@ std::int64_t index_of(const PlaneShape& shape, std::int64_t n, std::int64_t c, s
 Dense random_dense(const PlaneShape& shape, unsigned seed, float lo, float hi) {
   Dense dense(shape.batch, shape.channels, shape.height, shape.width);
   dense.v = as_doubles(random_floats(dense.v.size(), seed, lo, hi));
+  for (double& v : dense.v) v = nearest(static_cast<float>(v), shape.element);
   return dense;
 }
 
-std::vector<float> to_planes(const Dense& dense, const PlaneShape& shape) {
-  std::vector<float> planes(static_cast<std::size_t>(shape.size()), 0.0f);
+Planes to_planes(const Dense& dense, const PlaneShape& shape) {
+  Planes planes(shape, 0);
   std::size_t i = 0;
   for (std::int64_t n = 0; n < shape.batch; ++n)
     for (std::int64_t c = 0; c < shape.channels; ++c)
       for (std::int64_t p = 0; p < shape.pixels(); ++p)
-        planes[static_cast<std::size_t>(index_of(shape, n, c, p))] = static_cast<float>(dense.v[i++]);
+        planes.set(static_cast<std::size_t>(index_of(shape, n, c, p)), static_cast<float>(dense.v[i++]));
   return planes;
 }
 
@@ -96,7 +151,7 @@ double finite_difference_error(std::vector<double>& x, const std::vector<double>
 std::string to_string(const PlaneShape& shape) {
   return "batch " + std::to_string(shape.batch) + ", channels " + std::to_string(shape.channels) + ", " +
          std::to_string(shape.height) + " x " + std::to_string(shape.width) + ", block " +
-         std::to_string(shape.block);
+         std::to_string(shape.block) + (shape.element == Element::bf16 ? ", bf16" : "");
 }
 
 }  // namespace inocula::test

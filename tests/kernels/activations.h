@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/planes.h"
+#include "tests/kernels/harness.h"
 
 namespace inocula::test {
 
@@ -26,18 +27,43 @@ struct Dense {
   }
 };
 
+/// An activation as kernels know it: guarded memory of a shape's element, given and read as floats.
+class Planes {
+ public:
+  /// Every element `value`; by default what a kernel must have overwritten.
+  explicit Planes(const PlaneShape& shape, float value = kNan);
+  /// `values` are rounded to the element.
+  Planes(const std::vector<float>& values, Element element);
+
+  void* data() { return bytes_.data(); }
+  const void* data() const { return bytes_.data(); }
+  std::size_t size() const { return bytes_.size() / element_bytes(element_); }
+  void set(std::size_t i, float value);
+  /// The contents, once it is certain that nothing was written beside them.
+  std::vector<float> values() const;
+
+ private:
+  Element element_;
+  Guarded<std::uint8_t> bytes_;
+};
+
 /// The shapes that every kernel on activations is tried with: channels with and without padding, blocks 1, 8,
-/// 16 and all channels (channels-last), odd sides, a single pixel, and one large enough for two threads.
+/// 16 and all channels (channels-last), odd sides, a single pixel, and one large enough for two threads; each
+/// in floats and in bf16.
 std::vector<PlaneShape> plane_shapes();
+
+/// What storing a result in the shape's element adds to its relative error: half a unit of 8 bits, or nothing
+/// beyond what floats have.
+double storage_error(const PlaneShape& shape);
 
 /// Where element (n, c, pixel) lies.
 std::int64_t index_of(const PlaneShape& shape, std::int64_t n, std::int64_t c, std::int64_t pixel);
 
-/// Random values, exactly representable as floats, uniform on [lo, hi).
+/// Random values, exactly representable in the shape's element, uniform on [lo, hi) before they are rounded.
 Dense random_dense(const PlaneShape& shape, unsigned seed, float lo = -1, float hi = 1);
 
-/// In the kernel's layout; zeros in the padding.
-std::vector<float> to_planes(const Dense& dense, const PlaneShape& shape);
+/// In the kernel's layout and element; zeros in the padding.
+Planes to_planes(const Dense& dense, const PlaneShape& shape);
 
 /// From the kernel's layout, padding left out.
 std::vector<float> from_planes(const std::vector<float>& planes, const PlaneShape& shape);
@@ -50,6 +76,9 @@ std::vector<float> padded(const std::vector<float>& values, const PlaneShape& sh
 
 /// The bits of `planes` > 0 as kernels pack them, by a plain loop.
 std::vector<std::uint8_t> positive_bits(const std::vector<float>& planes);
+
+/// The float of `element` that is nearest to v; of two that are as near, the one whose last bit is 0.
+float nearest(float v, Element element);
 
 /// Largest relative difference between `gradient` and central differences of f at x, over every coordinate.
 double finite_difference_error(std::vector<double>& x, const std::vector<double>& gradient,

@@ -1,11 +1,12 @@
-// Copies of channels between layouts: exact, and nothing beside the range is touched.
+// Copies of channels between layouts and elements: exact or rounded once, and nothing beside the range is
+// touched.
 #include "tests/kernels/activations.h"
 #include "tests/kernels/harness.h"
 
 namespace inocula::test {
 namespace {
 
-TEST_CASE("copy_channels between any two layouts") {
+void check_copies(Element from_element, Element to_element) {
   for (const std::int64_t from_channels : {3, 40}) {
     for (const std::int64_t to_channels : {17, 40}) {
       for (const std::int64_t from_block :
@@ -17,21 +18,29 @@ TEST_CASE("copy_channels between any two layouts") {
               if (count > from_channels || count > to_channels) continue;
               // Once with more pixels than one team copies.
               const std::int64_t height = from_channels == 40 && to_channels == 17 ? 9 : 2;
-              const PlaneShape from{
-                  .batch = 2, .channels = from_channels, .height = height, .width = 31, .block = from_block};
-              const PlaneShape to{
-                  .batch = 2, .channels = to_channels, .height = height, .width = 31, .block = to_block};
+              const PlaneShape from{.batch = 2,
+                                    .channels = from_channels,
+                                    .height = height,
+                                    .width = 31,
+                                    .block = from_block,
+                                    .element = from_element};
+              const PlaneShape to{.batch = 2,
+                                  .channels = to_channels,
+                                  .height = height,
+                                  .width = 31,
+                                  .block = to_block,
+                                  .element = to_element};
               const std::int64_t from_first = at_end ? 0 : from_channels - count;
               const std::int64_t to_first = at_end ? to_channels - count : 0;
               const Dense source = random_dense(from, 1), before = random_dense(to, 2);
-              const std::vector<float> from_values = to_planes(source, from);
-              std::vector<float> to_values = to_planes(before, to);
+              const Planes from_values = to_planes(source, from);
+              Planes to_values = to_planes(before, to);
               for (std::int64_t n = 0; n < to.batch; ++n)
                 for (std::int64_t c = to_channels; c < to.blocks() * to_block; ++c)
                   for (std::int64_t p = 0; p < to.pixels(); ++p)
-                    to_values[static_cast<std::size_t>(index_of(to, n, c, p))] = 9;
+                    to_values.set(static_cast<std::size_t>(index_of(to, n, c, p)), 9);
               const Outputs out = same_everywhere([&](const Run& run) {
-                Guarded<float> result(to_values);
+                Planes result(to_values);
                 run.kernels.copy_channels(run.queue, {.from = from_values.data(),
                                                       .to = result.data(),
                                                       .from_shape = from,
@@ -46,7 +55,8 @@ TEST_CASE("copy_channels between any two layouts") {
                 for (std::int64_t c = 0; c < count; ++c)
                   for (std::int64_t y = 0; y < height; ++y)
                     for (std::int64_t x = 0; x < 31; ++x)
-                      expected.at(n, to_first + c, y, x) = source.at(n, from_first + c, y, x);
+                      expected.at(n, to_first + c, y, x) =
+                          nearest(static_cast<float>(source.at(n, from_first + c, y, x)), to_element);
               CAPTURE(to_string(from));
               CAPTURE(to_string(to));
               CAPTURE(count);
@@ -60,6 +70,16 @@ TEST_CASE("copy_channels between any two layouts") {
       }
     }
   }
+}
+
+TEST_CASE("copy_channels between any two layouts") {
+  check_copies(Element::f32, Element::f32);
+  check_copies(Element::bf16, Element::bf16);
+}
+
+TEST_CASE("copy_channels from floats to bf16 rounds, and back it is exact") {
+  check_copies(Element::f32, Element::bf16);
+  check_copies(Element::bf16, Element::f32);
 }
 
 }  // namespace

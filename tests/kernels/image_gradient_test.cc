@@ -11,10 +11,10 @@ struct Convolution {
   std::int64_t kernel = 1, stride = 1, pad = 0, dilation = 1;
 };
 
-TEST_CASE("image_gradient agrees with the double reference") {
+void check_image_gradient(Element element) {
   constexpr std::int64_t kHeight = 11, kWidth = 9;
   for (const std::int64_t outputs : {8, 20, 33}) {
-    for (const std::int64_t block : {std::int64_t{8}, std::int64_t{16}}) {
+    for (const std::int64_t block : {8, 16, 48}) {
       for (const std::int64_t channels : {1, 3, 4}) {
         for (const Convolution& conv : {Convolution{3, 1, 1, 1}, Convolution{7, 2, 3, 1},
                                         Convolution{1, 1, 0, 1}, Convolution{3, 1, 2, 2}}) {
@@ -23,12 +23,13 @@ TEST_CASE("image_gradient agrees with the double reference") {
                                .channels = outputs,
                                .height = (kHeight + 2 * conv.pad - span) / conv.stride + 1,
                                .width = (kWidth + 2 * conv.pad - span) / conv.stride + 1,
-                               .block = block};
+                               .block = block,
+                               .element = element};
           CAPTURE(to_string(out));
           CAPTURE(channels);
           CAPTURE(conv.kernel);
           const Dense dy = random_dense(out, 1);
-          const std::vector<float> dy_planes = to_planes(dy, out);
+          const Planes dy_planes = to_planes(dy, out);
           const std::int64_t padded_outputs = out.blocks() * block;
           // weights[kh][kw][c][o], zero in the padding.
           std::vector<float> weights = random_floats(
@@ -77,6 +78,14 @@ TEST_CASE("image_gradient agrees with the double reference") {
       }
     }
   }
+}
+
+TEST_CASE("image_gradient agrees with the double reference") {
+  check_image_gradient(Element::f32);
+}
+
+TEST_CASE("image_gradient in bf16 is exact for what is stored: its result stays in floats") {
+  check_image_gradient(Element::bf16);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Parameter updates: ten steps each against PyTorch's formulas in double.
 #include <cmath>
 
+#include "tests/kernels/activations.h"
 #include "tests/kernels/harness.h"
 
 namespace inocula::test {
@@ -115,6 +116,18 @@ TEST_CASE("fill and scale_rows") {
       return Outputs{to.values()};
     });
     CHECK(out[0] == std::vector<float>(n, 2.5f));
+    const PlaneShape shape{.batch = 1,
+                           .channels = 1,
+                           .height = 1,
+                           .width = static_cast<std::int64_t>(n),
+                           .element = Element::bf16};
+    const Outputs rounded = same_everywhere([&](const Run& run) {
+      Planes to(shape);
+      run.kernels.fill(run.queue,
+                       {.to = to.data(), .size = shape.size(), .value = 0.3f, .element = shape.element});
+      return Outputs{to.values()};
+    });
+    CHECK(rounded[0] == std::vector<float>(n, nearest(0.3f, Element::bf16)));
   }
   for (const std::int64_t cols : {1, 9, 1000}) {
     const std::size_t n = static_cast<std::size_t>(7 * cols);

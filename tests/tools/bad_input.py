@@ -135,7 +135,7 @@ def main(folder):
         "unknown schedule": ["--schedule", "zigzag"],
         "milestones out of order": ["--schedule", "steps", "--milestones", "0.7", "0.5"],
         "std 0": ["--std", "0"],
-        "bf16": ["--precision", "bf16"],
+        "unknown precision": ["--precision", "fp16"],
         "unknown device": ["--device", "tpu"],
         "negative threads": ["--threads", "-1"],
         "unknown flag": ["--frobnicate"],
@@ -184,7 +184,7 @@ def main(folder):
         "unknown norm": ["--method", "eval", "--norm", "l7"],
         "negative eps": ["--method", "eval", "--eps", "-1"],
         "alpha 0": ["--method", "eval", "--alpha", "0"],
-        "bf16": ["--method", "eval", "--precision", "bf16"],
+        "unknown precision": ["--method", "eval", "--precision", "fp16"],
         "negative steps": ["--method", "eval", "--steps", "-1"],
         "an attack of no steps": ["--method", "eval", "--steps", "0", "--eps", "1/255"],
         "attack flags without an attack": ["--method", "standard", "--steps", "3"],
@@ -269,7 +269,7 @@ def main(folder):
     bad_config("negative seed", 78, "seed = -1\n", ["run.toml:1", "seed"])
     for line in ("method = \"foo\"", "optimizer = \"lion\"", "weight_decay = -1", "lr = -1", "lr = nan", "lr_factor = 0", "warmup = 2",
                  "shift = 100", "batch = 1000", "epochs = 0", "threads = 5000", "device = \"tpu\"", "model = \"small_cnn:width=0\"",
-                 "eps = \"4/255\"", "precision = \"bf16\"", "checkpoint_every = -5", "milestones = [0.7, 0.5]", "std = 0", "mean = [0.5, 0.5]"):
+                 "eps = \"4/255\"", "precision = \"fp16\"", "checkpoint_every = -5", "milestones = [0.7, 0.5]", "std = 0", "mean = [0.5, 0.5]"):
         first = "quiet = true\n" if line.startswith("batch") else "batch = 8\n"
         bad_config(f"refused later: {line}", 78, first + line + "\n", ["run.toml:2", line.split(" ")[0] + ":"])
     with open(here("batch.toml"), "w") as file:

@@ -38,7 +38,10 @@ class CpuBackend final : public Backend {
 
   std::string name() const override { return "cpu"; }
   std::string describe() const override { return describe_machine(); }
-  std::int64_t block(std::int64_t) const override { return block_; }
+  bool supports(Precision precision) const override { return cpu::supports(precision); }
+  std::int64_t block(std::int64_t channels, Element element) const override {
+    return channels_last(element) ? (channels + block_ - 1) / block_ * block_ : block_;
+  }
 
   void* allocate(std::size_t bytes) override {
     const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
@@ -113,12 +116,24 @@ const char* isa_name(dnnl::cpu_isa isa) {
   }
 }
 
+bool has(dnnl::cpu_isa wanted) {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto bits = static_cast<unsigned>(wanted);
+  return (isa & bits) == bits;
+}
+
 }  // namespace
 
 std::int64_t preferred_block() {
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto avx512 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
-  return (isa & avx512) == avx512 ? 16 : 8;
+  return has(dnnl::cpu_isa::avx512_core) ? 16 : 8;
+}
+
+bool channels_last(Element element) {
+  return element == Element::bf16 && has(dnnl::cpu_isa::avx512_core_amx);
+}
+
+bool supports(Precision precision) {
+  return precision == Precision::fp32 || has(dnnl::cpu_isa::avx512_core);
 }
 
 std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads) {
@@ -131,7 +146,7 @@ std::string describe_machine() {
   text << processor_name() << "\n"
        << "oneDNN " << v->major << "." << v->minor << "." << v->patch << " using "
        << isa_name(dnnl::get_effective_cpu_isa()) << "\n"
-       << "precisions: fp32";
+       << "precisions: fp32" << (supports(Precision::bf16) ? ", bf16" : "");
   return text.str();
 }
 

@@ -11,6 +11,13 @@ namespace inocula::cpu {
 /// Channels side by side that oneDNN's kernels on this machine want: 16 with AVX-512, else 8.
 std::int64_t preferred_block();
 
+/// Whether activations of this element lie channels-last, filled up to whole blocks: AMX, which multiplies
+/// bf16 several times as fast as AVX-512 does, is used by oneDNN for no other layout.
+bool channels_last(Element element);
+
+/// oneDNN's bf16 needs AVX-512: natively where the processor has the instructions, else emulated by it.
+bool supports(Precision precision);
+
 std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads);
 
 /// Processor, instruction sets, libraries: one fact a line.

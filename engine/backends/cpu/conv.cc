@@ -1,7 +1,8 @@
 // oneDNN primitives behind PreparedConv.
 //
-// Activations are nChw16c (nChw8c without AVX-512) throughout, so that no reorder stands between layers; only
-// weights change their form, once an outer step. Scratch comes from the Program's arena.
+// Activations are nChw16c (nChw8c without AVX-512) throughout, or channels-last for AMX, so that no reorder
+// stands between layers; only weights change their form, once an outer step. Scratch comes from the Program's
+// arena.
 #include "engine/backends/cpu/conv.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/backends/cpu/backend.h"
 #include "engine/backends/cpu/onednn.h"
 #include "engine/backends/cpu/thread_scope.h"
 #include "engine/error.h"
@@ -22,17 +24,6 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
-const float* f32(const void* activation) {
-  return static_cast<const float*>(activation);
-}
-float* f32(void* activation) {
-  return static_cast<float*>(activation);
-}
-
-PlaneShape planes(const Shape& s, Layout layout, std::int64_t block) {
-  return {s.n, s.c, s.h, s.w, layout == Layout::plain ? 1 : block};
-}
-
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) / 64 * 64;
 }
@@ -41,46 +32,89 @@ std::size_t align(std::size_t bytes) {
 class Described {
  public:
   Described(const dnnl::engine& engine, const ConvGeometry& g, std::int64_t block, int threads)
-      : engine_(engine), stream_(engine), geometry_(g), block_(block), threads_(threads) {}
+      : engine_(engine),
+        stream_(engine),
+        geometry_(g),
+        block_(block),
+        channels_last_(channels_last(g.element)),
+        threads_(threads) {}
 
  protected:
-  memory::format_tag tag(Layout layout) const {
-    if (layout == Layout::plain) return memory::format_tag::nchw;
-    return block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c;
+  memory::data_type type(Layout layout) const {
+    return element(layout) == Element::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  }
+  Element element(Layout layout) const { return layout == Layout::plain ? Element::f32 : geometry_.element; }
+  /// One side of the convolution, as it lies in this layout.
+  PlaneShape planes(const Shape& s, Layout layout) const {
+    const std::int64_t block = layout == Layout::plain ? 1 : channels_last_ ? filled(s.c) : block_;
+    return {s.n, s.c, s.h, s.w, block, element(layout)};
+  }
+  static std::size_t bytes_of(const PlaneShape& s) {
+    return static_cast<std::size_t>(s.size()) * element_bytes(s.element);
+  }
+  /// Channels with those that fill the last block up.
+  std::int64_t filled(std::int64_t channels) const { return (channels + block_ - 1) / block_ * block_; }
+
+  /// An activation as oneDNN sees it: `channels` of those that lie there.
+  memory::desc activation(const Shape& s, std::int64_t channels, Layout layout,
+                          memory::data_type type) const {
+    const memory::dims dims{s.n, channels, s.h, s.w};
+    if (layout == Layout::plain) return {dims, type, memory::format_tag::nchw};
+    if (!channels_last_)
+      return {dims, type, block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c};
+    const std::int64_t pixel = filled(s.c);
+    return {dims, type, memory::dims{s.h * s.w * pixel, 1, s.w * pixel, pixel}};
   }
 
+  memory::desc input(Layout layout, memory::data_type type) const {
+    return activation(geometry_.in, in_channels(layout), layout, type);
+  }
   ConvDescription describe(Layout x_layout, bool bias) const {
-    const auto f32 = memory::data_type::f32;
     const ConvGeometry& g = geometry_;
     const ConvWindow& w = g.window;
     const std::int64_t in = in_channels(x_layout);
     ConvDescription d;
-    d.x = {{g.in.n, in, g.in.h, g.in.w}, f32, tag(x_layout)};
-    d.y = {{g.out.n, g.out.c, g.out.h, g.out.w}, f32, tag(Layout::blocked)};
-    d.weights = {weight_dims(in), f32, memory::format_tag::any};
-    if (bias) d.bias = {{g.out.c}, f32, memory::format_tag::a};
+    d.x = input(x_layout, type(x_layout));
+    d.y = activation(g.out, out_channels(), Layout::blocked, type(Layout::blocked));
+    d.weights = {weight_dims(in), type(Layout::blocked), memory::format_tag::any};
+    if (bias) d.bias = {{out_channels()}, memory::data_type::f32, memory::format_tag::a};
     d.strides = {w.stride_h, w.stride_w};
     d.dilations = {w.dilation_h - 1, w.dilation_w - 1};
     d.pads = {w.pad_h, w.pad_w};
     return d;
   }
 
-  /// Input channels as oneDNN is told. Less than a block of them is a case for its slow reference code; the
-  /// zeros that fill the block up are there anyway, so they are declared, with weights of zero.
+  /// Channels as oneDNN is told. Less than a block of inputs is a case for its slow reference code, and
+  /// channels-last it leaves alone what it is not told of; the zeros that fill the block up are there anyway,
+  /// so they are declared, with weights of zero. Groups cannot be filled up.
   std::int64_t in_channels(Layout x_layout) const {
     const ConvGeometry& g = geometry_;
-    return g.groups == 1 && x_layout == Layout::blocked && g.in.c < block_ ? block_ : g.in.c;
+    const bool fill = channels_last_ || g.in.c < block_;
+    return g.groups == 1 && x_layout == Layout::blocked && fill ? filled(g.in.c) : g.in.c;
+  }
+  std::int64_t out_channels() const {
+    return geometry_.groups == 1 && channels_last_ ? filled(geometry_.out.c) : geometry_.out.c;
+  }
+  bool fills_up(std::int64_t in) const { return in != geometry_.in.c || out_channels() != geometry_.out.c; }
+  /// Whether a result's padding must be cleared before oneDNN writes the rest.
+  bool leaves_padding(const Shape& result) const {
+    return channels_last_ && geometry_.groups > 1 && filled(result.c) != result.c;
   }
 
   memory::dims weight_dims(std::int64_t in) const {
     const ConvGeometry& g = geometry_;
-    if (g.groups == 1) return {g.out.c, in, g.window.kernel_h, g.window.kernel_w};
+    if (g.groups == 1) return {out_channels(), in, g.window.kernel_h, g.window.kernel_w};
     return {g.groups, g.out.c / g.groups, in / g.groups, g.window.kernel_h, g.window.kernel_w};
   }
   memory::desc plain_weights(std::int64_t in) const {
     return {weight_dims(in), memory::data_type::f32,
             geometry_.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw};
   }
+  /// (O, taps, I), filled up, as pack_weights writes them and add_weight_gradient reads them.
+  memory::desc packed_weights(std::int64_t in) const {
+    return {weight_dims(in), memory::data_type::f32, memory::format_tag::ohwi};
+  }
+  std::int64_t taps() const { return geometry_.window.kernel_h * geometry_.window.kernel_w; }
   std::int64_t weight_rows() const { return geometry_.out.c; }
   std::int64_t weight_cols(std::int64_t in) const {
     return in / geometry_.groups * geometry_.window.kernel_h * geometry_.window.kernel_w;
@@ -109,20 +143,27 @@ class Described {
   Launch transform_weights(const KernelTable& kernels, const memory::desc& to, std::int64_t in,
                            const float* plain, const float* scale, void* prepared, void* scratch) const {
     const ThreadScope scope(threads_);
-    const bool fill_up = in != geometry_.in.c;
+    const bool fill_up = fills_up(in);
     const void* from = scale != nullptr || fill_up ? scratch : plain;
-    const memory source = at(plain_weights(in), from), target = at(to, prepared);
+    const memory source = at(fill_up ? packed_weights(in) : plain_weights(in), from),
+                 target = at(to, prepared);
     const dnnl::reorder reorder(source, target);
     const Launch reordering = launch(reorder, {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}});
     auto* const copy = static_cast<float*>(scratch);
-    if (fill_up)
-      return [=, rows = weight_rows(), cols = weight_cols(), filled = weight_cols(in)](const Queue& queue) {
-        for (std::int64_t r = 0; r < rows; ++r)
-          for (std::int64_t i = 0; i < filled; ++i)
-            copy[r * filled + i] =
-                i < cols ? plain[r * cols + i] * (scale != nullptr ? scale[r] : 1.0f) : 0.0f;
+    if (fill_up) {
+      const PackWeights packing{.plain = plain,
+                                .scale = scale,
+                                .packed = copy,
+                                .outputs = geometry_.out.c,
+                                .inputs = geometry_.in.c,
+                                .taps = taps(),
+                                .padded_outputs = out_channels(),
+                                .padded_inputs = in};
+      return [function = kernels.pack_weights, packing, reordering](const Queue& queue) {
+        function(queue, packing);
         reordering(queue);
       };
+    }
     if (scale == nullptr) return reordering;
     const ScaleRows rows{plain, scale, copy, weight_rows(), weight_cols()};
     return [function = kernels.scale_rows, rows, reordering](const Queue& queue) {
@@ -131,13 +172,14 @@ class Described {
     };
   }
   std::size_t plain_weight_bytes(std::int64_t in) const {
-    return static_cast<std::size_t>(weight_rows() * weight_cols(in)) * sizeof(float);
+    return static_cast<std::size_t>(out_channels() * weight_cols(in)) * sizeof(float);
   }
 
   dnnl::engine engine_;
   mutable dnnl::stream stream_;
   ConvGeometry geometry_;
   std::int64_t block_;
+  bool channels_last_;
   int threads_;
 };
 
@@ -156,7 +198,8 @@ bool is_fast(const char* implementation) {
 /// blocks.
 template <class Describe>
 Layout pick_input_layout(const ConvGeometry& g, const Describe& describe) {
-  if (g.in_layout == Layout::blocked) return Layout::blocked;
+  // Plain inputs are fp32, and both factors of a product are of one element.
+  if (g.in_layout == Layout::blocked || g.element != Element::f32) return Layout::blocked;
   try {
     if (is_fast(describe(Layout::plain))) return Layout::plain;
   } catch (const dnnl::error&) {
@@ -183,13 +226,13 @@ class Forward final : public PreparedConv, Described {
 
   std::size_t scratch_bytes() const override {
     return align(primitive_.scratchpad_desc().get_size()) +
-           (copies_input() ? primitive_.src_desc().get_size() : 0);
+           (copies_input() ? bytes_of(planes(geometry_.in, Layout::blocked)) : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
     const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
-    auto* copy = reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()));
+    void* const copy = scratch + align(primitive_.scratchpad_desc().get_size());
     Arguments arguments{{DNNL_ARG_SRC, at(primitive_.src_desc(), copies_input() ? copy : o.x)},
                         {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
                         {DNNL_ARG_DST, at(primitive_.dst_desc(), o.y)},
@@ -200,12 +243,15 @@ class Forward final : public PreparedConv, Described {
           {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, at(primitive_.dst_desc(), o.residual)});
     const Launch convolution = launch(dnnl::convolution_forward(primitive_), std::move(arguments));
 
-    const PlaneShape in = planes(geometry_.in, Layout::blocked, block_);
-    const CopyChannels copying{f32(o.x), copy,          planes(geometry_.in, Layout::plain, block_), in, 0,
-                               0,        geometry_.in.c};
-    const PackPositive packing{f32(o.y), o.sign_bits, planes(geometry_.out, Layout::blocked, block_).size()};
-    return [convolution, copying, packing, this](const Queue& queue) {
+    const CopyChannels copying{
+        o.x, copy,          planes(geometry_.in, Layout::plain), planes(geometry_.in, Layout::blocked), 0,
+        0,   geometry_.in.c};
+    const PlaneShape out = planes(geometry_.out, Layout::blocked);
+    const PackPositive packing{o.y, o.sign_bits, out.size(), out.element};
+    const Fill clearing{o.y, out.size(), 0.0f, out.element};
+    return [convolution, copying, clearing, packing, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
+      if (leaves_padding(geometry_.out)) kernels_.fill(queue, clearing);
       convolution(queue);
       if (packing.positive != nullptr) kernels_.pack_positive(queue, packing);
     };
@@ -236,9 +282,12 @@ class BackwardData final : public PreparedConv, Described {
   BackwardData(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
                const GradientEpilogue& e, std::int64_t block, int threads)
       : Described(engine, g, block, threads), kernels_(kernels), epilogue_(e) {
-    const ConvDescription d = describe(Layout::blocked, false);
+    const ConvDescription hint = describe(Layout::blocked, false);
+    ConvDescription d = hint;
+    // A result that becomes plain is fp32 at once and never rounded.
+    d.x = input(Layout::blocked, type(g.in_layout));
     const dnnl::primitive_attr attributes = attributes_with({});
-    primitive_ = describe_backward_data(engine_, d, attributes, describe_forward(engine_, d, attributes));
+    primitive_ = describe_backward_data(engine_, d, attributes, describe_forward(engine_, hint, attributes));
   }
 
   std::size_t weight_bytes() const override { return primitive_.weights_desc().get_size(); }
@@ -251,26 +300,24 @@ class BackwardData final : public PreparedConv, Described {
   }
 
   std::size_t scratch_bytes() const override {
-    return align(primitive_.scratchpad_desc().get_size()) +
-           (copies_result() ? primitive_.diff_src_desc().get_size() : 0);
+    return align(primitive_.scratchpad_desc().get_size()) + (copies_result() ? bytes_of(result()) : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
     const ThreadScope scope(threads_);
     auto* scratch = static_cast<std::byte*>(o.scratch);
-    auto* blocked = copies_result()
-                        ? reinterpret_cast<float*>(scratch + align(primitive_.scratchpad_desc().get_size()))
-                        : f32(o.dx);
+    void* const blocked = copies_result() ? scratch + align(primitive_.scratchpad_desc().get_size()) : o.dx;
     const Launch convolution = launch(dnnl::convolution_backward_data(primitive_),
                                       {{DNNL_ARG_DIFF_DST, at(primitive_.diff_dst_desc(), o.dy)},
                                        {DNNL_ARG_WEIGHTS, at(primitive_.weights_desc(), o.weights)},
                                        {DNNL_ARG_DIFF_SRC, at(primitive_.diff_src_desc(), blocked)},
                                        {DNNL_ARG_SCRATCHPAD, at(primitive_.scratchpad_desc(), scratch)}});
-    const PlaneShape in = planes(geometry_.in, geometry_.in_layout, block_);
-    const CopyChannels copying{blocked, f32(o.dx),     planes(geometry_.in, Layout::blocked, block_), in, 0,
-                               0,       geometry_.in.c};
-    const JoinGradient joining{f32(o.dx), nullptr, f32(o.add), o.mask, f32(o.dx), in};
-    return [convolution, copying, joining, this](const Queue& queue) {
+    const PlaneShape in = planes(geometry_.in, geometry_.in_layout);
+    const CopyChannels copying{blocked, o.dx, result(), in, 0, 0, geometry_.in.c};
+    const Fill clearing{blocked, result().size(), 0.0f, result().element};
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, in};
+    return [convolution, copying, clearing, joining, this](const Queue& queue) {
+      if (leaves_padding(geometry_.in)) kernels_.fill(queue, clearing);
       convolution(queue);
       if (copies_result()) kernels_.copy_channels(queue, copying);
       if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
@@ -281,6 +328,12 @@ class BackwardData final : public PreparedConv, Described {
 
  private:
   bool copies_result() const { return geometry_.in_layout == Layout::plain; }
+  /// What oneDNN writes: blocked, of the element that it will have in the end.
+  PlaneShape result() const {
+    PlaneShape blocked = planes(geometry_.in, Layout::blocked);
+    blocked.element = element(geometry_.in_layout);
+    return blocked;
+  }
 
   const KernelTable& kernels_;
   GradientEpilogue epilogue_;
@@ -295,7 +348,7 @@ class BackwardToImages final : public PreparedConv, Described {
       : Described(engine, g, block, threads),
         kernels_(kernels),
         epilogue_(e),
-        out_(planes(g.out, Layout::blocked, block)) {}
+        out_(planes(g.out, Layout::blocked)) {}
 
   std::size_t weight_bytes() const override {
     return static_cast<std::size_t>(weight_cols() * out_.blocks() * out_.block) * sizeof(float);
@@ -321,9 +374,9 @@ class BackwardToImages final : public PreparedConv, Described {
   Launch bind(const ConvOperands& o) override {
     const ConvWindow& w = geometry_.window;
     ImageGradient image;
-    image.dy = f32(o.dy);
+    image.dy = o.dy;
     image.weights = static_cast<const float*>(o.weights);
-    image.dx = f32(o.dx);
+    image.dx = static_cast<float*>(o.dx);
     image.out = out_;
     image.channels = geometry_.in.c;
     image.height = geometry_.in.h;
@@ -336,8 +389,7 @@ class BackwardToImages final : public PreparedConv, Described {
     image.pad_w = w.pad_w;
     image.dilation_h = w.dilation_h;
     image.dilation_w = w.dilation_w;
-    const JoinGradient joining{f32(o.dx), nullptr,   f32(o.add),
-                               o.mask,    f32(o.dx), planes(geometry_.in, Layout::plain, block_)};
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, planes(geometry_.in, Layout::plain)};
     return [image, joining, this](const Queue& queue) {
       kernels_.image_gradient(queue, image);
       if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
@@ -363,9 +415,9 @@ class BackwardWeights final : public PreparedConv, Described {
 
   std::size_t scratch_bytes() const override {
     return align(primitive_.scratchpad_desc().get_size()) + align(primitive_.diff_weights_desc().get_size()) +
-           align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float)) +
+           align(static_cast<std::size_t>(out_channels()) * sizeof(float)) +
            (fills_up() ? align(plain_weight_bytes(in_channels(input_layout_))) : 0) +
-           (copies_input() ? primitive_.src_desc().get_size() : 0);
+           (copies_input() ? bytes_of(planes(geometry_.in, Layout::blocked)) : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -375,10 +427,10 @@ class BackwardWeights final : public PreparedConv, Described {
     void* const dw = next;
     next += align(primitive_.diff_weights_desc().get_size());
     auto* const dbias = reinterpret_cast<float*>(next);
-    next += align(static_cast<std::size_t>(geometry_.out.c) * sizeof(float));
+    next += align(static_cast<std::size_t>(out_channels()) * sizeof(float));
     auto* const filled = reinterpret_cast<float*>(next);
     if (fills_up()) next += align(plain_weight_bytes(in_channels(input_layout_)));
-    auto* const copy = reinterpret_cast<float*>(next);
+    void* const copy = next;
 
     const memory result = at(primitive_.diff_weights_desc(), dw);
     // The bias's gradient is always computed where oneDNN was told of a bias: the geometry does not say.
@@ -391,13 +443,9 @@ class BackwardWeights final : public PreparedConv, Described {
     const Launch adding = fills_up() ? add_part(result, filled, o.dw) : add_whole(result, o.dw);
     const PlaneShape bias{1, geometry_.out.c, 1, 1, 1};
     const JoinGradient adding_bias{dbias, nullptr, o.dbias, nullptr, o.dbias, bias};
-    const CopyChannels copying{f32(o.x),
-                               copy,
-                               planes(geometry_.in, Layout::plain, block_),
-                               planes(geometry_.in, Layout::blocked, block_),
-                               0,
-                               0,
-                               geometry_.in.c};
+    const CopyChannels copying{
+        o.x, copy,          planes(geometry_.in, Layout::plain), planes(geometry_.in, Layout::blocked), 0,
+        0,   geometry_.in.c};
     return [=, this](const Queue& queue) {
       if (copies_input()) kernels_.copy_channels(queue, copying);
       convolution(queue);
@@ -410,7 +458,7 @@ class BackwardWeights final : public PreparedConv, Described {
 
  private:
   bool copies_input() const { return input_layout_ != geometry_.in_layout; }
-  bool fills_up() const { return in_channels(input_layout_) != geometry_.in.c; }
+  bool fills_up() const { return Described::fills_up(in_channels(input_layout_)); }
 
   /// dw += result.
   Launch add_whole(const memory& result, float* dw) const {
@@ -422,24 +470,25 @@ class BackwardWeights final : public PreparedConv, Described {
     const dnnl::reorder reorder(dnnl::reorder::primitive_desc(result, target, attributes));
     return launch(reorder, {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
   }
-  /// dw += result without the channels that only fill the block up.
+  /// dw += result without the channels that only fill blocks up.
   Launch add_part(const memory& result, float* filled, float* dw) const {
     const std::int64_t in = in_channels(input_layout_);
-    const memory target = at(plain_weights(in), filled);
+    const memory target = at(packed_weights(in), filled);
     const Launch reordering =
         launch(dnnl::reorder(result, target), {{DNNL_ARG_FROM, result}, {DNNL_ARG_TO, target}});
-    return
-        [=, rows = weight_rows(), cols = weight_cols(), filled_cols = weight_cols(in)](const Queue& queue) {
-          reordering(queue);
-          for (std::int64_t r = 0; r < rows; ++r)
-            for (std::int64_t i = 0; i < cols; ++i) dw[r * cols + i] += filled[r * filled_cols + i];
-        };
+    const AddWeightGradient adding{filled, dw, geometry_.out.c, geometry_.in.c, taps(), in};
+    return [reordering, adding, this](const Queue& queue) {
+      reordering(queue);
+      kernels_.add_weight_gradient(queue, adding);
+    };
   }
 
   dnnl::convolution_backward_weights::primitive_desc make(Layout x_layout) const {
-    const ConvDescription d = describe(x_layout, true);
+    const ConvDescription hint = describe(x_layout, true);
+    ConvDescription d = hint;
+    d.weights = {weight_dims(in_channels(x_layout)), memory::data_type::f32, memory::format_tag::any};
     const dnnl::primitive_attr attributes = attributes_with({});
-    return describe_backward_weights(engine_, d, attributes, describe_forward(engine_, d, attributes));
+    return describe_backward_weights(engine_, d, attributes, describe_forward(engine_, hint, attributes));
   }
 
   const KernelTable& kernels_;

@@ -123,11 +123,13 @@ class CudaBackend final : public Backend {
          << static_cast<double>(properties.totalGlobalMem) / kGibibyte << " GiB\n"
          << "CUDA " << cuda_version(runtime) << ", the driver's up to " << cuda_version(driver) << "\n"
          << "cuDNN " << cudnn_->version() << "\n"
-         << "precisions: fp32";
+         << "precisions: fp32, bf16";
     return text.str();
   }
 
-  std::int64_t block(std::int64_t channels) const override { return stored_channels(channels); }
+  /// Tensor cores multiply bf16 from compute capability 8.0 on, the least that this is built for.
+  bool supports(Precision) const override { return true; }
+  std::int64_t block(std::int64_t channels, Element) const override { return stored_channels(channels); }
 
   void* allocate(std::size_t bytes) override {
     const DeviceScope scope(ordinal_);

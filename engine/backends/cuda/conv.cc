@@ -126,13 +126,7 @@ class Forward final : public ReadsWeights {
     void* const copy = static_cast<std::byte*>(o.scratch) + align(plan_->workspace_bytes());
     const PlaneShape in = blocked(geometry_.in, geometry_.element);
     const PlaneShape out = blocked(geometry_.out, geometry_.element);
-    const CopyChannels copying{static_cast<const float*>(o.x),
-                               static_cast<float*>(copy),
-                               plain(geometry_.in),
-                               in,
-                               0,
-                               0,
-                               geometry_.in.c};
+    const CopyChannels copying{o.x, copy, plain(geometry_.in), in, 0, 0, geometry_.in.c};
     ConvAddresses at;
     at.x = copies_input() ? copy : o.x;
     at.weights = o.weights;
@@ -142,13 +136,12 @@ class Forward final : public ReadsWeights {
       at.residual = epilogue_.residual ? o.residual : nullptr;
     }
     // What cuDNN did not fuse is one pass over its result.
-    auto* const y = static_cast<float*>(o.y);
-    const PackPositive packing{y, o.sign_bits, out.size()};
-    const Affine rest{y,
+    const PackPositive packing{o.y, o.sign_bits, out.size(), out.element};
+    const Affine rest{o.y,
                       nullptr,
                       epilogue_.bias ? o.bias : nullptr,
-                      epilogue_.residual ? static_cast<const float*>(o.residual) : nullptr,
-                      y,
+                      epilogue_.residual ? o.residual : nullptr,
+                      o.y,
                       o.sign_bits,
                       out,
                       epilogue_.relu ? Activation::relu : Activation::none};
@@ -201,9 +194,8 @@ class BackwardData final : public ReadsWeights {
     at.dy = o.dy;
     at.weights = o.weights;
     at.dx = copies_result() ? copy : o.dx;
-    auto* const dx = static_cast<float*>(o.dx);
-    const CopyChannels copying{static_cast<const float*>(copy), dx, in, to, 0, 0, geometry_.in.c};
-    const JoinGradient joining{dx, nullptr, static_cast<const float*>(o.add), o.mask, dx, to};
+    const CopyChannels copying{copy, o.dx, in, to, 0, 0, geometry_.in.c};
+    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, to};
     return [=, this, workspace = o.scratch](const Queue& queue) {
       plan_->execute(at, workspace);
       if (copies_result()) kernels_.copy_channels(queue, copying);
@@ -233,7 +225,7 @@ class BackwardToImages final : public ReadsWeights {
   Launch bind(const ConvOperands& o) override {
     const ConvWindow& w = geometry_.window;
     ImageGradient image;
-    image.dy = static_cast<const float*>(o.dy);
+    image.dy = o.dy;
     image.weights = static_cast<const float*>(o.weights);
     image.dx = static_cast<float*>(o.dx);
     image.out = blocked(geometry_.out, geometry_.element);
@@ -248,8 +240,7 @@ class BackwardToImages final : public ReadsWeights {
     image.pad_w = w.pad_w;
     image.dilation_h = w.dilation_h;
     image.dilation_w = w.dilation_w;
-    const JoinGradient joining{image.dx, nullptr,  static_cast<const float*>(o.add),
-                               o.mask,   image.dx, plain(geometry_.in)};
+    const JoinGradient joining{image.dx, nullptr, o.add, o.mask, image.dx, plain(geometry_.in)};
     return [=, this](const Queue& queue) {
       kernels_.image_gradient(queue, image);
       if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
@@ -299,12 +290,7 @@ class BackwardWeights final : public PreparedConv {
     auto* const partial = reinterpret_cast<float*>(next);
     next += partial_bytes();
     const PlaneShape in = blocked(geometry_.in, geometry_.element);
-    const CopyChannels copying{static_cast<const float*>(o.x),
-                               reinterpret_cast<float*>(next),
-                               plain(geometry_.in),
-                               in,
-                               0,
-                               0,
+    const CopyChannels copying{o.x,           reinterpret_cast<float*>(next), plain(geometry_.in), in, 0, 0,
                                geometry_.in.c};
     ConvAddresses at;
     at.x = copies_input() ? next : o.x;
