@@ -2,6 +2,8 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <string>
 
 #include "engine/device.h"
 
@@ -11,15 +13,20 @@ using namespace inocula;
 
 constexpr std::int64_t kRows = 1024, kCols = 3 * 128 * 128;  // 192 MiB an array: beyond the caches
 
+std::string device_name = "cpu";
+
 Device& device() {
-  static Device cpu = Device::open("cpu");
-  return cpu;
+  static Device opened = Device::open(device_name);
+  return opened;
 }
 
 /// Runs `launch(kernels, queue)` and reports bytes moved a second.
 template <class Launch>
 void measure(benchmark::State& state, double bytes, const Launch& launch) {
-  for (auto _ : state) device().backend().run([&](const Queue& queue) { launch(device().kernels(), queue); });
+  for (auto _ : state) {
+    device().backend().run([&](const Queue& queue) { launch(device().kernels(), queue); });
+    device().backend().synchronize();
+  }
   state.SetBytesProcessed(static_cast<std::int64_t>(bytes * static_cast<double>(state.iterations())));
 }
 
@@ -80,7 +87,7 @@ void affine_relu(benchmark::State& state) {
   args.x = a.clean.as<float>();
   args.residual = a.gradient.as<float>();
   args.y = a.x.as<float>();
-  args.shape = {kRows, 48, 32, 32, 16};
+  args.shape = {kRows, 48, 32, 32, device().backend().block(48, Element::f32)};
   args.activation = Activation::relu;
   measure(state, 3 * kArrayBytes, [&](const KernelTable& k, const Queue& queue) { k.affine(queue, args); });
 }
@@ -91,3 +98,20 @@ BENCHMARK(pgd_step_l2)->UseRealTime();
 BENCHMARK(affine_relu)->UseRealTime();
 
 }  // namespace
+
+/// --device=cuda:0 beside Google Benchmark's own flags.
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  const std::string flag = "--device=";
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument.rfind(flag, 0) != 0) {
+      std::fprintf(stderr, "bench_kernels: unknown argument '%s'\n", argv[i]);
+      return 64;
+    }
+    device_name = argument.substr(flag.size());
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

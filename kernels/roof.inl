@@ -18,7 +18,8 @@ INOCULA_DEVICE inline float fused(float a, float b, float c) {
 
 struct FmaTask {
   FmaChains a;
-  INOCULA_DEVICE void operator()(std::int64_t task, const Team& team) const {
+  /// One CPU thread, or one GPU thread.
+  INOCULA_DEVICE void operator()(std::int64_t task) const {
     float chain[kFmaChains][kFmaLanes];
     for (int c = 0; c < kFmaChains; ++c)
       for (int l = 0; l < kFmaLanes; ++l) chain[c][l] = static_cast<float>(c + l);
@@ -28,7 +29,7 @@ struct FmaTask {
     float sum = 0;
     for (int c = 0; c < kFmaChains; ++c)
       for (int l = 0; l < kFmaLanes; ++l) sum += chain[c][l];
-    if (team.leads()) a.sink[task] = sum;
+    a.sink[task] = sum;
   }
 };
 
@@ -40,7 +41,13 @@ struct CopyEach {
 }  // namespace
 
 void fma_chains(const Queue& queue, const FmaChains& args) {
-  for_each_row(queue, args.tasks, args.length, FmaTask{args});
+#if defined(__CUDACC__)
+  for_each(queue, args.tasks, FmaTask{args});
+#else
+  // A row a thread: for_each would run so few tasks on one, side by side in its vector registers.
+  const FmaTask body{args};
+  for_each_row(queue, args.tasks, args.length, [body](std::int64_t task, const Team&) { body(task); });
+#endif
 }
 
 void copy_floats(const Queue& queue, const CopyFloats& args) {

@@ -66,12 +66,14 @@ ImageSplit random_images(const Shape& s, std::int64_t count, std::int64_t classe
 
 /// Seconds of each repetition after one warm-up, sorted.
 template <class Work>
-std::vector<double> time_repeatedly(std::int64_t repeat, const Work& work) {
+std::vector<double> time_repeatedly(const Device& device, std::int64_t repeat, const Work& work) {
   work();
+  device.backend().synchronize();
   std::vector<double> seconds;
   for (std::int64_t i = 0; i < repeat; ++i) {
     const auto begin = Clock::now();
     work();
+    device.backend().synchronize();
     seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
   }
   std::sort(seconds.begin(), seconds.end());
@@ -103,7 +105,7 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
     attacks::Evaluator evaluator(
         network, images, *attack,
         {.batch = o.batch, .seed = o.common.seed, .attack_norm = o.method.attack_norm()});
-    seconds = time_repeatedly(o.repeat, [&] { evaluator.run(); });
+    seconds = time_repeatedly(device, o.repeat, [&] { evaluator.run(); });
     parts = evaluator.program().run_timed();
     footprint = evaluator.program().footprint().to_string();
   } else {
@@ -113,7 +115,7 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
     spec.epochs = o.repeat + 2;
     spec.schedule.peak = 1e-3;
     Trainer trainer(network, *method.objective, images, spec);
-    seconds = time_repeatedly(o.repeat, [&] { trainer.run_step(); });
+    seconds = time_repeatedly(device, o.repeat, [&] { trainer.run_step(); });
     parts = trainer.program().run_timed();
     footprint = trainer.program().footprint().to_string();
   }
@@ -161,16 +163,21 @@ void run_bench(const BenchOptions& o) {
   if (!o.json.empty()) require_creatable(o.json);
   const Device device = o.common.open_device();
   const Roof roof = measure_roof(device);
-  Json result{
-      {"device", device.name()},
-      {"threads", device.threads()},
-      {"isa", device.kernels().target},
-      {"roof", {{"fp32_gflops", roof.fp32_gflops}, {"bf16_gflops", nullptr}, {"copy_gbps", roof.copy_gbps}}},
-      {"rows", Json::array({measure(o, shape, device)})}};
+  Json result{{"device", device.name()},
+              {"threads", device.threads()},
+              {"isa", device.kernels().target},
+              {"roof",
+               {{"fp32_gflops", roof.fp32_gflops},
+                {"bf16_gflops", roof.bf16_gflops ? Json(*roof.bf16_gflops) : Json()},
+                {"copy_gbps", roof.copy_gbps}}},
+              {"rows", Json::array({measure(o, shape, device)})}};
   if (!o.json.empty()) write_file(o.json, result.dump(1) + "\n");
   if (o.common.quiet) return;
-  std::printf("%s, %d threads, %s: %.0f GFLOP/s fp32 from registers, %.1f GB/s copied\n",
-              device.name().c_str(), device.threads(), device.kernels().target, roof.fp32_gflops,
+  char matrices[64] = "";
+  if (roof.bf16_gflops)
+    std::snprintf(matrices, sizeof matrices, "%.0f GFLOP/s in bf16 matrix products, ", *roof.bf16_gflops);
+  std::printf("%s, %d threads, %s: %.0f GFLOP/s fp32 from registers, %s%.1f GB/s copied\n",
+              device.name().c_str(), device.threads(), device.kernels().target, roof.fp32_gflops, matrices,
               roof.copy_gbps);
   print_row(result["rows"][0]);
 }

@@ -14,9 +14,35 @@ double best_seconds(const Device& device, const Work& work) {
   for (int i = 0; i < 5; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     device.backend().run(work);
+    device.backend().synchronize();
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   return best;
+}
+
+double matrix_gflops(const Device& device) {
+  constexpr std::int64_t kChannels = 2048;
+  // A GPU needs more rows than a CPU to fill its processors, and has the time for them.
+  const std::int64_t rows = device.name() == "cpu" ? 1024 : 32768;
+  const Shape shape{rows / 64, kChannels, 8, 8};
+  const auto conv =
+      device.backend().conv_forward({.in = shape, .out = shape, .window = {}, .element = Element::bf16}, {});
+  const auto elements = static_cast<std::size_t>(shape.size());
+  const Buffer plain(device, kChannels * kChannels * sizeof(float)), weights(device, conv->weight_bytes()),
+      weight_scratch(device, std::max<std::size_t>(conv->weight_scratch_bytes(), 1)),
+      scratch(device, std::max<std::size_t>(conv->scratch_bytes(), 1)),
+      x(device, elements * element_bytes(Element::bf16)), y(device, elements * element_bytes(Element::bf16));
+  const Launch prepare =
+      conv->bind_weights(plain.as<float>(), nullptr, weights.as<void>(), weight_scratch.as<void>());
+  ConvOperands operands;
+  operands.x = x.as<void>();
+  operands.weights = weights.as<void>();
+  operands.y = y.as<void>();
+  operands.scratch = scratch.as<void>();
+  const Launch product = conv->bind(operands);
+  device.backend().run(prepare);
+  const double seconds = best_seconds(device, [&](const Queue& queue) { product(queue); });
+  return 2e-9 * static_cast<double>(rows) * kChannels * kChannels / seconds;
 }
 
 }  // namespace
@@ -25,7 +51,9 @@ Roof measure_roof(const Device& device) {
   const KernelTable& k = device.kernels();
   Roof roof;
 
-  const FmaChains shape{.sink = nullptr, .tasks = device.threads(), .length = 2'000'000};
+  const FmaChains shape = device.name() == "cpu"
+                              ? FmaChains{.sink = nullptr, .tasks = device.threads(), .length = 2'000'000}
+                              : FmaChains{.sink = nullptr, .tasks = std::int64_t{1} << 18, .length = 2'000};
   const Buffer sink(device, static_cast<std::size_t>(shape.tasks) * sizeof(float));
   const double fma = best_seconds(device, [&](const Queue& queue) {
     FmaChains a = shape;
@@ -33,6 +61,8 @@ Roof measure_roof(const Device& device) {
     k.fma_chains(queue, a);
   });
   roof.fp32_gflops = 2e-9 * kFmaLanes * kFmaChains * static_cast<double>(shape.length * shape.tasks) / fma;
+
+  if (device.backend().supports(Precision::bf16)) roof.bf16_gflops = matrix_gflops(device);
 
   constexpr std::int64_t kFloats = std::int64_t{1} << 27;  // two arrays of 512 MiB
   const Buffer from(device, kFloats * sizeof(float)), to(device, kFloats * sizeof(float));

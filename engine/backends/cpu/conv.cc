@@ -355,18 +355,16 @@ class BackwardToImages final : public PreparedConv, Described {
   }
 
   Launch bind_weights(const float* plain, const float* scale, void* prepared, void*) override {
-    const std::int64_t rows = weight_rows(), padded = out_.blocks() * out_.block;
-    const std::int64_t channels = geometry_.in.c,
-                       taps = geometry_.window.kernel_h * geometry_.window.kernel_w;
-    auto* to = static_cast<float*>(prepared);
-    return [=](const Queue&) {
-      std::fill_n(to, taps * channels * padded, 0.0f);
-      for (std::int64_t o = 0; o < rows; ++o)
-        for (std::int64_t c = 0; c < channels; ++c)
-          for (std::int64_t tap = 0; tap < taps; ++tap)
-            to[(tap * channels + c) * padded + o] =
-                plain[(o * channels + c) * taps + tap] * (scale != nullptr ? scale[o] : 1.0f);
-    };
+    const PackWeights packing{.plain = plain,
+                              .scale = scale,
+                              .packed = prepared,
+                              .outputs = geometry_.out.c,
+                              .inputs = geometry_.in.c,
+                              .taps = geometry_.window.kernel_h * geometry_.window.kernel_w,
+                              .padded_outputs = out_.blocks() * out_.block,
+                              .padded_inputs = geometry_.in.c,
+                              .order = WeightOrder::tap_input_output};
+    return [function = kernels_.pack_weights, packing](const Queue& queue) { function(queue, packing); };
   }
 
   std::size_t scratch_bytes() const override { return 0; }
