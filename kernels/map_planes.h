@@ -9,6 +9,7 @@
 
 #include "kernels/bits.h"
 #include "kernels/for_each.h"
+#include "kernels/octet.h"
 #include "kernels/planes.h"
 #include "kernels/target.h"
 
@@ -23,11 +24,13 @@ struct Coefficients {
   float v[kCount];
 };
 
-/// `Body` has `kCoefficients`, `coefficients(n, c)`, and `operator()(i, coefficients)`: the new to[i], a
-/// float, from elements i of its own arrays. `to` may be one of them; it is stored as T.
+/// `Body` has `kSources` arrays `source[]` of T, `kCoefficients`, `coefficients(n, c)`, and `operator()(v,
+/// coefficients)`: the new to[i], a float, from v[s] = source[s][i]. `to` may be one of the sources; it is
+/// stored as T. With `kPerSample` the coefficients depend on n.
 template <class T, class Body>
 struct MapPlanes {
   using Channel = Coefficients<Body::kCoefficients>;
+  static constexpr int kValues = Body::kSources > 0 ? Body::kSources : 1;
 
   Body body;
   PlaneShape shape;
@@ -36,6 +39,8 @@ struct MapPlanes {
   std::uint8_t* positive = nullptr;    ///< receives the bits to[i] > 0 of what was stored; may be null
 
 #if !defined(__CUDACC__)
+
+  static constexpr std::int64_t kPieces = 1;  ///< of a row of the launch
 
   void operator()(std::int64_t piece, const Team& team) const {
     const std::int64_t first = piece * kMapPiece;
@@ -69,6 +74,13 @@ struct MapPlanes {
   }
 
  private:
+  static float value(const Body& f, std::int64_t i, const Channel& channel) {
+    float v[kValues] = {};
+    if constexpr (Body::kSources > 0)
+      for (int s = 0; s < Body::kSources; ++s) v[s] = to_float(f.source[s][i]);
+    return f(v, channel);
+  }
+
   /// Elements of one plane whose block divides 16: every group of 16 sees the same coefficients.
   template <int kBlock>
   void run(std::int64_t begin, std::int64_t end, std::int64_t n, std::int64_t c) const {
@@ -83,7 +95,7 @@ struct MapPlanes {
     const auto map = [&](std::int64_t i, int l) {
       Channel channel;
       for (int k = 0; k < Body::kCoefficients; ++k) channel.v[k] = lane[k][l];
-      store(out + i, f(i, channel));
+      store(out + i, value(f, i, channel));
     };
     std::int64_t i = begin;
     for (; i + 16 <= end; i += 16) {
@@ -104,33 +116,79 @@ struct MapPlanes {
       const std::int64_t stop = pixel_end < end ? pixel_end : end;
       const std::int64_t channel = c + offset - begin;
 #pragma omp simd
-      for (std::int64_t i = begin; i < stop; ++i) store(out + i, f(i, f.coefficients(n, channel + i)));
+      for (std::int64_t i = begin; i < stop; ++i) store(out + i, value(f, i, f.coefficients(n, channel + i)));
       begin = stop;
     }
   }
 
 #else  // CUDA
 
-  __device__ void operator()(std::int64_t piece, const Team&) const {
-    const std::int64_t first = piece * kMapPiece;
+  static constexpr std::int64_t kPieces = 4;
+
+  __device__ void operator()(std::int64_t row, const Team&) const {
+    if (shape.block % kOctet == 0) {
+      map_octets(row);
+    } else {
+      map_elements(row);
+    }
+  }
+
+ private:
+  struct Place {
+    std::uint32_t n;
+    std::int64_t c;
+  };
+  __device__ Place place(std::int64_t i) const {
+    const std::int64_t plane = i / shape.plane_size();
+    // A plane is smaller than 2^31 elements; 32-bit divisions are many times faster.
+    const std::uint32_t in_plane = static_cast<std::uint32_t>(i - plane * shape.plane_size());
+    const std::uint32_t n = static_cast<std::uint32_t>(plane) / static_cast<std::uint32_t>(shape.blocks());
+    return {n,
+            (plane - n * shape.blocks()) * shape.block + in_plane % static_cast<std::uint32_t>(shape.block)};
+  }
+
+  /// Eight channels a thread. Where a piece holds whole pixels of all channels, a thread meets the same eight
+  /// in every piece and reads their coefficients once.
+  __device__ void map_octets(std::int64_t row) const {
     const std::int64_t size = shape.size();
-    const std::int64_t plane_size = shape.plane_size();
-    const std::int64_t blocks = shape.blocks();
-    const std::int64_t first_plane = first / plane_size;
-    for (std::int64_t base = first; base < first + kMapPiece && base < size; base += kRowThreads) {
+    const bool same_channels = !Body::kPerSample && shape.blocks() == 1 && kMapPiece % shape.block == 0;
+    Channel channel[kOctet];
+    for (std::int64_t piece = 0; piece < kPieces; ++piece) {
+      const std::int64_t i = (row * kPieces + piece) * kMapPiece + std::int64_t{threadIdx.x} * kOctet;
+      if (i >= size) break;
+      if (piece == 0 || !same_channels) {
+        const Place at = place(i);
+        for (int l = 0; l < kOctet; ++l) channel[l] = body.coefficients(at.n, at.c + l);
+      }
+      float v[kValues][kOctet];
+      if constexpr (Body::kSources > 0)
+        for (int s = 0; s < Body::kSources; ++s) load_octet(body.source[s] + i, v[s]);
+      const std::uint32_t kept = keep != nullptr ? keep[i / kOctet] : 0xFFu;
+      float result[kOctet];
+      for (int l = 0; l < kOctet; ++l) {
+        float of_lane[kValues];
+        for (int s = 0; s < kValues; ++s) of_lane[s] = v[s][l];
+        const float mapped = body(of_lane, channel[l]);
+        result[l] = (kept >> l & 1u) != 0 ? mapped : 0.0f;
+      }
+      const std::uint32_t bits = store_octet(to + i, result);
+      if (positive != nullptr) positive[i / kOctet] = static_cast<std::uint8_t>(bits);
+    }
+  }
+
+  __device__ void map_elements(std::int64_t row) const {
+    const std::int64_t size = shape.size();
+    const std::int64_t first = row * kPieces * kMapPiece;
+    for (std::int64_t base = first; base < first + kPieces * kMapPiece && base < size; base += kRowThreads) {
       const std::int64_t i = base + threadIdx.x;
       bool is_positive = false;
       if (i < size) {
-        // Within a piece 32 bits suffice: a plane is smaller than 2^31 elements.
-        const std::uint32_t offset = static_cast<std::uint32_t>(i - first_plane * plane_size);
-        const std::uint32_t skipped = offset / static_cast<std::uint32_t>(plane_size);
-        const std::uint32_t in_plane = offset - skipped * static_cast<std::uint32_t>(plane_size);
-        const std::uint32_t plane = static_cast<std::uint32_t>(first_plane) + skipped;
-        const std::uint32_t n = plane / static_cast<std::uint32_t>(blocks);
-        const std::int64_t c =
-            (plane - n * blocks) * shape.block + in_plane % static_cast<std::uint32_t>(shape.block);
-        const float v = body(i, body.coefficients(n, c));
-        store(to + i, keep != nullptr && !bit_at(keep, i) ? 0.0f : v);
+        const Place at = place(i);
+        float v[kValues] = {};
+        if constexpr (Body::kSources > 0)
+          for (int s = 0; s < Body::kSources; ++s) v[s] = to_float(body.source[s][i]);
+        const float mapped = body(v, body.coefficients(at.n, at.c));
+        store(to + i, keep != nullptr && !bit_at(keep, i) ? 0.0f : mapped);
         is_positive = to_float(to[i]) > 0;
       }
       if (positive != nullptr) pack_bit(is_positive, i, size, positive);
@@ -140,12 +198,14 @@ struct MapPlanes {
 #endif
 };
 
-/// to[i] = body(i, body.coefficients(sample, channel)) for every element, then `keep` and `positive`.
+/// to[i] = body(its sources' elements i, body.coefficients(sample, channel)) for every element, then `keep`
+/// and `positive`.
 template <class T, class Body>
 void map_planes(const Queue& queue, const PlaneShape& shape, const Body& body, T* to,
                 const std::uint8_t* keep, std::uint8_t* positive) {
-  const std::int64_t pieces = (shape.size() + kMapPiece - 1) / kMapPiece;
-  for_each_row(queue, pieces, kMapPiece, MapPlanes<T, Body>{body, shape, to, keep, positive});
+  constexpr std::int64_t kRow = MapPlanes<T, Body>::kPieces * kMapPiece;
+  for_each_row(queue, (shape.size() + kRow - 1) / kRow, kRow,
+               MapPlanes<T, Body>{body, shape, to, keep, positive});
 }
 
 INOCULA_END_TARGET

@@ -147,8 +147,9 @@ struct CombineGradientSums {
 /// dx = scale dy - from_mean - (x - mean) from_xhat, the channel's two means folded into the coefficients.
 template <class T, bool kAdd>
 struct BackwardMap {
-  static constexpr int kCoefficients = 4;
-  const T *x, *dy, *add;
+  static constexpr int kCoefficients = 4, kSources = kAdd ? 3 : 2;
+  static constexpr bool kPerSample = false;
+  const T* source[3];  // x, dy, add
   const float *mean, *rstd, *scale, *sum_dy, *sum_dy_xhat;
   float per_element;  // 1 / m
 
@@ -156,9 +157,9 @@ struct BackwardMap {
     const float step = scale[c] * per_element;
     return {{scale[c], step * sum_dy[c], mean[c], step * rstd[c] * sum_dy_xhat[c]}};
   }
-  INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<4> k) const {
-    float dx = (k.v[0] * to_float(dy[i]) - k.v[1]) - (to_float(x[i]) - k.v[2]) * k.v[3];
-    if constexpr (kAdd) dx += to_float(add[i]);
+  INOCULA_DEVICE float operator()(const float* v, const Coefficients<4>& k) const {
+    float dx = (k.v[0] * v[1] - k.v[1]) - (v[0] - k.v[2]) * k.v[3];
+    if constexpr (kAdd) dx += v[2];
     return dx;
   }
 };
@@ -166,15 +167,14 @@ struct BackwardMap {
 template <class T, bool kAdd>
 void map_backward(const Queue& queue, const NormBackward& a) {
   const float per_element = static_cast<float>(1.0 / static_cast<double>(a.shape.batch * a.shape.pixels()));
-  const BackwardMap<T, kAdd> map{static_cast<const T*>(a.x),
-                                 static_cast<const T*>(a.dy),
-                                 static_cast<const T*>(a.add),
-                                 a.mean,
-                                 a.rstd,
-                                 a.scale,
-                                 a.sum_dy,
-                                 a.sum_dy_xhat,
-                                 per_element};
+  const BackwardMap<T, kAdd> map{
+      {static_cast<const T*>(a.x), static_cast<const T*>(a.dy), static_cast<const T*>(a.add)},
+      a.mean,
+      a.rstd,
+      a.scale,
+      a.sum_dy,
+      a.sum_dy_xhat,
+      per_element};
   map_planes(queue, a.shape, map, static_cast<T*>(a.dx), a.positive, nullptr);
 }
 

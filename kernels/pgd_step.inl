@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/for_each.h"
+#include "kernels/map_floats.h"
 #include "kernels/project.h"
 
 INOCULA_BEGIN_TARGET
@@ -14,11 +15,12 @@ namespace {
 constexpr float kSmallestGradient = 1e-37f;
 
 struct StepLinf {
-  PgdStep a;
-  INOCULA_DEVICE void operator()(std::int64_t i) const {
-    const float g = a.gradient[i];
-    const float move = g > 0 ? a.alpha : (g < 0 ? -a.alpha : 0.0f);
-    a.x[i] = project_linf(a.x[i] + move, a.clean[i], a.eps, a.lo, a.hi);
+  float alpha, eps, lo, hi;
+  /// v: x, its gradient, the clean pixel.
+  INOCULA_DEVICE float operator()(const float* v) const {
+    const float g = v[1];
+    const float move = g > 0 ? alpha : (g < 0 ? -alpha : 0.0f);
+    return project_linf(v[0] + move, v[2], eps, lo, hi);
   }
 };
 
@@ -62,7 +64,10 @@ struct StepL2 {
 }  // namespace
 
 void pgd_step_linf(const Queue& queue, const PgdStep& args) {
-  for_each(queue, args.rows * args.cols, StepLinf{args});
+  map_floats(queue, MapFloats<3, StepLinf>{{args.alpha, args.eps, args.lo, args.hi},
+                                           {args.x, args.gradient, args.clean},
+                                           args.x,
+                                           args.rows * args.cols});
 }
 
 void pgd_step_l2(const Queue& queue, const PgdStep& args) {

@@ -13,33 +13,35 @@ namespace {
 
 template <class T, bool kResidual>
 struct AffineMap {
-  static constexpr int kCoefficients = 2;
-  const T *x, *residual;
+  static constexpr int kCoefficients = 2, kSources = kResidual ? 2 : 1;
+  static constexpr bool kPerSample = false;
+  const T* source[2];  // x, residual
   const float *scale, *shift;
   float floor;  // relu's 0, or minus infinity
 
   INOCULA_DEVICE Coefficients<2> coefficients(std::int64_t, std::int64_t c) const {
     return {{scale != nullptr ? scale[c] : 1.0f, shift != nullptr ? shift[c] : 0.0f}};
   }
-  INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<2> k) const {
-    float y = k.v[0] * to_float(x[i]) + k.v[1];
-    if constexpr (kResidual) y += to_float(residual[i]);
+  INOCULA_DEVICE float operator()(const float* v, const Coefficients<2>& k) const {
+    float y = k.v[0] * v[0] + k.v[1];
+    if constexpr (kResidual) y += v[1];
     return y < floor ? floor : y;  // a NaN stays
   }
 };
 
 template <class T, bool kAdd>
 struct JoinMap {
-  static constexpr int kCoefficients = 1;
-  const T *dy, *add;
+  static constexpr int kCoefficients = 1, kSources = kAdd ? 2 : 1;
+  static constexpr bool kPerSample = false;
+  const T* source[2];  // dy, add
   const float* scale;
 
   INOCULA_DEVICE Coefficients<1> coefficients(std::int64_t, std::int64_t c) const {
     return {{scale != nullptr ? scale[c] : 1.0f}};
   }
-  INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<1> k) const {
-    float dx = k.v[0] * to_float(dy[i]);
-    if constexpr (kAdd) dx += to_float(add[i]);
+  INOCULA_DEVICE float operator()(const float* v, const Coefficients<1>& k) const {
+    float dx = k.v[0] * v[0];
+    if constexpr (kAdd) dx += v[1];
     return dx;
   }
 };
@@ -57,14 +59,14 @@ struct PackPiece {
 template <class T, bool kResidual>
 void map_affine(const Queue& queue, const Affine& a) {
   const float floor = a.activation == Activation::relu ? 0.0f : -INFINITY;
-  const AffineMap<T, kResidual> map{static_cast<const T*>(a.x), static_cast<const T*>(a.residual), a.scale,
-                                    a.shift, floor};
+  const AffineMap<T, kResidual> map{
+      {static_cast<const T*>(a.x), static_cast<const T*>(a.residual)}, a.scale, a.shift, floor};
   map_planes(queue, a.shape, map, static_cast<T*>(a.y), nullptr, a.positive);
 }
 
 template <class T, bool kAdd>
 void map_join(const Queue& queue, const JoinGradient& a) {
-  const JoinMap<T, kAdd> map{static_cast<const T*>(a.dy), static_cast<const T*>(a.add), a.scale};
+  const JoinMap<T, kAdd> map{{static_cast<const T*>(a.dy), static_cast<const T*>(a.add)}, a.scale};
   map_planes(queue, a.shape, map, static_cast<T*>(a.dx), a.positive, nullptr);
 }
 

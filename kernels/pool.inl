@@ -213,26 +213,27 @@ struct GlobalAverageLanes {
 /// Each pixel's share of its channel's gradient.
 template <class T, bool kAdd>
 struct GlobalAverageBackwardMap {
-  static constexpr int kCoefficients = 1;
+  static constexpr int kCoefficients = 1, kSources = kAdd ? 1 : 0;
+  static constexpr bool kPerSample = true;
+  const T* source[1];  // add
   const float* dy;
-  const T* add;
   std::int64_t channels;
   float pixels;
 
   INOCULA_DEVICE Coefficients<1> coefficients(std::int64_t n, std::int64_t c) const {
     return {{c < channels ? dy[n * channels + c] / pixels : 0.0f}};
   }
-  INOCULA_DEVICE float operator()(std::int64_t i, Coefficients<1> k) const {
+  INOCULA_DEVICE float operator()(const float* v, const Coefficients<1>& k) const {
     float dx = k.v[0];
-    if constexpr (kAdd) dx += to_float(add[i]);
+    if constexpr (kAdd) dx += v[0];
     return dx;
   }
 };
 
 template <class T, bool kAdd>
 void map_global_average_backward(const Queue& queue, const GlobalAveragePoolBackward& a) {
-  const GlobalAverageBackwardMap<T, kAdd> map{a.dy, static_cast<const T*>(a.add), a.in.channels,
-                                              static_cast<float>(a.in.pixels())};
+  const GlobalAverageBackwardMap<T, kAdd> map{
+      {static_cast<const T*>(a.add)}, a.dy, a.in.channels, static_cast<float>(a.in.pixels())};
   map_planes(queue, a.in, map, static_cast<T*>(a.dx), a.positive, nullptr);
 }
 

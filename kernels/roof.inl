@@ -2,6 +2,7 @@
 #include "kernels/roof.h"
 
 #include "kernels/for_each.h"
+#include "kernels/map_floats.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -33,9 +34,8 @@ struct FmaTask {
   }
 };
 
-struct CopyEach {
-  CopyFloats a;
-  INOCULA_DEVICE void operator()(std::int64_t i) const { a.to[i] = a.from[i]; }
+struct Same {
+  INOCULA_DEVICE float operator()(const float* v) const { return v[0]; }
 };
 
 }  // namespace
@@ -51,7 +51,7 @@ void fma_chains(const Queue& queue, const FmaChains& args) {
 }
 
 void copy_floats(const Queue& queue, const CopyFloats& args) {
-  for_each(queue, args.size, CopyEach{args});
+  map_floats(queue, MapFloats<1, Same>{{}, {args.from}, args.to, args.size});
 }
 
 INOCULA_END_TARGET

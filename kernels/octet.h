@@ -1,0 +1,57 @@
+// Eight neighbouring elements at once on a GPU: 16-byte accesses, and one byte of sign bits.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/element.h"
+#include "kernels/target.h"
+
+INOCULA_BEGIN_TARGET
+
+inline constexpr int kOctet = 8;
+
+/// What one access moves.
+struct alignas(16) Sixteen {
+  std::uint32_t word[4];
+};
+
+/// v[l] = from[l], l in [0, 8); `from` is aligned to 16 bytes.
+INOCULA_HD inline void load_octet(const float* from, float (&v)[kOctet]) {
+  const Sixteen* const sixteen = reinterpret_cast<const Sixteen*>(from);
+  const Sixteen low = sixteen[0], high = sixteen[1];
+  std::memcpy(v, &low, sizeof low);
+  std::memcpy(v + 4, &high, sizeof high);
+}
+INOCULA_HD inline void load_octet(const Bf16* from, float (&v)[kOctet]) {
+  const Sixteen all = *reinterpret_cast<const Sixteen*>(from);
+  for (int l = 0; l < kOctet; ++l)
+    v[l] = to_float(Bf16{static_cast<std::uint16_t>(all.word[l / 2] >> (l % 2 * 16))});
+}
+
+/// to[l] = v[l]; the answer's bit l is set where what was stored is positive.
+INOCULA_HD inline std::uint32_t store_octet(float* to, const float (&v)[kOctet]) {
+  Sixteen low, high;
+  std::memcpy(&low, v, sizeof low);
+  std::memcpy(&high, v + 4, sizeof high);
+  Sixteen* const sixteen = reinterpret_cast<Sixteen*>(to);
+  sixteen[0] = low;
+  sixteen[1] = high;
+  std::uint32_t positive = 0;
+  for (int l = 0; l < kOctet; ++l) positive |= static_cast<std::uint32_t>(v[l] > 0) << l;
+  return positive;
+}
+INOCULA_HD inline std::uint32_t store_octet(Bf16* to, const float (&v)[kOctet]) {
+  Sixteen all = {};
+  std::uint32_t positive = 0;
+  for (int l = 0; l < kOctet; ++l) {
+    Bf16 stored;
+    store(&stored, v[l]);
+    all.word[l / 2] |= static_cast<std::uint32_t>(stored.bits) << (l % 2 * 16);
+    positive |= static_cast<std::uint32_t>(to_float(stored) > 0) << l;
+  }
+  *reinterpret_cast<Sixteen*>(to) = all;
+  return positive;
+}
+
+INOCULA_END_TARGET
