@@ -46,12 +46,17 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
   bins_ = Buffer(device, kCalibrationBins * sizeof(CalibrationBin));
   counts_ = Buffer(device, 2 * sizeof(std::uint64_t));
   if (spec.keep_images == KeepImages::yes) kept_images_ = floats(image_.with_batch(batch_).size());
-  program_ = record(network, perturbation, batch_);
+  program_ = finish(network, perturbation, batch_);
   if (spec.attack_norm != NormMode::frozen && n_ % batch_ != 0)
-    last_ = record(network, perturbation, n_ % batch_);
+    last_ = finish(network, perturbation, n_ % batch_);
 }
 
-Program Evaluator::record(Network& network, const Perturbation& perturbation, std::int64_t rows) const {
+Program Evaluator::finish(Network& network, const Perturbation& perturbation, std::int64_t rows) const {
+  return finish_for_batch(rows, Preparation::kept,
+                          [&](std::int64_t fewer) { return record(network, perturbation, fewer); });
+}
+
+Recorder Evaluator::record(Network& network, const Perturbation& perturbation, std::int64_t rows) const {
   Recorder r(network.device());
   const auto bytes = [&](const char* name, const Buffer& b, std::size_t at, std::size_t count) {
     return r.external(name, b.as<std::byte>() + at, {1, static_cast<std::int64_t>(count), 1, 1},
@@ -95,7 +100,7 @@ Program Evaluator::record(Network& network, const Perturbation& perturbation, st
   });
   if (spec_.keep_images == KeepImages::yes)
     r.copy("evaluate.export", x, r.external("images out", kept_images_.as<void>(), x.shape));
-  return build_for_batch(network.device().name(), rows, [&] { return r.finish(Preparation::kept); });
+  return r;
 }
 
 /// Runs the Program on images [first, first + rows).

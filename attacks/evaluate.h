@@ -66,7 +66,8 @@ class Evaluator {
   Program& program() { return program_; }
 
  private:
-  Program record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
+  Recorder record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
+  Program finish(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
   void run_batch(std::int64_t first, std::int64_t rows);
 
   EvaluatorSpec spec_;

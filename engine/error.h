@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace inocula {
 
@@ -42,12 +43,14 @@ template <class... Parts>
 /// Memory that is not there: kind missing_package, with the figures for those who can ask for less.
 class OutOfMemory : public Error {
  public:
-  OutOfMemory(const std::string& what, std::size_t needed, std::size_t free)
-      : Error(ErrorKind::missing_package, what), needed_(needed), free_(free) {}
+  OutOfMemory(const std::string& what, std::string device, std::size_t needed, std::size_t free)
+      : Error(ErrorKind::missing_package, what), device_(std::move(device)), needed_(needed), free_(free) {}
+  const std::string& device() const { return device_; }
   std::size_t needed() const { return needed_; }  ///< bytes, in one piece
   std::size_t free() const { return free_; }      ///< bytes
 
  private:
+  std::string device_;
   std::size_t needed_, free_;
 };
 
@@ -59,7 +62,7 @@ class OutOfMemory : public Error {
   text << "out of memory on " << device << ": " << static_cast<double>(needed) / kGibibyte
        << " GiB are needed in one piece, " << static_cast<double>(free) / kGibibyte << " GiB are free; "
        << advice;
-  throw OutOfMemory(text.str(), needed, free);
+  throw OutOfMemory(text.str(), device, needed, free);
 }
 
 }  // namespace inocula

@@ -130,17 +130,25 @@ void Recorder::preparation(const std::function<void()>& body) {
   preparing_ = false;
 }
 
+MemoryPlan Recorder::plan(Preparation preparation) {
+  std::vector<StepUse> uses;
+  for (const Step& step : steps_) {
+    uses.push_back(step.use);
+    if (preparation == Preparation::kept && step.prepares)
+      for (const std::int32_t t : step.use.writes) tensors_[static_cast<std::size_t>(t)].permanent = true;
+  }
+  return plan_memory(tensors_, uses, loops_);
+}
+
+std::size_t Recorder::planned_bytes(Preparation preparation) {
+  return std::max(plan(preparation).arena_bytes, kArenaAlignment);
+}
+
 Program Recorder::finish(Preparation preparation) {
   Program program;
   program.device_ = &device_;
   program.keeps_preparation_ = preparation == Preparation::kept;
-  std::vector<StepUse> uses;
-  for (const Step& step : steps_) {
-    uses.push_back(step.use);
-    if (program.keeps_preparation_ && step.prepares)
-      for (const std::int32_t t : step.use.writes) tensors_[static_cast<std::size_t>(t)].permanent = true;
-  }
-  program.plan_ = plan_memory(tensors_, uses, loops_);
+  program.plan_ = plan(preparation);
   program.arena_ = Buffer(device_, std::max(program.plan_.arena_bytes, kArenaAlignment));
   for (std::size_t s = 0; s < steps_.size(); ++s) {
     BindingAccess access(external_, program.plan_, program.arena_.as<std::byte>(), s);

@@ -100,11 +100,15 @@ class Recorder {
   /// The Program will keep this alive: for what launches refer to beyond tensors.
   void keep(std::shared_ptr<const void> owned) { kept_.push_back(std::move(owned)); }
 
+  /// What finish would allocate.
+  std::size_t planned_bytes(Preparation preparation);
   /// Plans memory, allocates it in one piece, binds every step. The recorder is spent afterwards.
   /// With Preparation::kept what was prepared stays in memory from run to run.
   Program finish(Preparation preparation = Preparation::repeated);
 
  private:
+  MemoryPlan plan(Preparation preparation);
+
   struct Step {
     std::string name;
     std::function<Launch(Access&)> bind;

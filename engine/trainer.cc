@@ -51,27 +51,31 @@ Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit&
       tally_buffer_(network.device(), sizeof(TrainingTally)),
       steps_per_epoch_(train.count / spec.batch),
       order_(static_cast<std::size_t>(train.count)) {
-  Recorder r(network.device());
+  program_ = finish_for_batch(spec_.batch, Preparation::repeated,
+                              [&](std::int64_t rows) { return record(objective, rows); });
+}
+
+Recorder Trainer::record(const Objective& objective, std::int64_t rows) const {
+  Recorder r(network_.device());
   const Tensor state = r.external("step state", state_buffer_.as<void>(),
                                   {1, static_cast<std::int64_t>(sizeof(StepState)), 1, 1}, DType::bytes);
   const Tensor sums = r.external("tally", tally_buffer_.as<void>(),
                                  {1, static_cast<std::int64_t>(sizeof(TrainingTally)), 1, 1}, DType::bytes);
-  const BatchTensors batch = images_.record(r, state, spec_.batch, spec_.augmentation);
+  const BatchTensors batch = images_.record(r, state, rows, spec_.augmentation);
 
-  ParameterTensors parameters(r, network.parameters());
+  ParameterTensors parameters(r, network_.parameters());
   const Tensor gradients = parameters.all_gradients();
   r.kernel("gradient.clear", r.kernels().fill, [=](Access& at) {
     return Fill{at.out(gradients), gradients.shape.c, 0.0f};
   });
   const TrainingResult result =
-      objective.record(r, network, {batch.images, batch.label, batch.sample, state});
+      objective.record(r, network_, {batch.images, batch.label, batch.sample, state});
   optimizer_.record(r, state);
-  const std::int64_t rows = spec_.batch;
   r.kernel("metrics.tally", r.kernels().tally, [=](Access& at) {
     return Tally{at.in(result.loss), at.in<std::int32_t>(result.predicted), at.in<std::int32_t>(batch.label),
                  at.inout<TrainingTally>(sums), rows};
   });
-  program_ = build_for_batch(network.device().name(), spec_.batch, [&] { return r.finish(); });
+  return r;
 }
 
 void Trainer::choose_batch() {

@@ -65,6 +65,8 @@ class Trainer {
   void restore(const TrainerState& state);
 
  private:
+  /// The step for the first `rows` images of a batch.
+  Recorder record(const Objective& objective, std::int64_t rows) const;
   void choose_batch();
   std::vector<std::pair<std::string, const Buffer*>> buffers() const;
 

@@ -16,6 +16,7 @@
 #include "tests/engine/allocations.h"
 #include "tests/engine/capturing_backend.h"
 #include "tests/engine/counting_backend.h"
+#include "tests/engine/forwarding_backend.h"
 #include "tests/engine/graphs.h"
 #include "tests/engine/harness.h"
 
@@ -422,6 +423,49 @@ TEST_CASE("program: a replay without its preparation finds what an earlier one p
 TEST_CASE("device: memory that the machine does not have is refused, and names both sizes") {
   check_throws(ErrorKind::missing_package, "out of memory on cpu: 1.04858e+06 GiB are needed in one piece, ",
                [] { Buffer(cpu(), std::size_t{1} << 50); });
+}
+
+namespace {
+
+/// As a device with that much memory left for one piece.
+class SmallBackend final : public ForwardingBackend {
+ public:
+  SmallBackend(std::unique_ptr<Backend> inner, const std::size_t& most)
+      : ForwardingBackend(std::move(inner)), most_(most) {}
+  void* allocate(std::size_t bytes) override {
+    if (bytes > most_) fail_out_of_memory(name(), bytes, most_);
+    return ForwardingBackend::allocate(bytes);
+  }
+
+ private:
+  const std::size_t& most_;
+};
+
+}  // namespace
+
+TEST_CASE("device: where a batch does not fit, the error names one that does") {
+  const std::size_t most = std::size_t{3} << 20;
+  const Device device = device_behind<SmallBackend>(most);
+  Network network(small_resnet(kImage, 8, kClasses), device);
+  network.initialize(3);
+  const ImageSplit split = random_split(256, kImage, kClasses, 5);
+  const Erm erm;
+  const auto train_with = [&](std::int64_t batch) {
+    TrainerSpec spec;
+    spec.batch = batch;
+    Trainer(network, erm, split, spec).run_step();
+  };
+  const std::string text = thrown_by([&] { train_with(256); }).text;
+  CAPTURE(text);
+  const std::string before = "; a batch of ", after = " instead of 256 would fit";
+  const std::size_t begin = text.find(before), end_of_number = text.find(after);
+  REQUIRE((begin != std::string::npos && end_of_number != std::string::npos));
+  const std::int64_t fits =
+      std::stoll(text.substr(begin + before.size(), end_of_number - begin - before.size()));
+  CHECK(fits >= 16);
+  train_with(fits);
+  check_throws(ErrorKind::missing_package, "a batch of ",
+               [&] { attacks::Evaluator(network, split, attacks::Pgd({.target = {}}), {.batch = 256}); });
 }
 
 }  // namespace inocula::test
