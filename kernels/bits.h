@@ -9,7 +9,7 @@
 #include "kernels/for_each.h"
 #include "kernels/target.h"
 
-#if !defined(__CUDACC__) && (defined(__AVX512F__) || defined(__AVX2__))
+#if !defined(INOCULA_CUDA) && (defined(__AVX512F__) || defined(__AVX2__))
 #include <immintrin.h>
 #endif
 
@@ -19,7 +19,7 @@ INOCULA_HD inline bool bit_at(const std::uint8_t* bits, std::int64_t i) {
   return (bits[i / 8] >> (i % 8) & 1) != 0;
 }
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
 /// Bit l of the result is set where v[l] > 0, l in [0, 16).
 inline std::uint32_t positive16(const float* v) {

@@ -22,7 +22,7 @@ struct LaneCount {
 /// Elements that a lane adds in float before the result goes to a double.
 inline constexpr int kLaneChunk = 32;
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
 /// Covers every (o, i), o in [0, outer), i in [0, inner), by calls f(LaneCount<k>{}, o, i): k elements from i
 /// on.

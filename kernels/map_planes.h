@@ -35,7 +35,7 @@ struct MapPlanes {
   const std::uint8_t* keep = nullptr;  ///< where its bit is clear, to[i] = 0; may be null
   std::uint8_t* positive = nullptr;    ///< receives the bits to[i] > 0; may be null
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
   void operator()(std::int64_t piece, const Team& team) const {
     const std::int64_t first = piece * kMapPiece;

@@ -9,7 +9,7 @@ namespace {
 
 /// The one place where multiplication and addition are fused: the peak is counted in fused operations.
 INOCULA_DEVICE inline float fused(float a, float b, float c) {
-#if defined(__CUDACC__) || defined(__FMA__)
+#if defined(INOCULA_CUDA) || defined(__FMA__)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
