@@ -8,7 +8,7 @@
 INOCULA_BEGIN_TARGET
 
 INOCULA_DEVICE inline void atomic_add(std::uint64_t* counter, std::uint64_t amount) {
-#if defined(__CUDACC__)
+#if defined(INOCULA_CUDA)
   atomicAdd(reinterpret_cast<unsigned long long*>(counter), static_cast<unsigned long long>(amount));
 #else
 #pragma omp atomic

@@ -10,7 +10,7 @@
 #include "kernels/for_each.h"
 #include "kernels/target.h"
 
-#if !defined(__CUDACC__) && (defined(__AVX512F__) || defined(__AVX2__))
+#if !defined(INOCULA_CUDA) && (defined(__AVX512F__) || defined(__AVX2__))
 #include <immintrin.h>
 #endif
 
@@ -20,7 +20,7 @@ INOCULA_HD inline bool bit_at(const std::uint8_t* bits, std::int64_t i) {
   return (bits[i / 8] >> (i % 8) & 1) != 0;
 }
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
 #if !defined(__AVX512F__) && !defined(__AVX2__)
 

@@ -12,7 +12,7 @@
 #include "kernels/queue.h"
 #include "kernels/target.h"
 
-#if defined(__CUDACC__)
+#if defined(INOCULA_CUDA)
 #include <cuda_runtime.h>
 #endif
 
@@ -24,7 +24,7 @@ inline constexpr int kSumPiece = 1024;
 /// Elements below which a launch stays on the calling CPU thread: waking the others costs more.
 inline constexpr std::int64_t kSerialElements = 4096;
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
 /// Sum of 16 lanes: lane l meets l + 8, l + 4, l + 2, l + 1.
 template <class V>
@@ -242,22 +242,28 @@ inline unsigned grid_blocks(std::int64_t wanted) {
   return static_cast<unsigned>(wanted < 65536 ? wanted : 65536);
 }
 
-// The formatter pulls the launch brackets apart.
-// clang-format off
+/// By a call rather than by <<<>>>, which is not C++: the emulation of CUDA has to compile it too.
+template <class... Parameters, class... Arguments>
+void launch(const Queue& queue, std::int64_t blocks, void (*kernel)(Parameters...), Arguments... arguments) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid_blocks(blocks);
+  config.blockDim = kRowThreads;
+  config.stream = static_cast<cudaStream_t>(queue.stream);
+  // An error is also the runtime's last one, for which the backend asks.
+  cudaLaunchKernelEx(&config, kernel, arguments...);
+}
+
 template <class F>
 void for_each(const Queue& queue, std::int64_t n, F f) {
   if (n == 0) return;
-  const cudaStream_t stream = static_cast<cudaStream_t>(queue.stream);
-  for_each_grid<<<grid_blocks((n + 255) / 256), 256, 0, stream>>>(n, f);
+  launch(queue, (n + kRowThreads - 1) / kRowThreads, for_each_grid<F>, n, f);
 }
 
 template <class F>
 void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t /*row_cost*/, F f) {
   if (rows == 0) return;
-  const cudaStream_t stream = static_cast<cudaStream_t>(queue.stream);
-  for_each_row_grid<<<grid_blocks(rows), kRowThreads, 0, stream>>>(rows, f);
+  launch(queue, rows, for_each_row_grid<F>, rows, f);
 }
-// clang-format on
 
 #endif
 

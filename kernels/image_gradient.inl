@@ -22,9 +22,11 @@ template <class T, int kBlock>
 struct ImageGradientRow {
   ImageGradient a;
 
-  INOCULA_DEVICE float pixel(std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t x) const {
+  /// Calls f(d, w) for every kBlock outputs that the pixel meets: their gradient and its weights.
+  template <class F>
+  INOCULA_DEVICE void each_block(std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t x,
+                                 const F& f) const {
     const std::int64_t padded = a.out.blocks() * a.out.block;
-    float lane[kBlock] = {};
     for (std::int64_t kh = 0; kh < a.kernel_h; ++kh) {
       const std::int64_t oy = touching(y, kh, a.pad_h, a.dilation_h, a.stride_h, a.out.height);
       if (oy < 0) continue;
@@ -36,19 +38,26 @@ struct ImageGradientRow {
                      (oy * a.out.width + ox) * a.out.block;
         // A plane's block holds several of ours where the layout is channels-last.
         for (std::int64_t plane = 0; plane < a.out.blocks(); ++plane, d += a.out.plane_size())
-          for (std::int64_t first = 0; first < a.out.block; first += kBlock, w += kBlock) {
-            float space[kBlock];
-            const float* const v = load_lanes<kBlock>(d + first, space);
-            for (int l = 0; l < kBlock; ++l) lane[l] += v[l] * w[l];
-          }
+          for (std::int64_t first = 0; first < a.out.block; first += kBlock, w += kBlock) f(d + first, w);
       }
     }
+  }
+
+#if !defined(INOCULA_CUDA)
+
+  float pixel(std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t x) const {
+    float lane[kBlock] = {};
+    each_block(n, c, y, x, [&](const T* d, const float* w) {
+      float space[kBlock];
+      const float* const v = load_lanes<kBlock>(d, space);
+      for (int l = 0; l < kBlock; ++l) lane[l] += v[l] * w[l];
+    });
     for (int width = kBlock / 2; width > 0; width /= 2)
       for (int l = 0; l < width; ++l) lane[l] += lane[l + width];
     return lane[0];
   }
 
-  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+  void operator()(std::int64_t row, const Team& team) const {
     const std::int64_t n = row / a.height, y = row % a.height;
     const ImageGradientRow self = *this;
     for (std::int64_t c = 0; c < a.channels; ++c) {
@@ -56,6 +65,29 @@ struct ImageGradientRow {
       team.each(a.width, [=](std::int64_t x) { out[x] = self.pixel(n, c, y, x); });
     }
   }
+
+#else  // CUDA
+
+  /// Neighbouring threads are the lanes of one pixel and read side by side; they add as the CPU's lanes do.
+  __device__ void operator()(std::int64_t row, const Team&) const {
+    constexpr int kPixels = kRowThreads / kBlock;
+    const std::int64_t n = row / a.height, y = row % a.height;
+    const int lane = threadIdx.x % kBlock;
+    for (std::int64_t c = 0; c < a.channels; ++c) {
+      float* const out = a.dx + ((n * a.channels + c) * a.height + y) * a.width;
+      for (std::int64_t first = 0; first < a.width; first += kPixels) {
+        const std::int64_t x = first + threadIdx.x / kBlock;
+        float sum = 0;
+        if (x < a.width)
+          each_block(n, c, y, x, [&](const T* d, const float* w) { sum += to_float(d[lane]) * w[lane]; });
+        for (int width = kBlock / 2; width > 0; width /= 2)
+          sum += __shfl_down_sync(0xFFFFFFFFu, sum, width, kBlock);
+        if (lane == 0 && x < a.width) out[x] = sum;
+      }
+    }
+  }
+
+#endif
 };
 
 }  // namespace

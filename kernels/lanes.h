@@ -24,7 +24,7 @@ struct LaneCount {
 /// Elements that a lane adds in float before the result goes to a double.
 inline constexpr int kLaneChunk = 32;
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
 // A compiler gives a loop over numbers of 16 and of 32 bits the lanes of the narrow ones, twice as many as a
 // group of floats has: what fills a register exactly is written out.
@@ -78,7 +78,7 @@ INOCULA_DEVICE inline const float* load_lanes(const float* from, float*) {
 }
 template <int kLanes>
 INOCULA_DEVICE inline const float* load_lanes(const Bf16* from, float* space) {
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
   widen<kLanes>(from, space);
 #else
   for (int l = 0; l < kLanes; ++l) space[l] = to_float(from[l]);
@@ -94,14 +94,14 @@ INOCULA_DEVICE inline void store_lanes(const float* v, float* to) {
 }
 template <int kLanes>
 INOCULA_DEVICE inline void store_lanes(const float* v, Bf16* to) {
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
   round_lanes<kLanes>(v, to);
 #else
   for (int l = 0; l < kLanes; ++l) store(to + l, v[l]);
 #endif
 }
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
 /// Covers every (o, i), o in [0, outer), i in [0, inner), by calls f(LaneCount<k>{}, o, i): k elements from i
 /// on.

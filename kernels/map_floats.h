@@ -25,7 +25,7 @@ struct MapFloats {
     to[i] = map(v);
   }
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
   void operator()(std::int64_t i) const {
     element(i);
   }
@@ -52,7 +52,7 @@ struct MapFloats {
 /// All arrays hold `size` floats and are aligned to 16 bytes; `to` may be a source.
 template <int kSources, class Map>
 void map_floats(const Queue& queue, const MapFloats<kSources, Map>& f) {
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
   for_each(queue, f.size, f);
 #else
   for_each(queue, (f.size + kOctet - 1) / kOctet, f);

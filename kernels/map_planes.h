@@ -38,7 +38,7 @@ struct MapPlanes {
   const std::uint8_t* keep = nullptr;  ///< where its bit is clear, to[i] = 0; may be null
   std::uint8_t* positive = nullptr;    ///< receives the bits to[i] > 0 of what was stored; may be null
 
-#if !defined(__CUDACC__)
+#if !defined(INOCULA_CUDA)
 
   static constexpr std::int64_t kPieces = 1;  ///< of a row of the launch
 
@@ -152,7 +152,7 @@ struct MapPlanes {
   __device__ void map_octets(std::int64_t row) const {
     const std::int64_t size = shape.size();
     const bool same_channels = !Body::kPerSample && shape.blocks() == 1 && kMapPiece % shape.block == 0;
-    Channel channel[kOctet];
+    Channel channel[kOctet] = {};
     for (std::int64_t piece = 0; piece < kPieces; ++piece) {
       const std::int64_t i = (row * kPieces + piece) * kMapPiece + std::int64_t{threadIdx.x} * kOctet;
       if (i >= size) break;

@@ -10,7 +10,7 @@ namespace {
 
 /// The one place where multiplication and addition are fused: the peak is counted in fused operations.
 INOCULA_DEVICE inline float fused(float a, float b, float c) {
-#if defined(__CUDACC__) || defined(__FMA__)
+#if defined(INOCULA_CUDA) || defined(__FMA__)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
@@ -41,7 +41,7 @@ struct Same {
 }  // namespace
 
 void fma_chains(const Queue& queue, const FmaChains& args) {
-#if defined(__CUDACC__)
+#if defined(INOCULA_CUDA)
   for_each(queue, args.tasks, FmaTask{args});
 #else
   // A row a thread: for_each would run so few tasks on one, side by side in its vector registers.

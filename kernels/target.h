@@ -6,8 +6,14 @@
 // set by its twin compiled for another. Host code that includes these headers gets the target `host`.
 #pragma once
 
+// INOCULA_CUDA switches a kernel's CUDA branches on: under nvcc, and where g++ is told to compile them over
+// the emulation of CUDA in tests/kernels.
+#if defined(__CUDACC__) && !defined(INOCULA_CUDA)
+#define INOCULA_CUDA
+#endif
+
 // INOCULA_DEVICE marks a kernel's body, INOCULA_HD a function that the host calls too.
-#if defined(__CUDACC__)
+#if defined(INOCULA_CUDA)
 #define INOCULA_HD __host__ __device__
 #define INOCULA_DEVICE __device__
 #else

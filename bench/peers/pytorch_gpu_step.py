@@ -85,7 +85,11 @@ def main(arguments):
         pytorch, engine = {name: [] for name in steps}, {"fp32": [], "bf16": []}
         for _ in range(options.rounds):
             for name, step in steps.items():
-                pytorch[name].append(time_pytorch(step, options.repeat))
+                try:
+                    pytorch[name].append(time_pytorch(step, options.repeat))
+                except Exception as error:  # one way of running PyTorch that fails shall not hide the others
+                    print(f"<!-- {name}: {type(error).__name__} -->")
+                    pytorch[name].append(float("nan"))
             for precision, results in engine.items():
                 results.append(time_engine(options.program, width, image, batch, precision, options.repeat))
         for name, _, bf16, _ in TURNS:

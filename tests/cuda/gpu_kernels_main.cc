@@ -1,13 +1,13 @@
 // The kernel tests with the GPU as one more target: they hand plain pointers to kernels, so all memory of
 // this program is made visible to the GPU.
 //
-// Where there is a GPU, operator new takes managed memory and the tests run on a thread whose stack is
-// managed memory too: vectors and local variables of the tests are then valid on both sides. Each launch is
-// waited for.
+// Where there is a GPU, operator new takes page-locked memory, which has one address on both sides, and the
+// tests run on a stack of it: vectors and local variables of the tests are then valid for kernels. Each
+// launch is waited for.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cuda_runtime_api.h>
 #include <doctest/doctest.h>
-#include <pthread.h>
+#include <ucontext.h>
 
 #include <cstddef>
 #include <cstdio>
@@ -24,27 +24,33 @@ constexpr std::size_t kStackBytes = std::size_t{64} << 20;
 /// What is in front of a piece of memory to tell how large it is; keeps the alignment.
 constexpr std::size_t kHeader = 64;
 
-class Managed final : public std::pmr::memory_resource {
+class PageLocked final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t) override {
     void* memory = nullptr;
-    if (cudaMallocManaged(&memory, bytes) != cudaSuccess) throw std::bad_alloc();
+    if (cudaHostAlloc(&memory, bytes, cudaHostAllocDefault) != cudaSuccess) throw std::bad_alloc();
     return memory;
   }
-  void do_deallocate(void* memory, std::size_t, std::size_t) override { cudaFree(memory); }
+  void do_deallocate(void* memory, std::size_t, std::size_t) override { cudaFreeHost(memory); }
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 };
 
-/// Never destroyed: memory is freed until the very end.
-std::pmr::memory_resource* pool() {
-  static std::pmr::memory_resource* const resource = []() -> std::pmr::memory_resource* {
-    if (inocula::test::count_gpus() == 0) return nullptr;
-    alignas(Managed) static std::byte upstream[sizeof(Managed)];
-    using Pool = std::pmr::synchronized_pool_resource;
-    alignas(Pool) static std::byte memory[sizeof(Pool)];
-    return new (memory) Pool(new (upstream) Managed);
-  }();
-  return resource;
+/// Null until main has found a GPU: what the runtime itself and static objects allocate stays ordinary
+/// memory. Never destroyed: memory is freed until the very end.
+std::pmr::memory_resource* visible_memory = nullptr;
+
+void use_visible_memory() {
+  alignas(PageLocked) static std::byte upstream[sizeof(PageLocked)];
+  using Pool = std::pmr::synchronized_pool_resource;
+  alignas(Pool) static std::byte memory[sizeof(Pool)];
+  visible_memory = new (memory) Pool(new (upstream) PageLocked);
 }
+
+/// In front of each piece: how large it is, and where it came from.
+struct Header {
+  std::size_t bytes;
+  std::pmr::memory_resource* from;  ///< null: malloc
+};
+static_assert(sizeof(Header) <= kHeader);
 
 #define INOCULA_WAITED_LAUNCH(name, Args)                                      \
   void waited_##name(const inocula::Queue& queue, const inocula::Args& args) { \
@@ -61,46 +67,43 @@ const inocula::KernelTable& waited_table() {
   return table;
 }
 
-struct Arguments {
-  int argc;
-  char** argv;
-  int status = 0;
-};
+ucontext_t main_context, test_context;
+doctest::Context* tests = nullptr;
+int status = EXIT_FAILURE;
 
-void* run_tests(void* from) {
-  auto& arguments = *static_cast<Arguments*>(from);
-  doctest::Context context(arguments.argc, arguments.argv);
-  arguments.status = context.run();
-  return nullptr;
+void run_tests() {
+  status = tests->run();
 }
 
-int run_on_managed_stack(Arguments& arguments) {
+/// False where there is no such stack.
+bool run_on_visible_stack() {
   void* stack = nullptr;
-  pthread_attr_t attributes;
-  pthread_t thread;
-  if (cudaMallocManaged(&stack, kStackBytes) != cudaSuccess || pthread_attr_init(&attributes) != 0 ||
-      pthread_attr_setstack(&attributes, stack, kStackBytes) != 0 ||
-      pthread_create(&thread, &attributes, run_tests, &arguments) != 0)
-    return EXIT_FAILURE;
-  pthread_join(thread, nullptr);
-  return arguments.status;
+  if (cudaHostAlloc(&stack, kStackBytes, cudaHostAllocDefault) != cudaSuccess ||
+      getcontext(&test_context) != 0)
+    return false;
+  test_context.uc_stack.ss_sp = stack;
+  test_context.uc_stack.ss_size = kStackBytes;
+  test_context.uc_link = &main_context;
+  makecontext(&test_context, run_tests, 0);
+  return swapcontext(&main_context, &test_context) == 0;
 }
 
 }  // namespace
 
 void* operator new(std::size_t bytes) {
-  std::pmr::memory_resource* const from = pool();
-  void* const memory =
-      from != nullptr ? from->allocate(bytes + kHeader, kHeader) : std::malloc(bytes + kHeader);
+  std::pmr::memory_resource* const from = visible_memory;
+  void* const memory = from != nullptr
+                           ? from->allocate(bytes + kHeader, kHeader)
+                           : std::aligned_alloc(kHeader, (bytes + 2 * kHeader - 1) / kHeader * kHeader);
   if (memory == nullptr) throw std::bad_alloc();
-  *static_cast<std::size_t*>(memory) = bytes;
+  new (memory) Header{bytes, from};
   return static_cast<std::byte*>(memory) + kHeader;
 }
 void operator delete(void* memory) noexcept {
   if (memory == nullptr) return;
-  void* const begin = static_cast<std::byte*>(memory) - kHeader;
-  if (std::pmr::memory_resource* const from = pool())
-    from->deallocate(begin, *static_cast<std::size_t*>(begin) + kHeader, kHeader);
+  auto* const begin = reinterpret_cast<Header*>(static_cast<std::byte*>(memory) - kHeader);
+  if (begin->from != nullptr)
+    begin->from->deallocate(begin, begin->bytes + kHeader, kHeader);
   else
     std::free(begin);
 }
@@ -113,7 +116,9 @@ int main(int argc, char** argv) {
     std::puts("skipped: no NVIDIA GPU on this machine");
     return 0;
   }
+  use_visible_memory();
   inocula::test::add_target({"cuda", &waited_table()});
-  Arguments arguments{argc, argv};
-  return run_on_managed_stack(arguments);
+  doctest::Context context(argc, argv);
+  tests = &context;
+  return run_on_visible_stack() ? status : EXIT_FAILURE;
 }

@@ -36,7 +36,7 @@ struct Run {
   Queue queue;
 };
 
-/// Every target with one and with two threads.
+/// Every target with one and with two threads; the emulation of CUDA, which has its own, once.
 std::vector<Run> runs();
 
 /// Memory whose every write outside its bounds is noticed: by marks on both sides, and under AddressSanitizer
@@ -95,7 +95,7 @@ std::vector<float> as_floats(const std::vector<T>& values) {
 /// The first difference in bits between two results, or an empty text.
 std::string difference_in_bits(const Outputs& a, const Outputs& b);
 
-/// Runs f(run) on every target and thread count; all have to answer the same to the bit. Returns the answer.
+/// Runs f(run) in each of the runs(); all have to answer the same to the bit. Returns the answer.
 template <class F>
 Outputs same_everywhere(F&& f) {
   const std::vector<Run> all = runs();

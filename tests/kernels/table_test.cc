@@ -17,6 +17,7 @@ TEST_CASE("every built table is complete") {
   check_complete(cpu_avx2::kernel_table(), "cpu_avx2");
   check_complete(cpu_avx512::kernel_table(), "cpu_avx512");
 #endif
+  for (const Target& target : targets()) check_complete(*target.table, target.name.c_str());
 }
 
 TEST_CASE("instruction sets of this machine") {

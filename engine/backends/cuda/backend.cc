@@ -1,6 +1,7 @@
 // Memory, the stream, and the capture of Programs on CUDA.
 #include "engine/backends/cuda/backend.h"
 
+#include <exception>
 #include <sstream>
 #include <utility>
 
@@ -281,7 +282,7 @@ std::vector<Found> find_devices(const KernelTable& kernels) {
     try {
       device.description = make_backend(kernels, {.ordinal = ordinal})->describe();
       device.usable = true;
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       device.description = e.what();
     }
     found.push_back(std::move(device));

@@ -53,15 +53,6 @@ ConvProblem problem_of(ConvPass pass, const ConvGeometry& g) {
   return p;
 }
 
-std::unique_ptr<Cudnn::Plan> plan_or_fail(Cudnn& cudnn, const ConvProblem& problem, Determinism determinism) {
-  std::unique_ptr<Cudnn::Plan> plan = cudnn.plan(problem, determinism);
-  if (!plan)
-    fail(ErrorKind::internal, "cuDNN ", cudnn.version(), " has no ",
-         determinism == Determinism::reproducible ? "deterministic " : "", "engine for ",
-         problem.to_string());
-  return plan;
-}
-
 PackWeights packing_of(const ConvGeometry& g) {
   const std::int64_t groups = stored_groups(g);
   PackWeights a;
@@ -102,19 +93,18 @@ class ReadsWeights : public PreparedConv {
 
 class Forward final : public ReadsWeights {
  public:
-  Forward(const KernelTable& kernels, Cudnn& cudnn, const ConvGeometry& g, const ConvEpilogue& e,
-          Determinism determinism)
+  Forward(const KernelTable& kernels, PlanCache& plans, const ConvGeometry& g, const ConvEpilogue& e)
       : ReadsWeights(kernels, packing_of(g)), geometry_(g), epilogue_(e) {
     ConvProblem problem = problem_of(ConvPass::forward, g);
     problem.bias = e.bias;
     problem.residual = e.residual;
     problem.relu = e.relu;
     if (problem.fuses()) {
-      plan_ = cudnn.plan(problem, determinism);
+      plan_ = plans.find(problem);
       problem.bias = problem.residual = problem.relu = false;
     }
     fused_ = plan_ != nullptr;
-    if (!fused_) plan_ = plan_or_fail(cudnn, problem, determinism);
+    if (!fused_) plan_ = plans.require(problem);
   }
 
   std::size_t scratch_bytes() const override {
@@ -168,18 +158,17 @@ class Forward final : public ReadsWeights {
 
   ConvGeometry geometry_;
   ConvEpilogue epilogue_;
-  std::unique_ptr<Cudnn::Plan> plan_;
+  std::shared_ptr<Cudnn::Plan> plan_;
   bool fused_ = false;
 };
 
 class BackwardData final : public ReadsWeights {
  public:
-  BackwardData(const KernelTable& kernels, Cudnn& cudnn, const ConvGeometry& g, const GradientEpilogue& e,
-               Determinism determinism)
+  BackwardData(const KernelTable& kernels, PlanCache& plans, const ConvGeometry& g, const GradientEpilogue& e)
       : ReadsWeights(kernels, packing_of(g)),
         geometry_(g),
         epilogue_(e),
-        plan_(plan_or_fail(cudnn, problem_of(ConvPass::backward_data, g), determinism)) {}
+        plan_(plans.require(problem_of(ConvPass::backward_data, g))) {}
 
   std::size_t scratch_bytes() const override {
     return align(plan_->workspace_bytes()) +
@@ -210,7 +199,7 @@ class BackwardData final : public ReadsWeights {
 
   ConvGeometry geometry_;
   GradientEpilogue epilogue_;
-  std::unique_ptr<Cudnn::Plan> plan_;
+  std::shared_ptr<Cudnn::Plan> plan_;
 };
 
 /// To plain images of few channels: our own kernel, which computes no gradient of channels that are not
@@ -266,15 +255,15 @@ class BackwardToImages final : public ReadsWeights {
 
 class BackwardWeights final : public PreparedConv {
  public:
-  BackwardWeights(const KernelTable& kernels, Cudnn& cudnn, const ConvGeometry& g, Determinism determinism)
+  BackwardWeights(const KernelTable& kernels, PlanCache& plans, const ConvGeometry& g)
       : kernels_(kernels), geometry_(g), packing_(packing_of(g)) {
     // From bf16 activations some shapes have engines for gradients in bf16 alone.
     ConvProblem problem = problem_of(ConvPass::backward_weights, g);
     if (g.element == Element::bf16) {
-      plan_ = cudnn.plan(problem, determinism);
+      plan_ = plans.find(problem);
       if (!plan_) problem.weight_gradient = Element::bf16;
     }
-    if (!plan_) plan_ = plan_or_fail(cudnn, problem, determinism);
+    if (!plan_) plan_ = plans.require(problem);
     gradient_ = problem.weight_gradient;
   }
 
@@ -328,28 +317,44 @@ class BackwardWeights final : public PreparedConv {
   const KernelTable& kernels_;
   ConvGeometry geometry_;
   PackWeights packing_;
-  std::unique_ptr<Cudnn::Plan> plan_;
+  std::shared_ptr<Cudnn::Plan> plan_;
   Element gradient_ = Element::f32;
 };
 
 }  // namespace
 
+std::shared_ptr<Cudnn::Plan> PlanCache::find(const ConvProblem& problem) {
+  const std::string name = problem.to_string();
+  const auto known = plans_.find(name);
+  if (known != plans_.end()) return known->second;
+  return plans_[name] = cudnn_.plan(problem, determinism_);
+}
+
+std::shared_ptr<Cudnn::Plan> PlanCache::require(const ConvProblem& problem) {
+  std::shared_ptr<Cudnn::Plan> plan = find(problem);
+  if (!plan)
+    fail(ErrorKind::internal, "cuDNN ", cudnn_.version(), " has no ",
+         determinism_ == Determinism::reproducible ? "deterministic " : "", "engine for ",
+         problem.to_string());
+  return plan;
+}
+
 std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const ConvEpilogue& e) {
   return known_.find_or_make(describe(g, e),
-                             [&] { return std::make_shared<Forward>(kernels_, cudnn_, g, e, determinism_); });
+                             [&] { return std::make_shared<Forward>(kernels_, plans_, g, e); });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
   return known_.find_or_make(describe(g, e), [&]() -> std::shared_ptr<PreparedConv> {
     if (g.in_layout == Layout::plain && g.in.c <= kMaxImageChannels && g.groups == 1)
       return std::make_shared<BackwardToImages>(kernels_, g, e);
-    return std::make_shared<BackwardData>(kernels_, cudnn_, g, e, determinism_);
+    return std::make_shared<BackwardData>(kernels_, plans_, g, e);
   });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_weights(const ConvGeometry& g) {
-  return known_.find_or_make(
-      describe(g), [&] { return std::make_shared<BackwardWeights>(kernels_, cudnn_, g, determinism_); });
+  return known_.find_or_make(describe(g),
+                             [&] { return std::make_shared<BackwardWeights>(kernels_, plans_, g); });
 }
 
 }  // namespace inocula::cuda

@@ -1,7 +1,10 @@
 // Convolutions on CUDA: cuDNN's channels-last plans between our own kernels.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "engine/backend.h"
 #include "engine/backends/cuda/cudnn.h"
@@ -16,11 +19,27 @@ inline std::int64_t stored_channels(std::int64_t channels) {
   return (channels + kChannelMultiple - 1) / kChannelMultiple * kChannelMultiple;
 }
 
+/// cuDNN's plans, each made once: epilogues of our own differ where the convolution is the same.
+class PlanCache {
+ public:
+  PlanCache(Cudnn& cudnn, Determinism determinism) : cudnn_(cudnn), determinism_(determinism) {}
+
+  /// Null where cuDNN has no engine for it.
+  std::shared_ptr<Cudnn::Plan> find(const ConvProblem& problem);
+  /// Throws Error (internal) there.
+  std::shared_ptr<Cudnn::Plan> require(const ConvProblem& problem);
+
+ private:
+  Cudnn& cudnn_;
+  Determinism determinism_;
+  std::map<std::string, std::shared_ptr<Cudnn::Plan>> plans_;
+};
+
 /// Builds prepared convolutions, one for each description, and hands the same one out again.
 class ConvFactory {
  public:
   ConvFactory(const KernelTable& kernels, Cudnn& cudnn, Determinism determinism)
-      : kernels_(kernels), cudnn_(cudnn), determinism_(determinism) {}
+      : kernels_(kernels), plans_(cudnn, determinism) {}
 
   /// Each throws Error (internal) where cuDNN has no engine for it, and (usage) where the groups do not fit
   /// the layout.
@@ -32,8 +51,7 @@ class ConvFactory {
 
  private:
   const KernelTable& kernels_;
-  Cudnn& cudnn_;
-  Determinism determinism_;
+  PlanCache plans_;
   KnownConvs known_;
 };
 

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <exception>
 #include <vector>
 
 #include "engine/error.h"
@@ -45,6 +46,18 @@ void require(const fe::error_t& status, const ConvProblem& problem, const char* 
     fail(ErrorKind::internal, "cuDNN: ", call, " for ", problem.to_string(), ": ", status.err_msg);
 }
 
+/// The front end throws where it finds no function or library; what leaves this file is an Error.
+template <class Work>
+auto reporting(const std::string& what, const Work& work) {
+  try {
+    return work();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& e) {
+    fail(ErrorKind::internal, "cuDNN: ", what, ": ", e.what());
+  }
+}
+
 /// The front end says so where a graph is sound but no engine runs it.
 bool is_unsupported(const fe::error_t& status) {
   switch (status.code) {
@@ -59,6 +72,7 @@ bool is_unsupported(const fe::error_t& status) {
 
 /// Names of a graph's tensors, in the order in which a plan takes their addresses.
 enum Uid : std::int64_t { kX = 1, kWeights, kBias, kResidual, kY, kDy, kDx, kDw };
+constexpr std::size_t kMostAddresses = 8;
 
 using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
 
@@ -114,6 +128,9 @@ class CudnnPlan final : public Cudnn::Plan {
     // Else the front end asks the runtime library, which this program does not share with it.
     graph_.set_sm_version(compute_capability);
     if (hardware) graph_.set_device_properties(std::move(hardware));
+    // The Program outlives its graph and keeps this plan; the front end would load a runtime library of its
+    // own to keep it too.
+    graph_.set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);
     require(graph_.validate(), problem_, "validate");
     require(graph_.build_operation_graph(handle_), problem_, "build_operation_graph");
     const fe::error_t found = graph_.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
@@ -148,13 +165,15 @@ class CudnnPlan final : public Cudnn::Plan {
   }
 
   void execute(const ConvAddresses& at, void* workspace) override {
-    std::array<void*, 4> addresses{};
+    std::array<void*, kMostAddresses> addresses{};
     int count = 0;
     // By rising Uid.
     for (const void* address : {at.x, at.weights, at.bias, at.residual, static_cast<const void*>(at.y), at.dy,
                                 static_cast<const void*>(at.dx), static_cast<const void*>(at.dw)})
       if (address != nullptr) addresses.at(static_cast<std::size_t>(count++)) = const_cast<void*>(address);
-    require(graph_.execute(handle_, addresses.data(), count, workspace), problem_, "execute");
+    reporting(problem_.to_string(), [&] {
+      require(graph_.execute(handle_, addresses.data(), count, workspace), problem_, "execute");
+    });
   }
 
  private:
@@ -207,8 +226,10 @@ class LoadedCudnn final : public Cudnn {
  public:
   LoadedCudnn(void* stream, int compute_capability) : compute_capability_(compute_capability) {
     load_library();
-    check(fe::detail::create_handle(&handle_), "cudnnCreate");
-    check(fe::detail::set_stream(handle_, static_cast<cudaStream_t>(stream)), "cudnnSetStream");
+    reporting("opening", [&] {
+      check(fe::detail::create_handle(&handle_), "cudnnCreate");
+      check(fe::detail::set_stream(handle_, static_cast<cudaStream_t>(stream)), "cudnnSetStream");
+    });
   }
   LoadedCudnn(const std::string& properties, int compute_capability)
       : compute_capability_(compute_capability) {
@@ -229,9 +250,11 @@ class LoadedCudnn final : public Cudnn {
   std::string version() const override { return version_text(fe::detail::get_backend_version()); }
 
   std::unique_ptr<Plan> plan(const ConvProblem& problem, Determinism determinism) override {
-    auto plan = std::make_unique<CudnnPlan>(handle_, problem);
-    if (!plan->choose(hardware_, compute_capability_, determinism)) return nullptr;
-    return plan;
+    return reporting(problem.to_string(), [&]() -> std::unique_ptr<Plan> {
+      auto plan = std::make_unique<CudnnPlan>(handle_, problem);
+      if (!plan->choose(hardware_, compute_capability_, determinism)) return nullptr;
+      return plan;
+    });
   }
 
  private:
