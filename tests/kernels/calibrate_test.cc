@@ -77,7 +77,7 @@ TEST_CASE("bin_confidence equals the reference as integers on every target, in a
         std::reverse(z, z + classes);
       }
       std::reverse(reversed.label.begin(), reversed.label.end());
-      for (const Run& run : runs()) {
+      for (const Run& run : runs(kRows)) {
         CAPTURE(run.name);
         CHECK(equal(bin(run, p, bins), expected));
         CHECK(equal(bin(run, reversed, bins), expected));
