@@ -29,15 +29,16 @@ const std::vector<Target>& targets();
 /// A target beside those of this processor: a GPU's. Its launches must return when the work is done.
 void add_target(Target target);
 
-/// One way to run a kernel: a target and a number of threads.
+/// One way to run a kernel: a target and a number of threads, or their order.
 struct Run {
   std::string name;
   const KernelTable& kernels;
   Queue queue;
 };
 
-/// Every target with one and with two threads; the emulation of CUDA, which has its own, once. A test of very
-/// many rows says so: under AddressSanitizer the emulation would take minutes for them, and sits them out.
+/// Every target with one and with two threads; the emulation of CUDA, which has its own, in two orders. A
+/// test of very many rows says how many: the emulation is slow. It then runs once, with the orders taking
+/// turns, and under AddressSanitizer, where that would still take minutes, not at all.
 std::vector<Run> runs(std::int64_t rows = 1);
 
 /// Memory whose every write outside its bounds is noticed: by marks on both sides, and under AddressSanitizer
