@@ -237,9 +237,14 @@ __global__ void __launch_bounds__(kRowThreads) for_each_row_grid(std::int64_t ro
   for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) f(row, Team{});
 }
 
+/// Tests choose few blocks, so that their grids stride.
+#if !defined(INOCULA_MOST_BLOCKS)
+#define INOCULA_MOST_BLOCKS 65536
+#endif
+
 /// As many blocks as there is work for; a grid strides over the rest.
 inline unsigned grid_blocks(std::int64_t wanted) {
-  return static_cast<unsigned>(wanted < 65536 ? wanted : 65536);
+  return static_cast<unsigned>(wanted < INOCULA_MOST_BLOCKS ? wanted : INOCULA_MOST_BLOCKS);
 }
 
 /// By a call rather than by <<<>>>, which is not C++: the emulation of CUDA has to compile it too.

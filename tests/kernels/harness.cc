@@ -5,6 +5,8 @@
 #include <utility>
 
 #if defined(INOCULA_CUDA_EMULATED)
+#include "tests/kernels/emulated_cuda/cuda_runtime.h"
+
 namespace inocula::cuda_emulated {
 const KernelTable& kernel_table();
 }
@@ -45,13 +47,40 @@ void add_target(Target target) {
   known_targets().push_back(std::move(target));
 }
 
-std::vector<Run> runs() {
+namespace {
+
+#if defined(INOCULA_CUDA_EMULATED)
+void add_emulated_runs(const Target& target, std::int64_t rows, std::vector<Run>& all) {
+  const auto add = [&](const char* order, void* stream) {
+    all.push_back({target.name + ", " + order, *target.table, Queue{.stream = stream}});
+  };
+  if (rows <= 1000) {
+    add("forward", emulated_cuda::stream(emulated_cuda::Order::forward));
+    add("backward", emulated_cuda::stream(emulated_cuda::Order::backward));
+    return;
+  }
+#if !defined(__SANITIZE_ADDRESS__)
+  add("both ways", nullptr);
+#endif
+}
+#endif
+
+}  // namespace
+
+std::vector<Run> runs([[maybe_unused]] std::int64_t rows) {
   std::vector<Run> all;
-  for (const Target& target : targets())
+  for (const Target& target : targets()) {
+#if defined(INOCULA_CUDA_EMULATED)
+    if (target.name == "cuda_emulated") {
+      add_emulated_runs(target, rows, all);
+      continue;
+    }
+#endif
     for (const int threads : {1, 2})
       if (threads == 1 || target.name.rfind("cpu", 0) == 0)
         all.push_back(
             {target.name + ", threads " + std::to_string(threads), *target.table, Queue{.threads = threads}});
+  }
   return all;
 }
 

@@ -43,7 +43,7 @@ std::vector<float> step(const Run& run, Kernel kernel, const Attack& a) {
 }
 
 std::vector<float> step(Kernel kernel, const Attack& a) {
-  return same_everywhere([&](const Run& run) { return Outputs{step(run, kernel, a)}; })[0];
+  return same_everywhere([&](const Run& run) { return Outputs{step(run, kernel, a)}; }, a.rows)[0];
 }
 
 double box(double v) {

@@ -211,15 +211,15 @@ class Machine {
 
   Fiber* new_fiber();
 
-  /// Ends the block from inside one of its threads.
-  [[noreturn]] void break_off(const std::string& what) {
+  /// Ends the block from inside one of its threads, whose objects are never destroyed: they may own nothing.
+  [[noreturn]] void break_off(const char* what) {
     broken_ = state(what);
     go(to(&host_));
     __builtin_unreachable();
   }
 
   /// What is wrong, and how many threads wait where.
-  std::string state(const std::string& what) const {
+  std::string state(const char* what) const {
     std::map<std::string, int> count;
     for (const Thread& t : threads_) {
       if (t.returned) {
@@ -230,7 +230,7 @@ class Machine {
         ++count[std::string(t.place.file) + ":" + std::to_string(t.place.line)];
       }
     }
-    std::string text = what + ", block " + std::to_string(blockIdx.x) + ":";
+    std::string text = std::string(what) + ", block " + std::to_string(blockIdx.x) + ":";
     for (const auto& [where, threads] : count) text += " " + std::to_string(threads) + " " + where + ";";
     text.pop_back();
     return text;
