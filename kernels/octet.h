@@ -38,7 +38,12 @@ INOCULA_HD inline std::uint32_t store_octet(float* to, const float (&v)[kOctet])
   sixteen[0] = low;
   sixteen[1] = high;
   std::uint32_t positive = 0;
-  for (int l = 0; l < kOctet; ++l) positive |= static_cast<std::uint32_t>(v[l] > 0) << l;
+  for (int l = 0; l < kOctet; ++l) {
+    // By itself: g++ 12 under UndefinedBehaviorSanitizer shifts by a value never set where it stands in the
+    // shift.
+    const std::uint32_t bit = v[l] > 0 ? 1u : 0u;
+    positive |= bit << l;
+  }
   return positive;
 }
 INOCULA_HD inline std::uint32_t store_octet(Bf16* to, const float (&v)[kOctet]) {
