@@ -27,6 +27,8 @@ struct ConvWindow {
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;  ///< 1 means dense, as in PyTorch
 
+  /// "3x3, stride 1x1, pad 1x1", and the dilation where there is one.
+  std::string to_string() const;
   bool operator==(const ConvWindow&) const = default;
 };
 

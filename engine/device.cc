@@ -114,8 +114,7 @@ std::vector<DeviceReport> list_devices() {
                                   cpu::describe_machine() + "\nkernels: " + kernels.target +
                                       "\ncores: " + std::to_string(available_cores())}};
 #if defined(INOCULA_CUDA_BACKEND)
-  for (cuda::Found& found : cuda::find_devices(cuda::kernel_table()))
-    list.push_back({std::move(found.name), found.usable, std::move(found.description)});
+  for (DeviceReport& found : cuda::find_devices(cuda::kernel_table())) list.push_back(std::move(found));
 #else
   list.push_back({"cuda", false, kBuiltWithoutCuda});
 #endif

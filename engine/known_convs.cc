@@ -8,12 +8,8 @@ namespace inocula {
 namespace {
 
 std::string describe_pass(const char* pass, const ConvGeometry& g) {
-  const ConvWindow& w = g.window;
   std::ostringstream text;
-  text << pass << " " << g.in.to_string() << " to " << g.out.to_string() << ", " << w.kernel_h << "x"
-       << w.kernel_w << ", stride " << w.stride_h << "x" << w.stride_w << ", pad " << w.pad_h << "x"
-       << w.pad_w;
-  if (w.dilation_h != 1 || w.dilation_w != 1) text << ", dilation " << w.dilation_h << "x" << w.dilation_w;
+  text << pass << " " << g.in.to_string() << " to " << g.out.to_string() << ", " << g.window.to_string();
   if (g.groups != 1) text << ", " << g.groups << " groups";
   if (g.in_layout == Layout::plain) text << ", plain input";
   if (g.element == Element::bf16) text << ", bf16";

@@ -14,7 +14,7 @@ struct SumPlane {
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(a.shape, row);
     const T* const dy = static_cast<const T*>(a.dy);
-    float* const to = a.partial + part.sample * a.shape.blocks() * a.shape.block + part.channel;
+    float* const to = a.partial + part.sample * a.shape.padded_channels() + part.channel;
     sum_plane(
         team, a.shape, part, [=](int l, double sum) { to[l] = static_cast<float>(sum); },
         [=](std::int64_t i, int) { return to_float(dy[i]); });
@@ -24,7 +24,7 @@ struct SumPlane {
 struct AddSamples {
   AddChannelSums a;
   INOCULA_DEVICE void operator()(std::int64_t c) const {
-    const std::int64_t stride = a.shape.blocks() * a.shape.block;
+    const std::int64_t stride = a.shape.padded_channels();
     double total = 0;
     for (std::int64_t n = 0; n < a.shape.batch; ++n) total += a.partial[n * stride + c];
     a.sum[c] += static_cast<float>(total);

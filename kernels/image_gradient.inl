@@ -26,7 +26,7 @@ struct ImageGradientRow {
   template <class F>
   INOCULA_DEVICE void each_block(std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t x,
                                  const F& f) const {
-    const std::int64_t padded = a.out.blocks() * a.out.block;
+    const std::int64_t padded = a.out.padded_channels();
     for (std::int64_t kh = 0; kh < a.kernel_h; ++kh) {
       const std::int64_t oy = touching(y, kh, a.pad_h, a.dilation_h, a.stride_h, a.out.height);
       if (oy < 0) continue;

@@ -12,10 +12,6 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-INOCULA_HD inline std::int64_t padded_channels(const PlaneShape& shape) {
-  return shape.blocks() * shape.block;
-}
-
 /// Mean of each channel in one plane, as a difference from the channel's first value in the batch, its
 /// origin, and the sum of squared differences from that mean. Beside a large mean and a small deviation all
 /// roundings are then relative to the deviation.
@@ -27,7 +23,7 @@ struct PlaneMoments {
 
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(shape, row);
-    const std::int64_t at = part.sample * padded_channels(shape) + part.channel;
+    const std::int64_t at = part.sample * shape.padded_channels() + part.channel;
     const T* const from = x;
     const T* const origin = x + part.offset - part.sample * shape.blocks() * shape.plane_size();
     float* const to_offset = offset + at;
@@ -58,7 +54,7 @@ struct CombineMoments {
       a.mean[c] = a.rstd[c] = a.scale[c] = a.shift[c] = 0;
       return;
     }
-    const std::int64_t stride = padded_channels(a.shape);
+    const std::int64_t stride = a.shape.padded_channels();
     const double pixels = static_cast<double>(a.shape.pixels());
     const double batch = static_cast<double>(a.shape.batch);
     double total = 0;
@@ -108,7 +104,7 @@ struct PlaneGradientSums {
   NormGradientSums a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const PlaneLanes part = plane_lanes(a.shape, row);
-    const std::int64_t stride = padded_channels(a.shape);
+    const std::int64_t stride = a.shape.padded_channels();
     const T* const x = static_cast<const T*>(a.x);
     const T* const dy = static_cast<const T*>(a.dy);
     const float* const mean = a.mean + part.channel;
@@ -129,7 +125,7 @@ struct PlaneGradientSums {
 struct CombineGradientSums {
   NormGradientSums a;
   INOCULA_DEVICE void operator()(std::int64_t c) const {
-    const std::int64_t stride = padded_channels(a.shape);
+    const std::int64_t stride = a.shape.padded_channels();
     const float* const of_dy = a.partial;
     const float* const of_dy_xhat = a.partial + a.shape.batch * stride;
     double dy = 0, dy_xhat = 0;
@@ -182,12 +178,12 @@ void map_backward(const Queue& queue, const NormBackward& a) {
 
 void batch_statistics(const Queue& queue, const BatchStatistics& args) {
   float* const offset = args.partial;
-  float* const squares = args.partial + args.shape.batch * padded_channels(args.shape);
+  float* const squares = args.partial + args.shape.batch * args.shape.padded_channels();
   with_element(args.shape.element, [&](auto stored) {
     using T = typename decltype(stored)::Type;
     for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
                  PlaneMoments<T>{static_cast<const T*>(args.x), offset, squares, args.shape});
-    for_each(queue, padded_channels(args.shape), CombineMoments<T>{args, offset, squares});
+    for_each(queue, args.shape.padded_channels(), CombineMoments<T>{args, offset, squares});
   });
 }
 
@@ -201,7 +197,7 @@ void norm_gradient_sums(const Queue& queue, const NormGradientSums& args) {
     for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
                  PlaneGradientSums<T>{args});
   });
-  for_each(queue, padded_channels(args.shape), CombineGradientSums{args});
+  for_each(queue, args.shape.padded_channels(), CombineGradientSums{args});
 }
 
 void norm_backward(const Queue& queue, const NormBackward& args) {

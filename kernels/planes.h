@@ -6,6 +6,7 @@
 // 2^31 elements. A kernel's `void` pointers are to activations of the `element` that their shape names.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/element.h"
@@ -21,10 +22,12 @@ struct PlaneShape {
   Element element = Element::f32;
 
   INOCULA_HD std::int64_t blocks() const { return (channels + block - 1) / block; }
+  INOCULA_HD std::int64_t padded_channels() const { return blocks() * block; }
   INOCULA_HD std::int64_t pixels() const { return height * width; }
   INOCULA_HD std::int64_t plane_size() const { return pixels() * block; }
   INOCULA_HD std::int64_t planes() const { return batch * blocks(); }
   INOCULA_HD std::int64_t size() const { return planes() * plane_size(); }
+  INOCULA_HD std::size_t bytes() const { return static_cast<std::size_t>(size()) * element_bytes(element); }
 };
 
 }  // namespace inocula

@@ -23,12 +23,14 @@ enum class WeightOrder : std::int32_t {
 struct PackWeights {
   const float* plain = nullptr;
   const float* scale = nullptr;  ///< (outputs); null means 1
-  void* packed = nullptr;        ///< padded_outputs * taps * padded_inputs of `element`
+  void* packed = nullptr;        ///< packed_size() of `element`
   std::int64_t outputs = 0, inputs = 0, taps = 1;
   std::int64_t padded_outputs = 0, padded_inputs = 0;
   std::int64_t groups = 1;  ///< divides `outputs`
   WeightOrder order = WeightOrder::output_tap_input;
   Element element = Element::f32;
+
+  std::int64_t packed_size() const { return padded_outputs * taps * padded_inputs; }
 };
 
 /// add_weight_gradient: plain[o][i][tap] += packed[o][tap][i], the padding and other groups' channels left

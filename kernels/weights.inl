@@ -51,9 +51,8 @@ struct AddGradient {
 }  // namespace
 
 void pack_weights(const Queue& queue, const PackWeights& args) {
-  const std::int64_t size = args.padded_outputs * args.taps * args.padded_inputs;
   with_element(args.element, [&](auto stored) {
-    for_each(queue, size, PackWeight<typename decltype(stored)::Type>{args});
+    for_each(queue, args.packed_size(), PackWeight<typename decltype(stored)::Type>{args});
   });
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 Tensor channel_vector(Recorder& r, const std::string& name, const Tensor& like) {
   const PlaneShape planes = r.planes(like);
-  return r.make(name, {1, planes.blocks() * planes.block, 1, 1});
+  return r.make(name, {1, planes.padded_channels(), 1, 1});
 }
 
 }  // namespace

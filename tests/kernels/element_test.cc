@@ -38,7 +38,7 @@ TEST_CASE("every bf16 survives being widened and stored") {
   }
 }
 
-TEST_CASE("storing rounds to the nearest, ties to even, beyond the largest to infinity; a NaN stays one") {
+TEST_CASE("storing rounds to the nearest, ties to even, beyond the largest to infinity, and a NaN stays one") {
   for (const float v : all_neighbourhoods()) {
     Bf16 stored{};
     store(&stored, v);

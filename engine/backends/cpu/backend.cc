@@ -40,7 +40,7 @@ class CpuBackend final : public Backend {
   std::string describe() const override { return describe_machine(); }
   bool supports(Precision precision) const override { return cpu::supports(precision); }
   std::int64_t block(std::int64_t channels, Element element) const override {
-    return channels_last(element) ? (channels + block_ - 1) / block_ * block_ : block_;
+    return stored_block(channels, element, block_);
   }
 
   void* allocate(std::size_t bytes) override {
@@ -130,6 +130,10 @@ std::int64_t preferred_block() {
 
 bool channels_last(Element element) {
   return element == Element::bf16 && has(dnnl::cpu_isa::avx512_core_amx);
+}
+
+std::int64_t stored_block(std::int64_t channels, Element element, std::int64_t block) {
+  return channels_last(element) ? (channels + block - 1) / block * block : block;
 }
 
 bool supports(Precision precision) {

@@ -15,6 +15,9 @@ std::int64_t preferred_block();
 /// bf16 several times as fast as AVX-512 does, is used by oneDNN for no other layout.
 bool channels_last(Element element);
 
+/// Channels side by side in an activation of that many: `block`, or all where it is channels-last.
+std::int64_t stored_block(std::int64_t channels, Element element, std::int64_t block);
+
 /// oneDNN's bf16 needs AVX-512: natively where the processor has the instructions, else emulated by it.
 bool supports(Precision precision);
 

@@ -5,8 +5,6 @@
 // arena.
 #include "engine/backends/cpu/conv.h"
 
-#include <algorithm>
-#include <sstream>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "engine/backends/cpu/onednn.h"
 #include "engine/backends/cpu/thread_scope.h"
 #include "engine/error.h"
+#include "engine/image_gradient_conv.h"
 #include "kernels/planes.h"
 
 namespace inocula::cpu {
@@ -46,11 +45,8 @@ class Described {
   Element element(Layout layout) const { return layout == Layout::plain ? Element::f32 : geometry_.element; }
   /// One side of the convolution, as it lies in this layout.
   PlaneShape planes(const Shape& s, Layout layout) const {
-    const std::int64_t block = layout == Layout::plain ? 1 : channels_last_ ? filled(s.c) : block_;
+    const std::int64_t block = layout == Layout::plain ? 1 : stored_block(s.c, geometry_.element, block_);
     return {s.n, s.c, s.h, s.w, block, element(layout)};
-  }
-  static std::size_t bytes_of(const PlaneShape& s) {
-    return static_cast<std::size_t>(s.size()) * element_bytes(s.element);
   }
   /// Channels with those that fill the last block up.
   std::int64_t filled(std::int64_t channels) const { return (channels + block_ - 1) / block_ * block_; }
@@ -226,7 +222,7 @@ class Forward final : public PreparedConv, Described {
 
   std::size_t scratch_bytes() const override {
     return align(primitive_.scratchpad_desc().get_size()) +
-           (copies_input() ? bytes_of(planes(geometry_.in, Layout::blocked)) : 0);
+           (copies_input() ? planes(geometry_.in, Layout::blocked).bytes() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -300,7 +296,7 @@ class BackwardData final : public PreparedConv, Described {
   }
 
   std::size_t scratch_bytes() const override {
-    return align(primitive_.scratchpad_desc().get_size()) + (copies_result() ? bytes_of(result()) : 0);
+    return align(primitive_.scratchpad_desc().get_size()) + (copies_result() ? result().bytes() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -340,68 +336,6 @@ class BackwardData final : public PreparedConv, Described {
   dnnl::convolution_backward_data::primitive_desc primitive_;
 };
 
-/// Backward-data to plain images of few channels: our own kernel.
-class BackwardToImages final : public PreparedConv, Described {
- public:
-  BackwardToImages(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
-                   const GradientEpilogue& e, std::int64_t block, int threads)
-      : Described(engine, g, block, threads),
-        kernels_(kernels),
-        epilogue_(e),
-        out_(planes(g.out, Layout::blocked)) {}
-
-  std::size_t weight_bytes() const override {
-    return static_cast<std::size_t>(weight_cols() * out_.blocks() * out_.block) * sizeof(float);
-  }
-
-  Launch bind_weights(const float* plain, const float* scale, void* prepared, void*) override {
-    const PackWeights packing{.plain = plain,
-                              .scale = scale,
-                              .packed = prepared,
-                              .outputs = geometry_.out.c,
-                              .inputs = geometry_.in.c,
-                              .taps = geometry_.window.kernel_h * geometry_.window.kernel_w,
-                              .padded_outputs = out_.blocks() * out_.block,
-                              .padded_inputs = geometry_.in.c,
-                              .order = WeightOrder::tap_input_output};
-    return [function = kernels_.pack_weights, packing](const Queue& queue) { function(queue, packing); };
-  }
-
-  std::size_t scratch_bytes() const override { return 0; }
-
-  Launch bind(const ConvOperands& o) override {
-    const ConvWindow& w = geometry_.window;
-    ImageGradient image;
-    image.dy = o.dy;
-    image.weights = static_cast<const float*>(o.weights);
-    image.dx = static_cast<float*>(o.dx);
-    image.out = out_;
-    image.channels = geometry_.in.c;
-    image.height = geometry_.in.h;
-    image.width = geometry_.in.w;
-    image.kernel_h = w.kernel_h;
-    image.kernel_w = w.kernel_w;
-    image.stride_h = w.stride_h;
-    image.stride_w = w.stride_w;
-    image.pad_h = w.pad_h;
-    image.pad_w = w.pad_w;
-    image.dilation_h = w.dilation_h;
-    image.dilation_w = w.dilation_w;
-    const JoinGradient joining{o.dx, nullptr, o.add, o.mask, o.dx, planes(geometry_.in, Layout::plain)};
-    return [image, joining, this](const Queue& queue) {
-      kernels_.image_gradient(queue, image);
-      if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
-    };
-  }
-
-  std::string algorithm() const override { return std::string("own image_gradient:") + kernels_.target; }
-
- private:
-  const KernelTable& kernels_;
-  GradientEpilogue epilogue_;
-  PlaneShape out_;
-};
-
 class BackwardWeights final : public PreparedConv, Described {
  public:
   BackwardWeights(const dnnl::engine& engine, const KernelTable& kernels, const ConvGeometry& g,
@@ -415,7 +349,7 @@ class BackwardWeights final : public PreparedConv, Described {
     return align(primitive_.scratchpad_desc().get_size()) + align(primitive_.diff_weights_desc().get_size()) +
            align(static_cast<std::size_t>(out_channels()) * sizeof(float)) +
            (fills_up() ? align(plain_weight_bytes(in_channels(input_layout_))) : 0) +
-           (copies_input() ? bytes_of(planes(geometry_.in, Layout::blocked)) : 0);
+           (copies_input() ? planes(geometry_.in, Layout::blocked).bytes() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -519,8 +453,10 @@ std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const 
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
   return find_or_make(describe(g, e), [&]() -> std::shared_ptr<PreparedConv> {
-    if (g.in_layout == Layout::plain && g.in.c <= kMaxImageChannels && g.groups == 1)
-      return std::make_shared<BackwardToImages>(engine_, kernels_, g, e, block_, threads_);
+    if (reaches_few_channels(g))
+      return make_image_gradient_conv(
+          kernels_, g, e,
+          {g.out.n, g.out.c, g.out.h, g.out.w, stored_block(g.out.c, g.element, block_), g.element});
     return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_, threads_);
   });
 }

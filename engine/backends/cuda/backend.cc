@@ -34,6 +34,18 @@ class Stream {
   bool own_;
 };
 
+/// What was taken down, until it is made executable.
+struct Graph {
+  Graph() = default;
+  ~Graph() {
+    if (handle != nullptr) cudaGraphDestroy(handle);
+  }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  cudaGraph_t handle = nullptr;
+};
+
 class GraphReplay final : public Replay {
  public:
   GraphReplay(cudaGraph_t graph, cudaStream_t stream, int ordinal) : stream_(stream), ordinal_(ordinal) {
@@ -203,26 +215,20 @@ class CudaBackend final : public Backend {
     const DeviceScope scope(ordinal_);
     // Relaxed: a kernel's first launch may load its code, which a stricter mode forbids.
     check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
-    cudaGraph_t graph = nullptr;
+    Graph graph;
     try {
       for (const NamedLaunch& step : steps) {
         step.launch(queue_);
         require_enqueued(step.name);
       }
     } catch (...) {
-      if (cudaStreamEndCapture(stream_.get(), &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      cudaStreamEndCapture(stream_.get(), &graph.handle);
       cudaGetLastError();
       throw;
     }
-    check(cudaStreamEndCapture(stream_.get(), &graph), "cudaStreamEndCapture of ", steps.size(), " steps");
-    try {
-      auto replay = std::make_unique<GraphReplay>(graph, stream_.get(), ordinal_);
-      cudaGraphDestroy(graph);
-      return replay;
-    } catch (...) {
-      cudaGraphDestroy(graph);
-      throw;
-    }
+    check(cudaStreamEndCapture(stream_.get(), &graph.handle), "cudaStreamEndCapture of ", steps.size(),
+          " steps");
+    return std::make_unique<GraphReplay>(graph.handle, stream_.get(), ordinal_);
   }
 
   void synchronize() override {
@@ -272,13 +278,13 @@ std::unique_ptr<Backend> make_backend(const KernelTable& kernels, const BackendO
   return std::make_unique<CudaBackend>(kernels, options);
 }
 
-std::vector<Found> find_devices(const KernelTable& kernels) {
+std::vector<DeviceReport> find_devices(const KernelTable& kernels) {
   int count = 0;
   const std::string reason = count_devices(count);
   if (!reason.empty()) return {{"cuda", false, reason}};
-  std::vector<Found> found;
+  std::vector<DeviceReport> found;
   for (int ordinal = 0; ordinal < count; ++ordinal) {
-    Found device{"cuda:" + std::to_string(ordinal), false, ""};
+    DeviceReport device{"cuda:" + std::to_string(ordinal), false, ""};
     try {
       device.description = make_backend(kernels, {.ordinal = ordinal})->describe();
       device.usable = true;

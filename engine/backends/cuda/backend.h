@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "engine/backend.h"
-#include "engine/determinism.h"
-#include "engine/device_allocator.h"
+#include "engine/device.h"
 #include "kernels/table.h"
 
 namespace inocula::cuda {
@@ -24,13 +23,7 @@ struct BackendOptions {
 /// for it.
 std::unique_ptr<Backend> make_backend(const KernelTable& kernels, const BackendOptions& options);
 
-/// A GPU, or the reason why there is none.
-struct Found {
-  std::string name;  ///< "cuda:0", or "cuda" for a reason
-  bool usable = false;
-  std::string description;  ///< one fact a line
-};
-/// Never throws: without a driver it says so.
-std::vector<Found> find_devices(const KernelTable& kernels);
+/// Every GPU as "cuda:N", or one report named "cuda" that says why there is none. Never throws.
+std::vector<DeviceReport> find_devices(const KernelTable& kernels);
 
 }  // namespace inocula::cuda

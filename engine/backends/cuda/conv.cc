@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/image_gradient_conv.h"
 #include "kernels/planes.h"
 
 namespace inocula::cuda {
@@ -28,10 +29,6 @@ PlaneShape blocked(const Shape& s, Element element) {
 
 PlaneShape plain(const Shape& s) {
   return {s.n, s.c, s.h, s.w, 1, Element::f32};
-}
-
-std::size_t bytes_of(const PlaneShape& s) {
-  return static_cast<std::size_t>(s.size()) * element_bytes(s.element);
 }
 
 /// Groups as cuDNN is told of them. Zero channels at the end belong to no group, unless every channel is one
@@ -73,8 +70,7 @@ class ReadsWeights : public PreparedConv {
       : kernels_(kernels), packing_(packing) {}
 
   std::size_t weight_bytes() const override {
-    return static_cast<std::size_t>(packing_.padded_outputs * packing_.taps * packing_.padded_inputs) *
-           element_bytes(packing_.element);
+    return static_cast<std::size_t>(packing_.packed_size()) * element_bytes(packing_.element);
   }
   Launch bind_weights(const float* from, const float* scale, void* prepared, void*) override {
     PackWeights a = packing_;
@@ -109,7 +105,7 @@ class Forward final : public ReadsWeights {
 
   std::size_t scratch_bytes() const override {
     return align(plan_->workspace_bytes()) +
-           (copies_input() ? bytes_of(blocked(geometry_.in, geometry_.element)) : 0);
+           (copies_input() ? blocked(geometry_.in, geometry_.element).bytes() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -172,7 +168,7 @@ class BackwardData final : public ReadsWeights {
 
   std::size_t scratch_bytes() const override {
     return align(plan_->workspace_bytes()) +
-           (copies_result() ? bytes_of(blocked(geometry_.in, geometry_.element)) : 0);
+           (copies_result() ? blocked(geometry_.in, geometry_.element).bytes() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -202,57 +198,6 @@ class BackwardData final : public ReadsWeights {
   std::shared_ptr<Cudnn::Plan> plan_;
 };
 
-/// To plain images of few channels: our own kernel, which computes no gradient of channels that are not
-/// there.
-class BackwardToImages final : public ReadsWeights {
- public:
-  BackwardToImages(const KernelTable& kernels, const ConvGeometry& g, const GradientEpilogue& e)
-      : ReadsWeights(kernels, packing(g)), geometry_(g), epilogue_(e) {}
-
-  std::size_t scratch_bytes() const override { return 0; }
-
-  Launch bind(const ConvOperands& o) override {
-    const ConvWindow& w = geometry_.window;
-    ImageGradient image;
-    image.dy = o.dy;
-    image.weights = static_cast<const float*>(o.weights);
-    image.dx = static_cast<float*>(o.dx);
-    image.out = blocked(geometry_.out, geometry_.element);
-    image.channels = geometry_.in.c;
-    image.height = geometry_.in.h;
-    image.width = geometry_.in.w;
-    image.kernel_h = w.kernel_h;
-    image.kernel_w = w.kernel_w;
-    image.stride_h = w.stride_h;
-    image.stride_w = w.stride_w;
-    image.pad_h = w.pad_h;
-    image.pad_w = w.pad_w;
-    image.dilation_h = w.dilation_h;
-    image.dilation_w = w.dilation_w;
-    const JoinGradient joining{image.dx, nullptr, o.add, o.mask, image.dx, plain(geometry_.in)};
-    return [=, this](const Queue& queue) {
-      kernels_.image_gradient(queue, image);
-      if (epilogue_.add || epilogue_.mask) kernels_.join_gradient(queue, joining);
-    };
-  }
-
-  std::string algorithm() const override { return std::string("own image_gradient:") + kernels_.target; }
-
- private:
-  static PackWeights packing(const ConvGeometry& g) {
-    PackWeights a;
-    a.outputs = g.out.c;
-    a.inputs = a.padded_inputs = g.in.c;
-    a.taps = g.window.kernel_h * g.window.kernel_w;
-    a.padded_outputs = stored_channels(g.out.c);
-    a.order = WeightOrder::tap_input_output;
-    return a;
-  }
-
-  ConvGeometry geometry_;
-  GradientEpilogue epilogue_;
-};
-
 class BackwardWeights final : public PreparedConv {
  public:
   BackwardWeights(const KernelTable& kernels, PlanCache& plans, const ConvGeometry& g)
@@ -269,7 +214,7 @@ class BackwardWeights final : public PreparedConv {
 
   std::size_t scratch_bytes() const override {
     return align(plan_->workspace_bytes()) + gradient_bytes() + partial_bytes() +
-           (copies_input() ? bytes_of(blocked(geometry_.in, geometry_.element)) : 0);
+           (copies_input() ? blocked(geometry_.in, geometry_.element).bytes() : 0);
   }
 
   Launch bind(const ConvOperands& o) override {
@@ -279,8 +224,7 @@ class BackwardWeights final : public PreparedConv {
     auto* const partial = reinterpret_cast<float*>(next);
     next += partial_bytes();
     const PlaneShape in = blocked(geometry_.in, geometry_.element);
-    const CopyChannels copying{o.x,           reinterpret_cast<float*>(next), plain(geometry_.in), in, 0, 0,
-                               geometry_.in.c};
+    const CopyChannels copying{o.x, next, plain(geometry_.in), in, 0, 0, geometry_.in.c};
     ConvAddresses at;
     at.x = copies_input() ? next : o.x;
     at.dy = o.dy;
@@ -307,8 +251,7 @@ class BackwardWeights final : public PreparedConv {
  private:
   bool copies_input() const { return geometry_.in_layout == Layout::plain; }
   std::size_t gradient_bytes() const {
-    return align(static_cast<std::size_t>(packing_.padded_outputs * packing_.taps * packing_.padded_inputs) *
-                 element_bytes(gradient_));
+    return align(static_cast<std::size_t>(packing_.packed_size()) * element_bytes(gradient_));
   }
   std::size_t partial_bytes() const {
     return align(static_cast<std::size_t>(geometry_.out.n * packing_.padded_outputs) * sizeof(float));
@@ -346,8 +289,7 @@ std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const 
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
   return known_.find_or_make(describe(g, e), [&]() -> std::shared_ptr<PreparedConv> {
-    if (g.in_layout == Layout::plain && g.in.c <= kMaxImageChannels && g.groups == 1)
-      return std::make_shared<BackwardToImages>(kernels_, g, e);
+    if (reaches_few_channels(g)) return make_image_gradient_conv(kernels_, g, e, blocked(g.out, g.element));
     return std::make_shared<BackwardData>(kernels_, plans_, g, e);
   });
 }

@@ -10,11 +10,7 @@ std::string ConvProblem::to_string() const {
   text << (pass == ConvPass::forward         ? "forward of "
            : pass == ConvPass::backward_data ? "backward-data of "
                                              : "backward-weights of ")
-       << in.to_string() << " to " << out.to_string() << ", " << window.kernel_h << "x" << window.kernel_w
-       << ", stride " << window.stride_h << "x" << window.stride_w << ", pad " << window.pad_h << "x"
-       << window.pad_w;
-  if (window.dilation_h != 1 || window.dilation_w != 1)
-    text << ", dilation " << window.dilation_h << "x" << window.dilation_w;
+       << in.to_string() << " to " << out.to_string() << ", " << window.to_string();
   if (groups != 1) text << ", " << groups << " groups";
   text << (element == Element::bf16 ? ", bf16" : ", f32") << (bias ? " + bias" : "")
        << (weight_gradient == Element::bf16 ? " throughout" : "") << (residual ? " + residual" : "")
