@@ -58,26 +58,26 @@ run() {
 
 cached() { grep -q "^$1:INTERNAL=ON" build/cuda/CMakeCache.txt; }
 
-build cpu
-run cpu
-
-# The CUDA half: compiled and linked wherever there is a compiler, run where there is a GPU. One architecture is
-# enough to know that it compiles.
+# Where there is a CUDA compiler, the whole is built with the CUDA half and its tests run where there is a GPU; the
+# CPU alone is what the sanitizers' build holds. One architecture is enough to know that it compiles.
 export CUDAARCHS=${CUDAARCHS:-90}
 "$cmake" --preset cuda
-if ! cached INOCULA_CUDA_FOUND; then
-  summary+=(--not-run "cuda: the CUDA half was not compiled: no CUDA compiler was found")
-else
-  tools/setup/fetch_cudnn_frontend.sh || true
+if cached INOCULA_CUDA_FOUND && tools/setup/fetch_cudnn_frontend.sh; then
   "$cmake" --preset cuda
-  if cached INOCULA_CUDA_BACKEND; then
-    build cuda inocula cuda_link cuda_plans gpu_kernels gpu_engine
-    run cuda --tests-regex '^(cuda|gpu)_'
+fi
+if cached INOCULA_CUDA_BACKEND; then
+  build cuda
+  run cuda
+else
+  if ! cached INOCULA_CUDA_FOUND; then
+    summary+=(--not-run "cuda: the CUDA half was not compiled: no CUDA compiler was found")
   else
     summary+=(--not-run "cuda: its devices were not compiled: cuDNN 9 or the headers of its front end were not found")
     build cuda cuda_link
     run cuda --tests-regex '^cuda_link'
   fi
+  build cpu
+  run cpu
 fi
 
 if $sanitize; then

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kMaxHeaderBytes = 8 << 20;
+constexpr std::uint64_t kMaxTensorHeaderBytes = 8 << 20;
 constexpr std::size_t kMaxTensors = 65536;
 constexpr std::size_t kMaxMetadataBytes = 64 << 10;
 constexpr const char* kMetadata = "__metadata__";
@@ -121,9 +121,9 @@ Safetensors read_safetensors(const std::string& path) {
     fail(ErrorKind::bad_data, path, ": is ", file.size(), " bytes long, too short for safetensors");
   }
   file.read_at(0, &header_bytes, kLengthBytes);
-  if (header_bytes > std::min(kMaxHeaderBytes, file.size() - kLengthBytes)) {
+  if (header_bytes > std::min(kMaxTensorHeaderBytes, file.size() - kLengthBytes)) {
     fail(ErrorKind::bad_data, path, ": declares a header of ", header_bytes, " bytes, expected at most ",
-         std::min(kMaxHeaderBytes, file.size() - kLengthBytes));
+         std::min(kMaxTensorHeaderBytes, file.size() - kLengthBytes));
   }
   std::string text(header_bytes, '\0');
   file.read_at(kLengthBytes, text.data(), header_bytes);
