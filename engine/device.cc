@@ -102,7 +102,7 @@ Device Device::open(const std::string& name, const DeviceOptions& options) {
   if (name == "cpu") {
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const KernelTable& kernels = pick_kernels(options.instruction_set);
-    return Device(name, threads, cpu::make_backend(kernels, threads), kernels);
+    return Device(name, threads, cpu::make_backend(kernels, threads, options.precise), kernels);
   }
   if (const std::optional<int> ordinal = cuda_ordinal(name)) return open_cuda(*ordinal, options);
   fail(ErrorKind::usage, "device '", name, "' is unknown, expected cpu or cuda:N, such as cuda:0");

@@ -19,6 +19,7 @@ struct DeviceOptions {
   /// best.
   std::string instruction_set = {};
   Determinism determinism = Determinism::reproducible;  ///< CUDA; on the CPU everything is reproducible
+  bool precise = false;  ///< CPU only: convolutions by direct summation alone, a digit better and slower
   void* stream = nullptr;          ///< CUDA only: the caller's cudaStream_t to work on; null makes one
   DeviceAllocator allocator = {};  ///< CUDA only: where device memory comes from; none takes cudaMalloc
 };

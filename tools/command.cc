@@ -24,6 +24,7 @@ std::string refuse_seed(const std::string& text) {
 Device CommonOptions::open_device() const {
   DeviceOptions options;
   options.threads = threads;
+  options.precise = precise;
   if (determinism == "fast")
     options.determinism = Determinism::fast;
   else if (determinism != "reproducible")
@@ -40,6 +41,8 @@ void add_common(CLI::App& app, CommonOptions& o) {
   app.add_option("--determinism", o.determinism,
                  "reproducible: the same bits run after run; fast: a GPU may add in any order and use TF32")
       ->capture_default_str();
+  app.add_flag("--precise,!--no-precise", o.precise,
+               "Convolutions on the CPU by direct summation alone: a digit better, and slower");
   app.add_option("--config", o.config, "TOML file with any of these flags as keys; flags win");
   app.add_flag("--quiet", o.quiet, "No progress, no summary");
 }

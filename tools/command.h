@@ -17,6 +17,7 @@ struct CommonOptions {
   int threads = 0;
   std::uint64_t seed = 0;
   std::string determinism = "reproducible";
+  bool precise = false;
   std::string config;
   bool quiet = false;
 

@@ -142,6 +142,7 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("device", quoted(common.device));
   flag("threads", threads);
   flag("determinism", quoted(common.determinism));
+  flag("precise", common.precise ? "true" : "false");
   return t.str();
 }
 

@@ -131,7 +131,7 @@ class HostCudnn final : public cuda::Cudnn {
 class ChannelsLastBackend final : public ForwardingBackend {
  public:
   ChannelsLastBackend(const KernelTable& kernels, Fusion fusion)
-      : ForwardingBackend(inocula::cpu::make_backend(kernels, 1)),
+      : ForwardingBackend(inocula::cpu::make_backend(kernels, 1, true)),
         cudnn_(fusion),
         convolutions_(kernels, cudnn_, Determinism::reproducible) {}
 

@@ -56,7 +56,8 @@ class ForwardingBackend : public Backend {
 template <class Wrapper, class Counts>
 Device device_behind(Counts& counts) {
   const KernelTable& kernels = cpu().kernels();
-  return Device("cpu", 1, std::make_unique<Wrapper>(inocula::cpu::make_backend(kernels, 1), counts), kernels);
+  return Device("cpu", 1, std::make_unique<Wrapper>(inocula::cpu::make_backend(kernels, 1, false), counts),
+                kernels);
 }
 
 }  // namespace inocula::test

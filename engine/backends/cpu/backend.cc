@@ -31,10 +31,10 @@ void require_free(std::size_t bytes) {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const KernelTable& kernels, int threads)
+  CpuBackend(const KernelTable& kernels, int threads, bool precise)
       : block_(preferred_block()),
         queue_{.threads = threads, .stream = nullptr},
-        convolutions_(kernels, block_, threads) {}
+        convolutions_(kernels, block_, threads, precise) {}
 
   std::string name() const override { return "cpu"; }
   std::string describe() const override { return describe_machine(); }
@@ -140,8 +140,8 @@ bool supports(Precision precision) {
   return precision == Precision::fp32 || has(dnnl::cpu_isa::avx512_core);
 }
 
-std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads) {
-  return std::make_unique<CpuBackend>(kernels, threads);
+std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads, bool precise) {
+  return std::make_unique<CpuBackend>(kernels, threads, precise);
 }
 
 std::string describe_machine() {

@@ -1,4 +1,4 @@
-// The CPU as a backend: aligned memory, oneDNN convolutions.
+// The CPU as a backend: aligned memory, our own convolutions and oneDNN's.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,8 @@ std::int64_t stored_block(std::int64_t channels, Element element, std::int64_t b
 /// oneDNN's bf16 needs AVX-512: natively where the processor has the instructions, else emulated by it.
 bool supports(Precision precision);
 
-std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads);
+/// `precise`: convolutions by direct summation alone.
+std::unique_ptr<Backend> make_backend(const KernelTable& kernels, int threads, bool precise);
 
 /// Processor, instruction sets, libraries: one fact a line.
 std::string describe_machine();

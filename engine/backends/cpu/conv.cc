@@ -12,6 +12,7 @@
 #include "engine/backends/cpu/backend.h"
 #include "engine/backends/cpu/onednn.h"
 #include "engine/backends/cpu/thread_scope.h"
+#include "engine/backends/cpu/winograd_conv.h"
 #include "engine/error.h"
 #include "engine/image_gradient_conv.h"
 #include "kernels/planes.h"
@@ -430,8 +431,12 @@ class BackwardWeights final : public PreparedConv, Described {
 
 }  // namespace
 
-ConvFactory::ConvFactory(const KernelTable& kernels, std::int64_t block, int threads)
-    : kernels_(kernels), block_(block), threads_(threads), engine_(dnnl::engine::kind::cpu, 0) {}
+ConvFactory::ConvFactory(const KernelTable& kernels, std::int64_t block, int threads, bool precise)
+    : kernels_(kernels),
+      block_(block),
+      threads_(threads),
+      precise_(precise),
+      engine_(dnnl::engine::kind::cpu, 0) {}
 
 template <class Make>
 std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& description, const Make& make) {
@@ -447,8 +452,10 @@ std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& descr
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const ConvEpilogue& e) {
-  return find_or_make(describe(g, e),
-                      [&] { return std::make_shared<Forward>(engine_, kernels_, g, e, block_, threads_); });
+  return find_or_make(describe(g, e), [&]() -> std::shared_ptr<PreparedConv> {
+    if (auto own = precise_ ? nullptr : make_winograd_forward(g, e, block_, threads_)) return own;
+    return std::make_shared<Forward>(engine_, kernels_, g, e, block_, threads_);
+  });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, const GradientEpilogue& e) {
@@ -457,13 +464,16 @@ std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, 
       return make_image_gradient_conv(
           kernels_, g, e,
           {g.out.n, g.out.c, g.out.h, g.out.w, stored_block(g.out.c, g.element, block_), g.element});
+    if (auto own = precise_ ? nullptr : make_winograd_backward_data(g, block_, threads_)) return own;
     return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_, threads_);
   });
 }
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_weights(const ConvGeometry& g) {
-  return find_or_make(
-      describe(g), [&] { return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_, threads_); });
+  return find_or_make(describe(g), [&]() -> std::shared_ptr<PreparedConv> {
+    if (auto own = precise_ ? nullptr : make_winograd_backward_weights(kernels_, g, block_)) return own;
+    return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_, threads_);
+  });
 }
 
 }  // namespace inocula::cpu

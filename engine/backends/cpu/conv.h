@@ -1,4 +1,4 @@
-// Convolutions on the CPU by oneDNN, with the parts it lacks from our own kernels.
+// Convolutions on the CPU: our own where they are faster, else oneDNN's with the parts it lacks.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,9 @@ namespace inocula::cpu {
 /// Builds prepared convolutions, one for each description, and hands the same one out again.
 class ConvFactory {
  public:
-  /// `block`: channels side by side, 16 or 8, as oneDNN's kernels for this machine want it.
-  ConvFactory(const KernelTable& kernels, std::int64_t block, int threads);
+  /// `block`: channels side by side, 16 or 8, as oneDNN's kernels for this machine want it. `precise`: direct
+  /// convolutions alone.
+  ConvFactory(const KernelTable& kernels, std::int64_t block, int threads, bool precise);
 
   std::shared_ptr<PreparedConv> forward(const ConvGeometry& g, const ConvEpilogue& e);
   std::shared_ptr<PreparedConv> backward_data(const ConvGeometry& g, const GradientEpilogue& e);
@@ -31,6 +32,7 @@ class ConvFactory {
   const KernelTable& kernels_;
   std::int64_t block_;
   int threads_;
+  bool precise_;
   dnnl::engine engine_;
   KnownConvs known_;
 };
