@@ -52,11 +52,11 @@ class ForwardingBackend : public Backend {
   std::unique_ptr<Backend> inner_;
 };
 
-/// A CPU device of one thread behind a `Wrapper`, which writes into `counts`; these must outlive it.
+/// A CPU device of one thread and direct convolutions behind a `Wrapper`, which writes into `counts`; these must outlive it.
 template <class Wrapper, class Counts>
 Device device_behind(Counts& counts) {
   const KernelTable& kernels = cpu().kernels();
-  return Device("cpu", 1, std::make_unique<Wrapper>(inocula::cpu::make_backend(kernels, 1, false), counts),
+  return Device("cpu", 1, std::make_unique<Wrapper>(inocula::cpu::make_backend(kernels, 1, true), counts),
                 kernels);
 }
 

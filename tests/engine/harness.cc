@@ -29,6 +29,11 @@ const Device& cpu() {
   return device;
 }
 
+const Device& precise_cpu() {
+  static const Device device = Device::open("cpu", {.threads = 1, .precise = true});
+  return device;
+}
+
 const Device& cpu_of_two_threads() {
   static const Device device = Device::open("cpu", {.threads = 2, .instruction_set = ""});
   return device;

@@ -20,6 +20,8 @@ namespace inocula::test {
 const Device& cpu();
 /// The same with two threads.
 const Device& cpu_of_two_threads();
+/// One thread and direct convolutions alone: what is held to the last digits, or to its last bytes of scratch.
+const Device& precise_cpu();
 /// A device beside the CPU that networks are to agree on: a GPU. It must outlive the tests.
 void add_device(const Device& device);
 const std::vector<const Device*>& added_devices();

@@ -81,7 +81,7 @@ TEST_CASE("optimizer: several steps follow torch's formulas, and so do the runni
     for (const auto& [name, optimizer] : specs) {
       CAPTURE(name);
       CAPTURE(deep);
-      Network network(deep ? small_resnet(image, 3, 3) : tiny_graph(image, 5, 3), cpu());
+      Network network(deep ? small_resnet(image, 3, 3) : tiny_graph(image, 5, 3), precise_cpu());
       randomize(network, 31);
       Reference reference(network);
       const Arrays start = reference.weights();

@@ -320,10 +320,10 @@ TEST_CASE("program: an attack keeps one bit an activation where training keeps t
   }
   x = g.add("pool", op::GlobalAveragePool{}, {x});
   g.add("fc", op::Linear{2, true}, {x});
-  Network network(g, cpu());
+  Network network(g, precise_cpu());
   constexpr std::int64_t kImages = 16;
   const auto footprint = [&](RecordingMode mode) {
-    Recorder r(cpu());
+    Recorder r(precise_cpu());
     Recording recording(r, network, kImages, mode);
     const Tensor images = r.make("images", image.with_batch(kImages));
     r.kernel("fill", r.kernels().fill, [=](Access& at) {
@@ -385,7 +385,7 @@ TEST_CASE("program: taken down once and replayed, a training gives the bits of r
   for (const attacks::Norm norm : {attacks::Norm::linf, attacks::Norm::l2}) {
     CaptureCounts counts;
     const Device device = capturing_device(counts);
-    Training replayed(device, norm), eager(cpu(), norm);
+    Training replayed(device, norm), eager(precise_cpu(), norm);
     CHECK(counts.captures == 1);
     // Two epochs and more: step, learning rate, batch and augmentation change under the frozen launches.
     for (int step = 0; step < 8; ++step) {
@@ -402,7 +402,7 @@ TEST_CASE("program: taken down once and replayed, a training gives the bits of r
 TEST_CASE("program: a replay without its preparation finds what an earlier one prepared") {
   CaptureCounts counts;
   const Device device = capturing_device(counts);
-  Network network(small_resnet(kImage, 4, kClasses), device), same(small_resnet(kImage, 4, kClasses), cpu());
+  Network network(small_resnet(kImage, 4, kClasses), device), same(small_resnet(kImage, 4, kClasses), precise_cpu());
   network.initialize(3);
   same.initialize(3);
   const ImageSplit split = random_split(11, kImage, kClasses, 5);

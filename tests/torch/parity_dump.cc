@@ -210,7 +210,7 @@ void attack(Arguments& arguments, const Device& device) {
 void run(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   Arguments arguments(std::max(argc - 2, 0), argv + std::min(argc, 2));
-  const Device device = Device::open("cpu", {.threads = 1, .instruction_set = {}});
+  const Device device = Device::open("cpu", {.threads = 1, .instruction_set = {}, .precise = true});
   if (verb == "synth") return synthesize_data(arguments);
   if (verb == "train") return train(arguments, device);
   if (verb == "measure") return measure(arguments, device);
