@@ -295,14 +295,15 @@ Actual run(const WinogradKernels& kernels, const Case& c, WinogradTile tile, con
   actual.dx = from_blocks(unmasked, c.in(), lanes);
 
   actual.gradient = e.dw;
-  const std::int64_t block = cut.tiles == 0 ? cpu::choose_gradient_block(forward) : cut.tiles;
-  scratch = floats(cpu::weight_gradient_scratch(forward, block));
+  cpu::WinogradGradientBlocking cutting = cpu::choose_gradient_blocking(forward, cut.threads);
+  if (cut.tiles != 0) cutting = {cut.shared ? forward.tiles() : cut.tiles, cut.shared};
+  scratch = floats(cpu::weight_gradient_scratch(forward, cutting, cut.threads));
   kernels.weight_gradient(queue, {.x = x.data(),
                                   .dy = dy.data(),
                                   .dw = actual.gradient.data(),
                                   .scratch = scratch.data(),
                                   .shape = forward,
-                                  .block = block,
+                                  .blocking = cutting,
                                   .outputs = c.outputs,
                                   .inputs = c.inputs});
   return actual;

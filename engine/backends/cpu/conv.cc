@@ -471,7 +471,8 @@ std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, 
 
 std::shared_ptr<PreparedConv> ConvFactory::backward_weights(const ConvGeometry& g) {
   return find_or_make(describe(g), [&]() -> std::shared_ptr<PreparedConv> {
-    if (auto own = precise_ ? nullptr : make_winograd_backward_weights(kernels_, g, block_)) return own;
+    if (auto own = precise_ ? nullptr : make_winograd_backward_weights(kernels_, g, block_, threads_))
+      return own;
     return std::make_shared<BackwardWeights>(engine_, kernels_, g, block_, threads_);
   });
 }

@@ -101,12 +101,14 @@ class WinogradConv final : public PreparedConv {
 
 class WinogradBackwardWeights final : public PreparedConv {
  public:
-  WinogradBackwardWeights(const KernelTable& kernels, const ConvGeometry& g, const WinogradShape& shape)
+  WinogradBackwardWeights(const KernelTable& kernels, const ConvGeometry& g, const WinogradShape& shape,
+                          int threads)
       : kernels_(kernels),
         own_(*find_winograd_kernels(shape.lanes)),
+        threads_(threads),
         dy_{g.out.n, g.out.c, g.out.h, g.out.w, shape.lanes} {
     gradient_.shape = shape;
-    gradient_.block = choose_gradient_block(shape);
+    gradient_.blocking = choose_gradient_blocking(shape, threads);
     gradient_.outputs = g.out.c;
     gradient_.inputs = g.in.c;
   }
@@ -132,10 +134,13 @@ class WinogradBackwardWeights final : public PreparedConv {
   std::string algorithm() const override { return name(own_, gradient_.shape.tile); }
 
  private:
-  std::int64_t gradient_size() const { return weight_gradient_scratch(gradient_.shape, gradient_.block); }
+  std::int64_t gradient_size() const {
+    return weight_gradient_scratch(gradient_.shape, gradient_.blocking, threads_);
+  }
 
   const KernelTable& kernels_;
   const WinogradKernels& own_;
+  int threads_;
   PlaneShape dy_;
   WinogradWeightGradient gradient_;  ///< without addresses
 };
@@ -181,10 +186,11 @@ std::shared_ptr<PreparedConv> make_winograd_backward_data(const ConvGeometry& g,
 }
 
 std::shared_ptr<PreparedConv> make_winograd_backward_weights(const KernelTable& kernels,
-                                                             const ConvGeometry& g, std::int64_t block) {
+                                                             const ConvGeometry& g, std::int64_t block,
+                                                             int threads) {
   const std::optional<WinogradShape> shape = forward_shape(g, block);
   if (!shape) return nullptr;
-  return std::make_shared<WinogradBackwardWeights>(kernels, g, *shape);
+  return std::make_shared<WinogradBackwardWeights>(kernels, g, *shape, threads);
 }
 
 }  // namespace inocula::cpu

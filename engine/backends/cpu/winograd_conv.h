@@ -21,6 +21,7 @@ std::shared_ptr<PreparedConv> make_winograd_forward(const ConvGeometry& g, const
 std::shared_ptr<PreparedConv> make_winograd_backward_data(const ConvGeometry& g, std::int64_t block,
                                                           int threads);
 std::shared_ptr<PreparedConv> make_winograd_backward_weights(const KernelTable& kernels,
-                                                             const ConvGeometry& g, std::int64_t block);
+                                                             const ConvGeometry& g, std::int64_t block,
+                                                             int threads);
 
 }  // namespace inocula::cpu

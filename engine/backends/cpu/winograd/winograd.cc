@@ -48,20 +48,24 @@ WinogradBlocking choose_blocking(const WinogradShape& s, int threads) {
   return b;
 }
 
-std::int64_t choose_gradient_block(const WinogradShape& s) {
-  return std::min<std::int64_t>(s.tiles(), 32);
+WinogradGradientBlocking choose_gradient_blocking(const WinogradShape& s, int threads) {
+  // Where the gradient at all points is larger than the caches, it is better never written.
+  constexpr std::int64_t kLargeWeights = std::int64_t{1} << 20, kMostTiles = 128;
+  const bool whole =
+      s.weights_size() >= kLargeWeights && s.tiles() <= kMostTiles && s.in_blocks * s.panels() >= 2 * threads;
+  return {whole ? s.tiles() : std::min<std::int64_t>(s.tiles(), 32), whole};
 }
 
 std::int64_t convolve_scratch(const WinogradShape& s, const WinogradBlocking& b, int threads) {
-  const std::int64_t panel = panel_channels(s.lanes);
-  const std::int64_t panels = (s.out_channels() + panel - 1) / panel;
   const std::int64_t v = s.points() * (b.tiles * s.in_channels() + kPlanePadding);
-  const std::int64_t m = s.points() * (b.tiles * panel + kPlanePadding) * panels;
+  const std::int64_t m = s.points() * (b.tiles * panel_channels(s.lanes) + kPlanePadding) * s.panels();
   return b.shared ? v + m : threads * (v + m);
 }
 
-std::int64_t weight_gradient_scratch(const WinogradShape& s, std::int64_t block) {
-  return s.points() * (block * (s.in_channels() + s.out_channels()) + 2 * kPlanePadding) + s.weights_size();
+std::int64_t weight_gradient_scratch(const WinogradShape& s, const WinogradGradientBlocking& b, int threads) {
+  const std::int64_t values =
+      s.points() * (b.tiles * (s.in_channels() + s.out_channels()) + 2 * kPlanePadding);
+  return values + (b.whole ? threads * s.points() * gradient_plane(s.lanes) : s.weights_size());
 }
 
 }  // namespace inocula::cpu

@@ -38,6 +38,7 @@ struct WinogradShape {
   std::int64_t tiles() const { return batch * tile_rows() * tile_cols(); }
   std::int64_t in_channels() const { return in_blocks * lanes; }
   std::int64_t out_channels() const { return out_blocks * lanes; }
+  std::int64_t panels() const { return (out_channels() + panel_channels(lanes) - 1) / panel_channels(lanes); }
   /// Floats of the transformed weights, and of their gradient.
   std::int64_t weights_size() const { return points() * in_channels() * out_channels(); }
 };
@@ -46,6 +47,11 @@ struct WinogradShape {
 /// all meet in a few sets of the first cache.
 inline constexpr std::int64_t kPlanePadding = 16;
 
+/// Floats of a block of inputs' gradient at one point, for one panel of outputs.
+constexpr std::int64_t gradient_plane(std::int64_t lanes) {
+  return lanes * panel_channels(lanes) + kPlanePadding;
+}
+
 /// How the work is cut: into blocks of tiles whose transformed data stay in a cache. Results do not depend on
 /// it.
 struct WinogradBlocking {
@@ -53,12 +59,18 @@ struct WinogradBlocking {
   bool shared = false;  ///< all threads work on one block, each for outputs of its own; else each has its own
 };
 WinogradBlocking choose_blocking(const WinogradShape& shape, int threads);
-/// Of a gradient of weights: blocks are always shared.
-std::int64_t choose_gradient_block(const WinogradShape& shape);
+/// Of a gradient of weights, whose blocks all threads share.
+struct WinogradGradientBlocking {
+  std::int64_t tiles = 0;  ///< of a block
+  /// One block holds all tiles: a few filters at a time are finished at every point while a cache holds them.
+  bool whole = false;
+};
+WinogradGradientBlocking choose_gradient_blocking(const WinogradShape& shape, int threads);
 
 /// Floats of scratch that a call needs.
 std::int64_t convolve_scratch(const WinogradShape& shape, const WinogradBlocking& blocking, int threads);
-std::int64_t weight_gradient_scratch(const WinogradShape& shape, std::int64_t block);
+std::int64_t weight_gradient_scratch(const WinogradShape& shape, const WinogradGradientBlocking& blocking,
+                                     int threads);
 
 /// transform_weights: u = the transform of the filters, each of the outputs' side o times scale[o].
 struct WinogradWeights {
@@ -95,7 +107,7 @@ struct WinogradWeightGradient {
   float* dw = nullptr;        ///< (outputs, inputs, 3, 3)
   float* scratch = nullptr;
   WinogradShape shape;
-  std::int64_t block = 0;  ///< tiles
+  WinogradGradientBlocking blocking;
   std::int64_t outputs = 0, inputs = 0;
 };
 

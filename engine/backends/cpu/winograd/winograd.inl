@@ -202,7 +202,7 @@ template <class Tile>
 void convolve_by(const Queue& queue, const WinogradConvolve& a) {
   const WinogradShape& s = a.shape;
   const std::int64_t block = a.blocking.tiles, tiles = s.tiles(), depth = s.in_channels();
-  const std::int64_t panels = (s.out_blocks + kPanelVectors - 1) / kPanelVectors;
+  const std::int64_t panels = s.panels();
   const std::int64_t v_plane = block * depth + kPlanePadding;
   const std::int64_t m_plane = block * kPanelVectors * kLanes + kPlanePadding;
   const std::int64_t v_size = s.points() * v_plane, m_size = s.points() * m_plane;
@@ -289,22 +289,21 @@ void transform_weights_by(const Queue& queue, const WinogradWeights& a) {
   }
 }
 
-/// Adds the filters' gradient of kLanes inputs from `input` on and one block of outputs.
+/// Adds the filters' gradient of kLanes inputs from `input` on and one block of outputs: at point p, input i
+/// and output o it is du[p * plane + i * row + o].
 template <class Tile>
-void add_filters(const WinogradWeightGradient& a, std::int64_t input, std::int64_t block, const float* du) {
-  const WinogradShape& s = a.shape;
-  const std::int64_t plane = s.in_channels() * s.out_channels();
+void add_filters(const WinogradWeightGradient& a, std::int64_t input, std::int64_t block, const float* du,
+                 std::int64_t plane, std::int64_t row) {
   const std::int64_t inputs = smaller(kLanes, a.inputs - input);
   const std::int64_t outputs = smaller(kLanes, a.outputs - block * kLanes);
   // By output: what lies side by side in dw.
   alignas(64) float gradient[kLanes][kLanes * 9];
   for (std::int64_t i = 0; i < inputs; ++i) {
-    const float* const from = du + (input + i) * s.out_channels() + block * kLanes;
     Floats half[3][Tile::points];
     for (int p = 0; p < Tile::points; ++p) {
       Floats t[Tile::points], g[3];
 #pragma GCC unroll 10
-      for (int q = 0; q < Tile::points; ++q) t[q] = load(from + (p * Tile::points + q) * plane);
+      for (int q = 0; q < Tile::points; ++q) t[q] = load(du + (p * Tile::points + q) * plane + i * row);
       Tile::filter_adjoint(t, g);
       for (int c = 0; c < 3; ++c) half[c][p] = g[c];
     }
@@ -323,20 +322,66 @@ void add_filters(const WinogradWeightGradient& a, std::int64_t input, std::int64
   }
 }
 
+/// V and the gradient's values at the points, and where what they make goes.
+struct GradientValues {
+  const float* v;
+  std::int64_t v_plane;
+  const float* z;
+  std::int64_t z_plane;
+  float* du;
+};
+
+/// One block of inputs and one panel of outputs, finished: all its points fit a cache.
+template <class Tile>
+void finish_filters(const WinogradWeightGradient& a, const GradientValues& at, std::int64_t in_block,
+                    std::int64_t index) {
+  const WinogradShape& s = a.shape;
+  const Panel panel(s, index);
+  const std::int64_t row = panel.columns * kLanes;
+  for (std::int64_t p = 0; p < s.points(); ++p) {
+    const Product product{.a = at.v + p * at.v_plane + in_block * kLanes,
+                          .a_row = 1,
+                          .a_depth = s.in_channels(),
+                          .b = at.z + p * at.z_plane + panel.block * kLanes,
+                          .b_depth = s.out_channels(),
+                          .c = at.du + p * gradient_plane(kLanes),
+                          .c_row = row,
+                          .depth = s.tiles()};
+    multiply<true>(kLanes, panel.columns, product, false);
+  }
+  for (std::int64_t j = 0; j < panel.columns; ++j)
+    add_filters<Tile>(a, in_block * kLanes, panel.block + j, at.du + j * kLanes, gradient_plane(kLanes), row);
+}
+
+/// One point and panel of outputs, of a block of `count` tiles, added to those before.
+void add_point(const WinogradShape& s, const GradientValues& at, std::int64_t p, std::int64_t index,
+               std::int64_t count, bool first) {
+  const Panel panel(s, index);
+  const Product product{.a = at.v + p * at.v_plane,
+                        .a_row = 1,
+                        .a_depth = s.in_channels(),
+                        .b = at.z + p * at.z_plane + panel.block * kLanes,
+                        .b_depth = s.out_channels(),
+                        .c = at.du + p * s.in_channels() * s.out_channels() + panel.block * kLanes,
+                        .c_row = s.out_channels(),
+                        .depth = count};
+  multiply<true>(s.in_channels(), panel.columns, product, !first);
+}
+
 template <class Tile>
 void weight_gradient_by(const Queue& queue, const WinogradWeightGradient& a) {
   const WinogradShape& s = a.shape;
-  const std::int64_t tiles = s.tiles(), inputs = s.in_channels(), outputs = s.out_channels();
-  const std::int64_t panels = (s.out_blocks + kPanelVectors - 1) / kPanelVectors;
-  const std::int64_t v_plane = a.block * inputs + kPlanePadding, z_plane = a.block * outputs + kPlanePadding;
+  const std::int64_t tiles = s.tiles(), block = a.blocking.tiles;
+  const std::int64_t inputs = s.in_channels(), outputs = s.out_channels();
+  const std::int64_t v_plane = block * inputs + kPlanePadding, z_plane = block * outputs + kPlanePadding;
   float* const v = a.scratch;
   float* const z = v + s.points() * v_plane;
   float* const du = z + s.points() * z_plane;
 #pragma omp parallel num_threads(queue.threads)
   {
     const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    for (std::int64_t first = 0; first < tiles; first += a.block) {
-      const std::int64_t count = smaller(a.block, tiles - first);
+    for (std::int64_t first = 0; first < tiles; first += block) {
+      const std::int64_t count = smaller(block, tiles - first);
       const std::int64_t blocks = s.in_blocks + s.out_blocks;
       const Share share(count * blocks, thread, threads);
       for (std::int64_t i = share.begin; i < share.end; ++i) {
@@ -349,25 +394,25 @@ void weight_gradient_by(const Queue& queue, const WinogradWeightGradient& a) {
         }
       }
 #pragma omp barrier
-      const Share mine(s.points() * panels, thread, threads);
-      for (std::int64_t i = mine.begin; i < mine.end; ++i) {
-        const std::int64_t p = i / panels;
-        const Panel panel(s, i % panels);
-        const Product product{.a = v + p * v_plane,
-                              .a_row = 1,
-                              .a_depth = inputs,
-                              .b = z + p * z_plane + panel.block * kLanes,
-                              .b_depth = outputs,
-                              .c = du + p * inputs * outputs + panel.block * kLanes,
-                              .c_row = outputs,
-                              .depth = count};
-        multiply<true>(inputs, panel.columns, product, first > 0);
-      }
+      if (a.blocking.whole) {
+        float* const own = du + thread * s.points() * gradient_plane(kLanes);
+        const Share mine(s.in_blocks * s.panels(), thread, threads);
+        for (std::int64_t i = mine.begin; i < mine.end; ++i)
+          finish_filters<Tile>(a, {v, v_plane, z, z_plane, own}, i % s.in_blocks, i / s.in_blocks);
+      } else {
+        const Share mine(s.points() * s.panels(), thread, threads);
+        for (std::int64_t i = mine.begin; i < mine.end; ++i)
+          add_point(s, {v, v_plane, z, z_plane, du}, i / s.panels(), i % s.panels(), count, first == 0);
 #pragma omp barrier
+      }
     }
-    const Share mine(s.in_blocks * s.out_blocks, thread, threads);
-    for (std::int64_t i = mine.begin; i < mine.end; ++i)
-      add_filters<Tile>(a, i / s.out_blocks * kLanes, i % s.out_blocks, du);
+    if (!a.blocking.whole) {
+      const Share mine(s.in_blocks * s.out_blocks, thread, threads);
+      for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+        const std::int64_t input = i / s.out_blocks * kLanes, out = i % s.out_blocks;
+        add_filters<Tile>(a, input, out, du + input * outputs + out * kLanes, inputs * outputs, outputs);
+      }
+    }
   }
 }
 
