@@ -69,7 +69,10 @@ struct GradientEpilogue {
 struct ConvOperands {
   const void* x = nullptr;        ///< forward, backward_weights
   const void* weights = nullptr;  ///< forward, backward_data: as written by bind_weights
-  const float* bias = nullptr;    ///< (out.c), readable to the next multiple of the block
+  /// (out.c), readable to the next multiple of the block: times each output channel, before the bias. Only
+  /// for those that scale_channels; null means 1.
+  const float* scale = nullptr;
+  const float* bias = nullptr;  ///< (out.c), readable to the next multiple of the block
   const void* residual = nullptr;
   void* y = nullptr;
   std::uint8_t* sign_bits = nullptr;
@@ -89,6 +92,9 @@ class PreparedConv {
 
   /// Size of the prepared weights; 0 for backward_weights.
   virtual std::size_t weight_bytes() const { return 0; }
+  /// Whether ConvOperands::scale is for it, and its prepared weights serve every pass of this convolution
+  /// whose algorithm() is the same. Else the scale is multiplied into the weights.
+  virtual bool scales_channels() const { return false; }
   /// Scratch of bind_weights' launch.
   virtual std::size_t weight_scratch_bytes() const { return 0; }
   /// Transforms plain weights (out.c, in.c / groups, kernel_h, kernel_w), each output channel times scale[o]

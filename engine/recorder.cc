@@ -63,18 +63,23 @@ PlaneShape Recorder::planes(const Tensor& t) const {
   return {t.shape.n, t.shape.c, t.shape.h, t.shape.w, block, element};
 }
 
+std::size_t Recorder::bytes_of(const Tensor& t) const {
+  const auto elements = static_cast<std::size_t>(std::max<std::int64_t>(0, planes(t).size()));
+  return t.dtype == DType::bits    ? (elements + 7) / 8
+         : t.dtype == DType::bytes ? elements
+         : t.dtype == DType::bf16  ? 2 * elements
+                                   : 4 * elements;
+}
+
 Tensor Recorder::make(std::string name, Shape shape, DType dtype, Layout layout) {
   const Tensor t{static_cast<std::int32_t>(tensors_.size()), shape, dtype, layout};
-  const std::int64_t elements = planes(t).size();
-  const std::int64_t bytes = dtype == DType::bits    ? (elements + 7) / 8
-                             : dtype == DType::bytes ? elements
-                             : dtype == DType::bf16  ? 2 * elements
-                                                     : 4 * elements;
-  if (bytes <= 0)
+  const std::size_t bytes = bytes_of(t);
+  if (bytes == 0)
     fail(ErrorKind::internal, "Recorder::make: tensor '", name, "' of shape ", shape.to_string(),
          " is empty");
-  tensors_.push_back({std::move(name), static_cast<std::size_t>(bytes)});
+  tensors_.push_back({std::move(name), bytes});
   external_.push_back(nullptr);
+  external_bytes_.push_back(0);
   return t;
 }
 
@@ -83,6 +88,7 @@ Tensor Recorder::external(std::string name, void* memory, Shape shape, DType dty
   const Tensor t{static_cast<std::int32_t>(tensors_.size()), shape, dtype, layout};
   tensors_.push_back({std::move(name), 0, /*external=*/true});
   external_.push_back(memory);
+  external_bytes_.push_back(bytes_of(t));
   return t;
 }
 
@@ -91,6 +97,29 @@ void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind
   TracingAccess access(step.use);
   step.bind(access);
   steps_.push_back(std::move(step));
+}
+
+bool Recorder::written_since(std::size_t step, const Tensor& t) const {
+  const auto* const begin = static_cast<const std::byte*>(external_[static_cast<std::size_t>(t.id)]);
+  const std::byte* const end = begin + external_bytes_[static_cast<std::size_t>(t.id)];
+  for (; step < steps_.size(); ++step)
+    for (const std::int32_t id : steps_[step].use.writes) {
+      const auto* const other = static_cast<const std::byte*>(external_[static_cast<std::size_t>(id)]);
+      if (other != nullptr && other < end && begin < other + external_bytes_[static_cast<std::size_t>(id)])
+        return true;
+    }
+  return false;
+}
+
+Tensor Recorder::derive(const std::string& key, const Tensor& source, const std::function<Tensor()>& make) {
+  const void* const memory = external_[static_cast<std::size_t>(source.id)];
+  if (memory == nullptr || open_loops_ > 0) return make();
+  Derived& known = derived_[{memory, key}];
+  if (!known.tensor || written_since(known.step, source)) {
+    known.tensor = make();
+    known.step = steps_.size();
+  }
+  return known.tensor;
 }
 
 void Recorder::copy(const std::string& name, const Tensor& from, const Tensor& to) {
@@ -118,7 +147,9 @@ void Recorder::loop(std::int64_t count, const std::function<void()>& body) {
   if (count < 1) fail(ErrorKind::internal, "Recorder::loop: count is ", count, ", expected at least 1");
   const std::size_t index = loops_.size();
   loops_.push_back({steps_.size(), steps_.size(), count});
+  ++open_loops_;
   body();
+  --open_loops_;
   loops_[index].end = steps_.size();
   if (loops_[index].end == loops_[index].begin)
     fail(ErrorKind::internal, "Recorder::loop: the body records nothing");

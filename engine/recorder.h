@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -77,6 +78,10 @@ class Recorder {
       return [function, args](const Queue& queue) { function(queue, args); };
     });
   }
+  /// What `make` records from `source` alone. Asked again with the same key for the same memory, the first
+  /// answer is given again, unless a step recorded in between writes there. Inside a loop it is always made
+  /// anew.
+  Tensor derive(const std::string& key, const Tensor& source, const std::function<Tensor()>& make);
   /// The values of one f32 or bf16 tensor into another of its shape, type and layout.
   void copy(const std::string& name, const Tensor& from, const Tensor& to);
   /// One pass of a convolution.
@@ -108,7 +113,14 @@ class Recorder {
 
  private:
   MemoryPlan plan(Preparation preparation);
+  std::size_t bytes_of(const Tensor& t) const;
+  /// Whether a step from this one on writes where an external tensor lies.
+  bool written_since(std::size_t step, const Tensor& external) const;
 
+  struct Derived {
+    Tensor tensor;
+    std::size_t step = 0;  ///< how many steps there were when it had been made
+  };
   struct Step {
     std::string name;
     std::function<Launch(Access&)> bind;
@@ -118,8 +130,11 @@ class Recorder {
 
   const Device& device_;
   bool preparing_ = false;
+  int open_loops_ = 0;
   std::vector<PlannedTensor> tensors_;
   std::vector<void*> external_;  ///< by tensor id; null where memory is planned
+  std::vector<std::size_t> external_bytes_;
+  std::map<std::pair<const void*, std::string>, Derived> derived_;
   std::vector<Step> steps_;
   std::vector<LoopRange> loops_;
   std::vector<std::shared_ptr<const void>> kept_;

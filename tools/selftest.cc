@@ -19,6 +19,7 @@
 #include "kernels/philox.h"
 #include "models/registry.h"
 #include "tools/command.h"
+#include "tools/image_pass.h"
 
 namespace inocula {
 
@@ -39,8 +40,9 @@ struct Check {
 constexpr std::int64_t kImages = 16;
 constexpr double kLogitTolerance = 1e-4;     // fp32 sums of about 5000 terms
 constexpr double kGradientTolerance = 1e-3;  // of the median image: a ReLU at its kink may turn single ones
-constexpr double kStepTolerance = 1e-4;  // of the median parameter
-// Of single ones: a bias that began at 0 is its gradient, and one ReLU at its kink can be a hundredth of that.
+constexpr double kStepTolerance = 1e-4;      // of the median parameter
+// Of single ones: a bias that began at 0 is its gradient, and one ReLU at its kink can be a hundredth of
+// that.
 constexpr double kWorstStepTolerance = 0.1;
 constexpr double kFastSlack = 100;
 
@@ -72,20 +74,6 @@ double median_relative_error(std::span<const A> a, std::span<const double> b, st
   return errors[errors.size() / 2];
 }
 
-std::vector<double> pixels_in_double(const ImageSplit& s) {
-  std::vector<double> x;  // one channel: (N, H, W) is (N, C, H, W)
-  for (const std::uint8_t p : s.pixels) x.push_back(static_cast<double>(static_cast<float>(p) / 255.0f));
-  return x;
-}
-
-ImageSplit first_images(const ImageSplit& s, std::int64_t count) {
-  ImageSplit part = s;
-  part.count = count;
-  part.pixels.resize(static_cast<std::size_t>(count * s.image_bytes()));
-  part.labels.resize(static_cast<std::size_t>(count));
-  return part;
-}
-
 Check check_philox() {
   const Philox4 words =
       philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0);
@@ -97,33 +85,7 @@ Check check_philox() {
 }
 
 void check_network(Network& network, const ImageSplit& images, std::vector<Check>& checks) {
-  const Device& device = network.device();
-  std::vector<std::int32_t> index(kImages);
-  for (std::size_t i = 0; i < index.size(); ++i) index[i] = static_cast<std::int32_t>(i);
-  ResidentImages resident(network, images, kImages);
-  resident.choose(index.data());
-
-  const Shape shape = network.graph().input_shape().with_batch(kImages);
-  const std::int64_t classes = network.graph().classes();
-  Buffer state(device, sizeof(StepState)),
-      logits_out(device, static_cast<std::size_t>(kImages * classes) * sizeof(float)),
-      gradient_out(device, static_cast<std::size_t>(shape.size()) * sizeof(float));
-  Recorder r(device);
-  const BatchTensors b = resident.record(
-      r, r.external("step state", state.as<void>(), {1, sizeof(StepState), 1, 1}, DType::bytes), kImages);
-  NetworkVictim victim(r, network, kImages, NormMode::frozen, VictimUse::gradients);
-  const auto deliver = [&](const Tensor& from, const Buffer& to) {
-    r.copy("selftest.export", from, r.external("result", to.as<void>(), from.shape));
-  };
-  deliver(victim.logits(b.images), logits_out);
-  deliver(victim.loss_gradient(b.images, b.label).gradient, gradient_out);
-  Program program = r.finish();
-  program.run();
-  std::vector<float> logits(static_cast<std::size_t>(kImages * classes)),
-      gradient(static_cast<std::size_t>(shape.size()));
-  logits_out.download(logits.data(), logits.size());
-  gradient_out.download(gradient.data(), gradient.size());
-
+  const auto& [logits, gradient] = run_image_pass(network, images);
   Reference reference(network);
   const std::vector<double> x = pixels_in_double(images);
   const ReferenceTrace trace = reference.forward(x, NormMode::frozen);
@@ -187,8 +149,8 @@ void check_training(Network& network, const ImageSplit& images, std::vector<Chec
   std::sort(errors.begin(), errors.end());
   checks.push_back({"training: parameters after one step, relative error in the median",
                     errors[errors.size() / 2], kStepTolerance});
-  checks.push_back({"training: the parameter that is furthest off, relative error", errors.back(),
-                    kWorstStepTolerance});
+  checks.push_back(
+      {"training: the parameter that is furthest off, relative error", errors.back(), kWorstStepTolerance});
 }
 
 /// The same attacks and the same training step on the CPU: what a user would see differ.

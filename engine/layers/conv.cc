@@ -30,19 +30,24 @@ Reads ConvLayer::reads(Pass pass) const {
 Tensor ConvLayer::prepare_weights(Recorder& r, ParameterTensors& p, const std::shared_ptr<PreparedConv>& conv,
                                   const char* pass) const {
   const Tensor plain = p.weight(spec_.name + ".weight");
-  const Tensor scale = scale_;
-  const Tensor prepared = r.make(spec_.name + " weights for " + pass,
-                                 {1, static_cast<std::int64_t>(conv->weight_bytes()), 1, 1}, DType::bytes);
+  const Tensor scale = conv->scales_channels() ? Tensor{} : scale_;
+  const std::string name = spec_.name + " weights for " + pass;
   PreparedConv* const step = conv.get();
   r.keep(conv);
-  r.step("conv.prepare_weights", [=](Access& at) -> Launch {
-    const float* from = at.in(plain);
-    const float* by = at.in(scale);
-    void* to = at.out<void>(prepared);
-    void* scratch = at.scratch(step->weight_scratch_bytes());
-    return to == nullptr ? Launch{} : step->bind_weights(from, by, to, scratch);
-  });
-  return prepared;
+  const auto make = [&] {
+    const Tensor prepared =
+        r.make(name, {1, static_cast<std::int64_t>(step->weight_bytes()), 1, 1}, DType::bytes);
+    r.step("conv.prepare_weights", [=](Access& at) -> Launch {
+      const float* from = at.in(plain);
+      const float* by = at.in(scale);
+      void* to = at.out<void>(prepared);
+      void* scratch = at.scratch(step->weight_scratch_bytes());
+      return to == nullptr ? Launch{} : step->bind_weights(from, by, to, scratch);
+    });
+    return prepared;
+  };
+  // An attack and the training that follows it read the same ones.
+  return conv->scales_channels() ? r.derive(name + ", " + conv->algorithm(), plain, make) : make();
 }
 
 void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
@@ -74,11 +79,12 @@ void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
                           ? r.make(spec_.name + " signs", spec_.geometry.out, DType::bits, Layout::blocked)
                           : Tensor{};
   const Tensor bias = spec_.norm ? shift_ : spec_.bias ? p.weight(spec_.name + ".bias") : Tensor{};
-  const Tensor weights = forward_weights_;
+  const Tensor weights = forward_weights_, scale = forward_->scales_channels() ? scale_ : Tensor{};
   r.conv("conv.forward", forward_, [=](Access& at) {
     ConvOperands o;
     o.x = at.in<void>(x);
     o.weights = at.in<void>(weights);
+    o.scale = at.in(scale);
     o.bias = at.in(bias);
     o.residual = at.in<void>(residual);
     o.y = at.out<void>(y);
@@ -96,11 +102,13 @@ Tensor ConvLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& trac
       spec_.geometry, {.add = static_cast<bool>(sink.add), .mask = static_cast<bool>(sink.mask)});
   const Tensor x = trace.x[0];
   const Tensor dx = r.make(spec_.name + " input gradient", x.shape, x.dtype, x.layout);
-  const Tensor dy = trace.dy, weights = backward_weights_;
+  const Tensor dy = trace.dy, weights = backward_weights_,
+               scale = conv->scales_channels() ? scale_ : Tensor{};
   r.conv("conv.backward_data", conv, [=](Access& at) {
     ConvOperands o;
     o.dy = at.in<void>(dy);
     o.weights = at.in<void>(weights);
+    o.scale = at.in(scale);
     o.add = at.in<void>(sink.add);
     o.mask = at.in<std::uint8_t>(sink.mask);
     o.dx = at.out<void>(dx);

@@ -234,19 +234,20 @@ Actual run(const WinogradKernels& kernels, const Case& c, WinogradTile tile, con
   const WinogradShape forward = c.shape(tile, lanes);
   std::vector<Line> u = weight_lines(forward);
   kernels.transform_weights(queue, {.plain = e.weights.data(),
-                                    .scale = e.scale.data(),
                                     .u = u.data()->v,
                                     .shape = forward,
                                     .outputs = c.outputs,
                                     .inputs = c.inputs});
   const std::vector<float> x = to_blocks(e.x, c.in(), lanes),
                            residual = to_blocks(e.residual, c.out(), lanes), bias = padded(e.bias, lanes),
-                           dy = to_blocks(e.dy, c.out(), lanes), add = to_blocks(e.add, c.in(), lanes);
+                           scale = padded(e.scale, lanes), dy = to_blocks(e.dy, c.out(), lanes),
+                           add = to_blocks(e.add, c.in(), lanes);
   std::vector<float> y(residual.size(), NAN), dx(x.size(), NAN);
   actual.positive.resize(y.size() / 8);
   std::vector<float> scratch = floats(cpu::convolve_scratch(forward, blocking(forward), cut.threads));
   kernels.convolve(queue, {.x = x.data(),
                            .u = u.data()->v,
+                           .out_scale = scale.data(),
                            .bias = bias.data(),
                            .add = residual.data(),
                            .y = y.data(),
@@ -264,7 +265,6 @@ Actual run(const WinogradKernels& kernels, const Case& c, WinogradTile tile, con
   const WinogradShape backward = turned.shape(tile, lanes);
   u = weight_lines(backward);
   kernels.transform_weights(queue, {.plain = e.weights.data(),
-                                    .scale = e.scale.data(),
                                     .u = u.data()->v,
                                     .shape = backward,
                                     .outputs = c.outputs,
@@ -277,6 +277,7 @@ Actual run(const WinogradKernels& kernels, const Case& c, WinogradTile tile, con
   scratch = floats(cpu::convolve_scratch(backward, blocking(backward), cut.threads));
   kernels.convolve(queue, {.x = dy.data(),
                            .u = u.data()->v,
+                           .in_scale = scale.data(),
                            .add = add.data(),
                            .mask = mask.data(),
                            .y = dx.data(),
@@ -286,6 +287,7 @@ Actual run(const WinogradKernels& kernels, const Case& c, WinogradTile tile, con
   std::vector<float> unmasked(dx.size(), NAN);
   kernels.convolve(queue, {.x = dy.data(),
                            .u = u.data()->v,
+                           .in_scale = scale.data(),
                            .add = add.data(),
                            .y = unmasked.data(),
                            .scratch = scratch.data(),

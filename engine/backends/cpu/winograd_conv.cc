@@ -63,10 +63,11 @@ class WinogradConv final : public PreparedConv {
   std::size_t weight_bytes() const override {
     return static_cast<std::size_t>(weights_.shape.weights_size()) * sizeof(float);
   }
-  Launch bind_weights(const float* plain, const float* scale, void* prepared, void*) override {
+  /// Filters of every scale: see bind.
+  bool scales_channels() const override { return true; }
+  Launch bind_weights(const float* plain, const float*, void* prepared, void*) override {
     WinogradWeights a = weights_;
     a.plain = plain;
-    a.scale = scale;
     a.u = static_cast<float*>(prepared);
     return [function = kernels_.transform_weights, a](const Queue& queue) { function(queue, a); };
   }
@@ -83,6 +84,7 @@ class WinogradConv final : public PreparedConv {
     a.u = static_cast<const float*>(o.weights);
     a.y = static_cast<float*>(backward ? o.dx : o.y);
     a.add = static_cast<const float*>(backward ? o.add : o.residual);
+    (backward ? a.in_scale : a.out_scale) = o.scale;
     a.bias = o.bias;
     a.mask = o.mask;
     a.positive = o.sign_bits;

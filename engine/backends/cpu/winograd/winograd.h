@@ -72,10 +72,9 @@ std::int64_t convolve_scratch(const WinogradShape& shape, const WinogradBlocking
 std::int64_t weight_gradient_scratch(const WinogradShape& shape, const WinogradGradientBlocking& blocking,
                                      int threads);
 
-/// transform_weights: u = the transform of the filters, each of the outputs' side o times scale[o].
+/// transform_weights: u = the transform of the filters.
 struct WinogradWeights {
   const float* plain = nullptr;  ///< (outputs, inputs, 3, 3) of the forward convolution
-  const float* scale = nullptr;  ///< (outputs) of the forward convolution; null means 1
   float* u = nullptr;            ///< weights_size() floats, aligned to 64 bytes
   WinogradShape shape;
   std::int64_t outputs = 0, inputs = 0;  ///< of the forward convolution, without those that fill blocks up
@@ -84,10 +83,12 @@ struct WinogradWeights {
   bool transposed = false;
 };
 
-/// convolve: y = x * weights + bias[o] + add, then ReLU or the mask.
+/// convolve: y = out_scale[o] (in_scale[i] x * weights) + bias[o] + add, then ReLU or the mask.
 struct WinogradConvolve {
   const float* x = nullptr;  ///< (batch, in_blocks, in_h, in_w, lanes)
   const float* u = nullptr;
+  const float* in_scale = nullptr;     ///< (in_channels); null means 1
+  const float* out_scale = nullptr;    ///< (out_channels); null means 1
   const float* bias = nullptr;         ///< (out_channels); may be null
   const float* add = nullptr;          ///< like y; may be null
   const std::uint8_t* mask = nullptr;  ///< a bit an element of y, 0 where it becomes 0; may be null

@@ -46,11 +46,12 @@ struct Share {
 
 alignas(64) constexpr float kZeros[16 * kLanes] = {};
 
-/// Reads kSide x kSide pixels of one block of channels from (row, col) on, zeros outside the plane, and hands
-/// each column, transformed by kTransform to kPoints values, to the rows' transform; writes the points.
+/// Reads kSide x kSide pixels of one block of channels from (row, col) on, zeros outside the plane, times
+/// `scale` where there is one; transforms columns, then rows, to the points, and writes these `to_plane`
+/// apart.
 template <class Tile, int kSide, auto kTransform>
-void transform_in(const float* plane, std::int64_t height, std::int64_t width, std::int64_t row,
-                  std::int64_t col, float* to, std::int64_t to_plane) {
+void transform_in(const float* scale, const float* plane, std::int64_t height, std::int64_t width,
+                  std::int64_t row, std::int64_t col, float* to, std::int64_t to_plane) {
   const float* line[kSide];
   for (int r = 0; r < kSide; ++r) {
     const std::int64_t at = row + r;
@@ -67,6 +68,11 @@ void transform_in(const float* plane, std::int64_t height, std::int64_t width, s
     }
 #pragma GCC unroll 10
     for (int r = 0; r < kSide; ++r) d[r] = load(line[r] + c * kLanes);
+    if (scale != nullptr) {
+      const Floats by = load(scale);
+#pragma GCC unroll 10
+      for (int r = 0; r < kSide; ++r) d[r] = d[r] * by;
+    }
     kTransform(d, t);
 #pragma GCC unroll 10
     for (int p = 0; p < Tile::points; ++p) half[p][c] = t[p];
@@ -81,10 +87,11 @@ void transform_in(const float* plane, std::int64_t height, std::int64_t width, s
 
 /// V of one tile and block of input channels.
 template <class Tile>
-void transform_data(const WinogradShape& s, const float* x, std::int64_t tile, std::int64_t block, float* v,
-                    std::int64_t v_plane) {
+void transform_data(const WinogradShape& s, const float* x, const float* scale, std::int64_t tile,
+                    std::int64_t block, float* v, std::int64_t v_plane) {
   const TilePlace at(s, tile);
   transform_in<Tile, Tile::points, Tile::template data<Floats>>(
+      scale != nullptr ? scale + block * kLanes : nullptr,
       x + (at.image * s.in_blocks + block) * s.in_h * s.in_w * kLanes, s.in_h, s.in_w,
       at.row * Tile::outputs - s.pad_h, at.col * Tile::outputs - s.pad_w, v, v_plane);
 }
@@ -95,7 +102,7 @@ void transform_gradient(const WinogradShape& s, const float* dy, std::int64_t ti
                         float* to, std::int64_t to_plane) {
   const TilePlace at(s, tile);
   transform_in<Tile, Tile::outputs, Tile::template output_adjoint<Floats>>(
-      dy + (at.image * s.out_blocks + block) * s.out_h * s.out_w * kLanes, s.out_h, s.out_w,
+      nullptr, dy + (at.image * s.out_blocks + block) * s.out_h * s.out_w * kLanes, s.out_h, s.out_w,
       at.row * Tile::outputs, at.col * Tile::outputs, to, to_plane);
 }
 
@@ -140,6 +147,7 @@ void transform_out(const WinogradConvolve& a, std::int64_t tile, std::int64_t bl
 #pragma GCC unroll 10
     for (int c = 0; c < Tile::outputs; ++c) half[c][p] = y[c];
   }
+  const Floats scale = a.out_scale != nullptr ? load(a.out_scale + block * kLanes) : broadcast(1);
   const Floats bias = a.bias != nullptr ? load(a.bias + block * kLanes) : broadcast(0);
   for (std::int64_t c = 0; c < at.cols; ++c) {
     Floats y[Tile::outputs];
@@ -148,7 +156,7 @@ void transform_out(const WinogradConvolve& a, std::int64_t tile, std::int64_t bl
     for (int r = 0; r < Tile::outputs; ++r) {
       if (r >= at.rows) break;
       const std::int64_t i = at.first + (r * s.out_w + c) * kLanes;
-      Floats v = y[r] + bias;
+      Floats v = multiply_add(y[r], scale, bias);
       if (a.add != nullptr) v = v + load(a.add + i);
       if (a.relu) v = positive_part(v);
       if (a.mask != nullptr) v = where_set(a.mask + i / 8, v);
@@ -218,7 +226,7 @@ void convolve_by(const Queue& queue, const WinogradConvolve& a) {
         const Share share(count * s.in_blocks, thread, threads);
         for (std::int64_t i = share.begin; i < share.end; ++i) {
           const std::int64_t t = i / s.in_blocks, b = i % s.in_blocks;
-          transform_data<Tile>(s, a.x, first + t, b, v + t * depth + b * kLanes, v_plane);
+          transform_data<Tile>(s, a.x, a.in_scale, first + t, b, v + t * depth + b * kLanes, v_plane);
         }
 #pragma omp barrier
         compute_panels<Tile>(a, mine, first, count, v, v_plane, m, m_plane);
@@ -232,7 +240,7 @@ void convolve_by(const Queue& queue, const WinogradConvolve& a) {
         const std::int64_t count = smaller(block, tiles - first);
         for (std::int64_t t = 0; t < count; ++t)
           for (std::int64_t b = 0; b < s.in_blocks; ++b)
-            transform_data<Tile>(s, a.x, first + t, b, v + t * depth + b * kLanes, v_plane);
+            transform_data<Tile>(s, a.x, a.in_scale, first + t, b, v + t * depth + b * kLanes, v_plane);
         compute_panels<Tile>(a, Share(panels, 0, 1), first, count, v, v_plane, v + v_size, m_plane);
       }
     }
@@ -251,8 +259,7 @@ void transform_filters(const WinogradWeights& a, std::int64_t input, std::int64_
       const std::int64_t lane = block * kLanes + l;
       const std::int64_t o = a.transposed ? input : lane, i = a.transposed ? lane : input;
       const float* const from = a.plain + (o * a.inputs + i) * 9;
-      const float scale = a.scale != nullptr ? a.scale[o] : 1.0f;
-      for (int k = 0; k < 9; ++k) tap[k][l] = scale * from[a.transposed ? 8 - k : k];
+      for (int k = 0; k < 9; ++k) tap[k][l] = from[a.transposed ? 8 - k : k];
     }
   }
   Floats half[Tile::points][3];
@@ -387,7 +394,7 @@ void weight_gradient_by(const Queue& queue, const WinogradWeightGradient& a) {
       for (std::int64_t i = share.begin; i < share.end; ++i) {
         const std::int64_t t = i / blocks, b = i % blocks;
         if (b < s.in_blocks) {
-          transform_data<Tile>(s, a.x, first + t, b, v + t * inputs + b * kLanes, v_plane);
+          transform_data<Tile>(s, a.x, nullptr, first + t, b, v + t * inputs + b * kLanes, v_plane);
         } else {
           const std::int64_t out = b - s.in_blocks;
           transform_gradient<Tile>(s, a.dy, first + t, out, z + t * outputs + out * kLanes, z_plane);

@@ -1,0 +1,97 @@
+// How far a trained network's logits and input gradients are from double precision, by each way of
+// convolution.
+//
+// bench_accuracy MODEL DATA [IMAGES]: a run folder or .safetensors, a data set, and how many test images.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "engine/loss.h"
+#include "engine/reference.h"
+#include "tools/image_pass.h"
+#include "tools/subject.h"
+
+namespace {
+
+using namespace inocula;
+
+struct Truth {
+  std::vector<double> logits, gradient;
+};
+
+Truth compute_in_double(const Network& network, const ImageSplit& images) {
+  Reference reference(network);
+  const ReferenceTrace trace = reference.forward(pixels_in_double(images), NormMode::frozen);
+  const ReferenceLoss loss = reference_softmax_ce(trace.logits(), images.labels, Reduction::sum);
+  return {trace.logits(), reference.backward(trace, loss.dlogits).images};
+}
+
+/// max |a - b| over max |b|.
+double largest_error(const std::vector<float>& a, const std::vector<double>& b) {
+  double error = 0, largest = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    error = std::max(error, std::abs(a[i] - b[i]));
+    largest = std::max(largest, std::abs(b[i]));
+  }
+  return error / largest;
+}
+
+/// ||a - b|| over ||b|| of each image, in the median: one ReLU at its kink changes an image's gradient whole.
+double median_error(const std::vector<float>& a, const std::vector<double>& b, std::size_t images) {
+  std::vector<double> errors;
+  const std::size_t size = b.size() / images;
+  for (std::size_t n = 0; n < images; ++n) {
+    double error = 0, norm = 0;
+    for (std::size_t i = n * size; i < (n + 1) * size; ++i) {
+      error += (a[i] - b[i]) * (a[i] - b[i]);
+      norm += b[i] * b[i];
+    }
+    errors.push_back(std::sqrt(error / std::max(norm, 1e-300)));
+  }
+  std::sort(errors.begin(), errors.end());
+  return errors[errors.size() / 2];
+}
+
+double share_of_turned_signs(const std::vector<float>& a, const std::vector<double>& b) {
+  double turned = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) turned += (a[i] > 0) != (b[i] > 0) || (a[i] < 0) != (b[i] < 0);
+  return turned / static_cast<double>(b.size());
+}
+
+void compare(const char* name, SubjectOptions options, bool precise, std::int64_t count, Truth& truth) {
+  options.common.precise = precise;
+  const Subject subject(options);
+  const ImageSplit images = first_images(*subject.split, std::min(count, subject.split->count));
+  if (truth.logits.empty()) truth = compute_in_double(*subject.network, images);
+  const ImagePass pass = run_image_pass(*subject.network, images);
+  std::printf("%-8s %14.2e %20.2e %14.4f %%\n", name, largest_error(pass.logits, truth.logits),
+              median_error(pass.gradient, truth.gradient, static_cast<std::size_t>(images.count)),
+              100 * share_of_turned_signs(pass.gradient, truth.gradient));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3 || argc > 4) {
+    std::fprintf(stderr, "usage: bench_accuracy MODEL DATA [IMAGES]\n");
+    return 64;
+  }
+  try {
+    SubjectOptions options;
+    options.model = argv[1];
+    options.data = argv[2];
+    const std::int64_t count = argc == 4 ? std::atoll(argv[3]) : 64;
+    std::printf("%-8s %14s %20s %16s\n", "fp32", "logits, max", "gradient, median", "signs turned");
+    Truth truth;
+    compare("direct", options, true, count, truth);
+    compare("fast", options, false, count, truth);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "bench_accuracy: %s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
