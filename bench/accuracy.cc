@@ -30,10 +30,11 @@ Truth compute_in_double(const Network& network, const ImageSplit& images) {
   return {trace.logits(), reference.backward(trace, loss.dlogits).images};
 }
 
-/// max |a - b| over max |b|.
+/// max |a - b| over max |b|; infinite where a number is not finite.
 double largest_error(const std::vector<float>& a, const std::vector<double>& b) {
   double error = 0, largest = 0;
   for (std::size_t i = 0; i < b.size(); ++i) {
+    if (!std::isfinite(a[i])) return INFINITY;
     error = std::max(error, std::abs(a[i] - b[i]));
     largest = std::max(largest, std::abs(b[i]));
   }
@@ -50,7 +51,7 @@ double median_error(const std::vector<float>& a, const std::vector<double>& b, s
       error += (a[i] - b[i]) * (a[i] - b[i]);
       norm += b[i] * b[i];
     }
-    errors.push_back(std::sqrt(error / std::max(norm, 1e-300)));
+    errors.push_back(std::isfinite(error) ? std::sqrt(error / std::max(norm, 1e-300)) : INFINITY);
   }
   std::sort(errors.begin(), errors.end());
   return errors[errors.size() / 2];

@@ -122,9 +122,15 @@ void run(benchmark::State& state, const Layer& layer, Pass pass, bool precise) {
     launch = conv->bind(o);
   }
   for (auto _ : state) d.backend().run(launch);
-  const double flops = 2 * g.multiply_adds();
-  state.counters["GFLOP/s"] = benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["roof"] = benchmark::Counter(flops / roof(), benchmark::Counter::kIsIterationInvariantRate);
+  if (pass == Pass::prepare) {
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(conv->weight_bytes()));
+  } else {
+    const double flops = 2 * g.multiply_adds();
+    state.counters["GFLOP/s"] =
+        benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+    state.counters["roof"] =
+        benchmark::Counter(flops / roof(), benchmark::Counter::kIsIterationInvariantRate);
+  }
   state.SetLabel(conv->algorithm());
 }
 

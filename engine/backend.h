@@ -92,8 +92,8 @@ class PreparedConv {
 
   /// Size of the prepared weights; 0 for backward_weights.
   virtual std::size_t weight_bytes() const { return 0; }
-  /// Whether ConvOperands::scale is for it, and its prepared weights serve every pass of this convolution
-  /// whose algorithm() is the same. Else the scale is multiplied into the weights.
+  /// Whether ConvOperands::scale is for it, and its prepared weights serve the same pass of this convolution
+  /// with any epilogue, as long as algorithm() is the same. Else the scale is multiplied into the weights.
   virtual bool scales_channels() const { return false; }
   /// Scratch of bind_weights' launch.
   virtual std::size_t weight_scratch_bytes() const { return 0; }

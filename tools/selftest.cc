@@ -156,7 +156,7 @@ void check_training(Network& network, const ImageSplit& images, std::vector<Chec
 /// The same attacks and the same training step on the CPU: what a user would see differ.
 void check_against_cpu(Network& network, const ImageSplit& images, std::uint64_t seed,
                        std::vector<Check>& checks) {
-  const Device cpu = Device::open("cpu");
+  const Device cpu = Device::open("cpu", {.precise = true});
   Network same(network.graph(), cpu);
   same.initialize(seed);
   network.initialize(seed);

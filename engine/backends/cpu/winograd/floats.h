@@ -44,10 +44,9 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) {
 inline Floats multiply_subtract(Floats a, Floats b, Floats c) {
   return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
 }
-/// The larger of v and 0; 0 for a NaN.
+/// v where it is above 0, else 0; a NaN stays.
 inline Floats positive_part(Floats v) {
-  // g++ 12 warns of _mm512_max_ps's own innards.
-  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v.v, _mm512_setzero_ps(), _CMP_GT_OQ), v.v)};
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v.v, _mm512_setzero_ps(), _CMP_NLE_UQ), v.v)};
 }
 /// Bit l of `bits` is set where lane l is positive.
 inline void store_positive(std::uint8_t* bits, Floats v) {
@@ -90,7 +89,7 @@ inline Floats multiply_subtract(Floats a, Floats b, Floats c) {
   return {_mm256_fnmadd_ps(a.v, b.v, c.v)};
 }
 inline Floats positive_part(Floats v) {
-  return {_mm256_max_ps(v.v, _mm256_setzero_ps())};
+  return {_mm256_and_ps(v.v, _mm256_cmp_ps(v.v, _mm256_setzero_ps(), _CMP_NLE_UQ))};
 }
 inline void store_positive(std::uint8_t* bits, Floats v) {
   *bits = static_cast<std::uint8_t>(_mm256_movemask_ps(_mm256_cmp_ps(v.v, _mm256_setzero_ps(), _CMP_GT_OQ)));

@@ -62,7 +62,8 @@ WinogradBlocking choose_blocking(const WinogradShape& shape, int threads);
 /// Of a gradient of weights, whose blocks all threads share.
 struct WinogradGradientBlocking {
   std::int64_t tiles = 0;  ///< of a block
-  /// One block holds all tiles: a few filters at a time are finished at every point while a cache holds them.
+  /// For blocks that hold all tiles: a few filters at a time are finished at every point while a cache holds
+  /// them.
   bool whole = false;
 };
 WinogradGradientBlocking choose_gradient_blocking(const WinogradShape& shape, int threads);

@@ -341,7 +341,7 @@ struct GradientValues {
 /// One block of inputs and one panel of outputs, finished: all its points fit a cache.
 template <class Tile>
 void finish_filters(const WinogradWeightGradient& a, const GradientValues& at, std::int64_t in_block,
-                    std::int64_t index) {
+                    std::int64_t index, std::int64_t count) {
   const WinogradShape& s = a.shape;
   const Panel panel(s, index);
   const std::int64_t row = panel.columns * kLanes;
@@ -353,7 +353,7 @@ void finish_filters(const WinogradWeightGradient& a, const GradientValues& at, s
                           .b_depth = s.out_channels(),
                           .c = at.du + p * gradient_plane(kLanes),
                           .c_row = row,
-                          .depth = s.tiles()};
+                          .depth = count};
     multiply<true>(kLanes, panel.columns, product, false);
   }
   for (std::int64_t j = 0; j < panel.columns; ++j)
@@ -405,13 +405,13 @@ void weight_gradient_by(const Queue& queue, const WinogradWeightGradient& a) {
         float* const own = du + thread * s.points() * gradient_plane(kLanes);
         const Share mine(s.in_blocks * s.panels(), thread, threads);
         for (std::int64_t i = mine.begin; i < mine.end; ++i)
-          finish_filters<Tile>(a, {v, v_plane, z, z_plane, own}, i % s.in_blocks, i / s.in_blocks);
+          finish_filters<Tile>(a, {v, v_plane, z, z_plane, own}, i % s.in_blocks, i / s.in_blocks, count);
       } else {
         const Share mine(s.points() * s.panels(), thread, threads);
         for (std::int64_t i = mine.begin; i < mine.end; ++i)
           add_point(s, {v, v_plane, z, z_plane, du}, i / s.panels(), i % s.panels(), count, first == 0);
-#pragma omp barrier
       }
+#pragma omp barrier
     }
     if (!a.blocking.whole) {
       const Share mine(s.in_blocks * s.out_blocks, thread, threads);
