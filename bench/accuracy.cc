@@ -10,25 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "engine/loss.h"
-#include "engine/reference.h"
 #include "tools/image_pass.h"
 #include "tools/subject.h"
 
 namespace {
 
 using namespace inocula;
-
-struct Truth {
-  std::vector<double> logits, gradient;
-};
-
-Truth compute_in_double(const Network& network, const ImageSplit& images) {
-  Reference reference(network);
-  const ReferenceTrace trace = reference.forward(pixels_in_double(images), NormMode::frozen);
-  const ReferenceLoss loss = reference_softmax_ce(trace.logits(), images.labels, Reduction::sum);
-  return {trace.logits(), reference.backward(trace, loss.dlogits).images};
-}
 
 /// max |a - b| over max |b|; infinite where a number is not finite.
 double largest_error(const std::vector<float>& a, const std::vector<double>& b) {
@@ -57,17 +44,12 @@ double median_error(const std::vector<float>& a, const std::vector<double>& b, s
   return errors[errors.size() / 2];
 }
 
-double share_of_turned_signs(const std::vector<float>& a, const std::vector<double>& b) {
-  double turned = 0;
-  for (std::size_t i = 0; i < b.size(); ++i) turned += (a[i] > 0) != (b[i] > 0) || (a[i] < 0) != (b[i] < 0);
-  return turned / static_cast<double>(b.size());
-}
-
-void compare(const char* name, SubjectOptions options, bool precise, std::int64_t count, Truth& truth) {
+void compare(const char* name, SubjectOptions options, bool precise, std::int64_t count,
+             ExactImagePass& truth) {
   options.common.precise = precise;
   const Subject subject(options);
   const ImageSplit images = first_images(*subject.split, std::min(count, subject.split->count));
-  if (truth.logits.empty()) truth = compute_in_double(*subject.network, images);
+  if (truth.logits.empty()) truth = run_image_pass_in_double(*subject.network, images);
   const ImagePass pass = run_image_pass(*subject.network, images);
   std::printf("%-8s %14.2e %20.2e %14.4f %%\n", name, largest_error(pass.logits, truth.logits),
               median_error(pass.gradient, truth.gradient, static_cast<std::size_t>(images.count)),
@@ -87,7 +69,7 @@ int main(int argc, char** argv) {
     options.data = argv[2];
     const std::int64_t count = argc == 4 ? std::atoll(argv[3]) : 64;
     std::printf("%-8s %14s %20s %16s\n", "fp32", "logits, max", "gradient, median", "signs turned");
-    Truth truth;
+    ExactImagePass truth;
     compare("direct", options, true, count, truth);
     compare("fast", options, false, count, truth);
   } catch (const std::exception& e) {

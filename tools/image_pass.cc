@@ -1,7 +1,9 @@
 // A Program of one look at some images.
 #include "tools/image_pass.h"
 
+#include "engine/loss.h"
 #include "engine/recorder.h"
+#include "engine/reference.h"
 #include "engine/resident_images.h"
 #include "engine/victim.h"
 
@@ -49,6 +51,20 @@ std::vector<double> pixels_in_double(const ImageSplit& s) {
             static_cast<double>(static_cast<float>(p) / 255.0f);
       }
   return x;
+}
+
+ExactImagePass run_image_pass_in_double(const Network& network, const ImageSplit& images) {
+  Reference reference(network);
+  const ReferenceTrace trace = reference.forward(pixels_in_double(images), NormMode::frozen);
+  const ReferenceLoss loss = reference_softmax_ce(trace.logits(), images.labels, Reduction::sum);
+  return {trace.logits(), reference.backward(trace, loss.dlogits).images};
+}
+
+double share_of_turned_signs(const std::vector<float>& numbers, const std::vector<double>& exact) {
+  double turned = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i)
+    turned += (numbers[i] > 0) != (exact[i] > 0) || (numbers[i] < 0) != (exact[i] < 0) ? 1 : 0;
+  return turned / static_cast<double>(exact.size());
 }
 
 ImageSplit first_images(const ImageSplit& s, std::int64_t count) {

@@ -53,8 +53,11 @@ std::string name(const WinogradKernels& kernels, WinogradTile tile) {
 /// Forward and backward-data.
 class WinogradConv final : public PreparedConv {
  public:
-  WinogradConv(const WinogradShape& shape, int threads, const WinogradWeights& weights, bool relu)
-      : kernels_(*find_winograd_kernels(shape.lanes)), threads_(threads), weights_(weights) {
+  WinogradConv(const ConvGeometry& g, const WinogradShape& shape, bool backward, bool relu, int threads)
+      : kernels_(*find_winograd_kernels(shape.lanes)), threads_(threads) {
+    weights_.outputs = g.out.c;
+    weights_.inputs = g.in.c;
+    weights_.transposed = backward;
     weights_.shape = convolve_.shape = shape;
     convolve_.blocking = choose_blocking(shape, threads);
     convolve_.relu = relu;
@@ -170,21 +173,14 @@ std::shared_ptr<PreparedConv> make_winograd_forward(const ConvGeometry& g, const
                                                     std::int64_t block, int threads) {
   const std::optional<WinogradShape> shape = forward_shape(g, block);
   if (!shape) return nullptr;
-  WinogradWeights weights;
-  weights.outputs = g.out.c;
-  weights.inputs = g.in.c;
-  return std::make_shared<WinogradConv>(*shape, threads, weights, e.relu);
+  return std::make_shared<WinogradConv>(g, *shape, /*backward=*/false, e.relu, threads);
 }
 
 std::shared_ptr<PreparedConv> make_winograd_backward_data(const ConvGeometry& g, std::int64_t block,
                                                           int threads) {
   const std::optional<WinogradShape> shape = backward_shape(g, block);
   if (!shape) return nullptr;
-  WinogradWeights weights;
-  weights.outputs = g.out.c;
-  weights.inputs = g.in.c;
-  weights.transposed = true;
-  return std::make_shared<WinogradConv>(*shape, threads, weights, false);
+  return std::make_shared<WinogradConv>(g, *shape, /*backward=*/true, /*relu=*/false, threads);
 }
 
 std::shared_ptr<PreparedConv> make_winograd_backward_weights(const KernelTable& kernels,

@@ -57,15 +57,14 @@ WinogradGradientBlocking choose_gradient_blocking(const WinogradShape& s, int th
 }
 
 std::int64_t convolve_scratch(const WinogradShape& s, const WinogradBlocking& b, int threads) {
-  const std::int64_t v = s.points() * (b.tiles * s.in_channels() + kPlanePadding);
-  const std::int64_t m = s.points() * (b.tiles * panel_channels(s.lanes) + kPlanePadding) * s.panels();
+  const std::int64_t v = s.points() * s.in_plane(b.tiles);
+  const std::int64_t m = s.points() * s.panel_plane(b.tiles) * s.panels();
   return b.shared ? v + m : threads * (v + m);
 }
 
 std::int64_t weight_gradient_scratch(const WinogradShape& s, const WinogradGradientBlocking& b, int threads) {
-  const std::int64_t values =
-      s.points() * (b.tiles * (s.in_channels() + s.out_channels()) + 2 * kPlanePadding);
-  return values + (b.whole ? threads * s.points() * gradient_plane(s.lanes) : s.weights_size());
+  const std::int64_t values = s.points() * (s.in_plane(b.tiles) + s.out_plane(b.tiles));
+  return values + (b.whole ? threads * s.points() * s.gradient_plane() : s.weights_size());
 }
 
 }  // namespace inocula::cpu

@@ -21,6 +21,10 @@ constexpr std::int64_t panel_channels(std::int64_t lanes) {
   return lanes == 16 ? 64 : 16;
 }
 
+/// Floats between the planes of two points, beyond their contents: planes that are a power of two apart would
+/// all meet in a few sets of the first cache.
+inline constexpr std::int64_t kPlanePadding = 16;
+
 /// One pass: from activations of `in_blocks` blocks of channels to those of `out_blocks`, 3x3, stride 1.
 struct WinogradShape {
   WinogradTile tile = WinogradTile::f7;
@@ -39,18 +43,16 @@ struct WinogradShape {
   std::int64_t in_channels() const { return in_blocks * lanes; }
   std::int64_t out_channels() const { return out_blocks * lanes; }
   std::int64_t panels() const { return (out_channels() + panel_channels(lanes) - 1) / panel_channels(lanes); }
+  /// Floats from one point to the next of `tiles` tiles' data, of their outputs or gradient, and of one
+  /// panel's products.
+  std::int64_t in_plane(std::int64_t tiles) const { return tiles * in_channels() + kPlanePadding; }
+  std::int64_t out_plane(std::int64_t tiles) const { return tiles * out_channels() + kPlanePadding; }
+  std::int64_t panel_plane(std::int64_t tiles) const { return tiles * panel_channels(lanes) + kPlanePadding; }
+  /// Of the gradient of one block of inputs, for one panel of outputs.
+  std::int64_t gradient_plane() const { return panel_plane(lanes); }
   /// Floats of the transformed weights, and of their gradient.
   std::int64_t weights_size() const { return points() * in_channels() * out_channels(); }
 };
-
-/// Floats between the planes of two points, beyond their contents: planes that are a power of two apart would
-/// all meet in a few sets of the first cache.
-inline constexpr std::int64_t kPlanePadding = 16;
-
-/// Floats of a block of inputs' gradient at one point, for one panel of outputs.
-constexpr std::int64_t gradient_plane(std::int64_t lanes) {
-  return lanes * panel_channels(lanes) + kPlanePadding;
-}
 
 /// How the work is cut: into blocks of tiles whose transformed data stay in a cache. Results do not depend on
 /// it.

@@ -209,39 +209,33 @@ void compute_panels(const WinogradConvolve& a, const Share& panels, std::int64_t
 template <class Tile>
 void convolve_by(const Queue& queue, const WinogradConvolve& a) {
   const WinogradShape& s = a.shape;
-  const std::int64_t block = a.blocking.tiles, tiles = s.tiles(), depth = s.in_channels();
-  const std::int64_t panels = s.panels();
-  const std::int64_t v_plane = block * depth + kPlanePadding;
-  const std::int64_t m_plane = block * kPanelVectors * kLanes + kPlanePadding;
+  const std::int64_t block = a.blocking.tiles, blocks = (s.tiles() + block - 1) / block;
+  const std::int64_t v_plane = s.in_plane(block), m_plane = s.panel_plane(block);
   const std::int64_t v_size = s.points() * v_plane, m_size = s.points() * m_plane;
 #pragma omp parallel num_threads(queue.threads)
   {
     const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    if (a.blocking.shared) {
-      const Share mine(panels, thread, threads);
-      float* const v = a.scratch;
-      float* const m = v + v_size + mine.begin * m_size;
-      for (std::int64_t first = 0; first < tiles; first += block) {
-        const std::int64_t count = smaller(block, tiles - first);
-        const Share share(count * s.in_blocks, thread, threads);
-        for (std::int64_t i = share.begin; i < share.end; ++i) {
-          const std::int64_t t = i / s.in_blocks, b = i % s.in_blocks;
-          transform_data<Tile>(s, a.x, a.in_scale, first + t, b, v + t * depth + b * kLanes, v_plane);
-        }
-#pragma omp barrier
-        compute_panels<Tile>(a, mine, first, count, v, v_plane, m, m_plane);
+    // All threads are one team for every block, or each is a team of its own for some of them.
+    const bool shared = a.blocking.shared;
+    const std::int64_t member = shared ? thread : 0, members = shared ? threads : 1;
+    const Share mine(blocks, shared ? 0 : thread, shared ? 1 : threads);
+    const Share panels(s.panels(), member, members);
+    float* const v = a.scratch + (shared ? 0 : thread * (v_size + s.panels() * m_size));
+    float* const m = v + v_size + panels.begin * m_size;
+    for (std::int64_t first = mine.begin * block; first < smaller(mine.end * block, s.tiles());
+         first += block) {
+      const std::int64_t count = smaller(block, s.tiles() - first);
+      const Share share(count * s.in_blocks, member, members);
+      for (std::int64_t i = share.begin; i < share.end; ++i) {
+        const std::int64_t t = i / s.in_blocks, b = i % s.in_blocks;
+        transform_data<Tile>(s, a.x, a.in_scale, first + t, b, v + t * s.in_channels() + b * kLanes, v_plane);
+      }
+      if (shared) {
 #pragma omp barrier
       }
-    } else {
-      float* const v = a.scratch + thread * (v_size + panels * m_size);
-      const Share mine((tiles + block - 1) / block, thread, threads);
-      for (std::int64_t first = mine.begin * block; first < smaller(mine.end * block, tiles);
-           first += block) {
-        const std::int64_t count = smaller(block, tiles - first);
-        for (std::int64_t t = 0; t < count; ++t)
-          for (std::int64_t b = 0; b < s.in_blocks; ++b)
-            transform_data<Tile>(s, a.x, a.in_scale, first + t, b, v + t * depth + b * kLanes, v_plane);
-        compute_panels<Tile>(a, Share(panels, 0, 1), first, count, v, v_plane, v + v_size, m_plane);
+      compute_panels<Tile>(a, panels, first, count, v, v_plane, m, m_plane);
+      if (shared) {
+#pragma omp barrier
       }
     }
   }
@@ -338,40 +332,39 @@ struct GradientValues {
   float* du;
 };
 
+/// The products of a point over `count` tiles, for inputs from `input` on and one panel of outputs.
+Product gradient_product(const WinogradShape& s, const GradientValues& at, std::int64_t p, std::int64_t input,
+                         const Panel& panel, std::int64_t count) {
+  return {.a = at.v + p * at.v_plane + input,
+          .a_row = 1,
+          .a_depth = s.in_channels(),
+          .b = at.z + p * at.z_plane + panel.block * kLanes,
+          .b_depth = s.out_channels(),
+          .depth = count};
+}
+
 /// One block of inputs and one panel of outputs, finished: all its points fit a cache.
 template <class Tile>
 void finish_filters(const WinogradWeightGradient& a, const GradientValues& at, std::int64_t in_block,
-                    std::int64_t index, std::int64_t count) {
+                    const Panel& panel, std::int64_t count) {
   const WinogradShape& s = a.shape;
-  const Panel panel(s, index);
   const std::int64_t row = panel.columns * kLanes;
   for (std::int64_t p = 0; p < s.points(); ++p) {
-    const Product product{.a = at.v + p * at.v_plane + in_block * kLanes,
-                          .a_row = 1,
-                          .a_depth = s.in_channels(),
-                          .b = at.z + p * at.z_plane + panel.block * kLanes,
-                          .b_depth = s.out_channels(),
-                          .c = at.du + p * gradient_plane(kLanes),
-                          .c_row = row,
-                          .depth = count};
+    Product product = gradient_product(s, at, p, in_block * kLanes, panel, count);
+    product.c = at.du + p * s.gradient_plane();
+    product.c_row = row;
     multiply<true>(kLanes, panel.columns, product, false);
   }
   for (std::int64_t j = 0; j < panel.columns; ++j)
-    add_filters<Tile>(a, in_block * kLanes, panel.block + j, at.du + j * kLanes, gradient_plane(kLanes), row);
+    add_filters<Tile>(a, in_block * kLanes, panel.block + j, at.du + j * kLanes, s.gradient_plane(), row);
 }
 
 /// One point and panel of outputs, of a block of `count` tiles, added to those before.
-void add_point(const WinogradShape& s, const GradientValues& at, std::int64_t p, std::int64_t index,
+void add_point(const WinogradShape& s, const GradientValues& at, std::int64_t p, const Panel& panel,
                std::int64_t count, bool first) {
-  const Panel panel(s, index);
-  const Product product{.a = at.v + p * at.v_plane,
-                        .a_row = 1,
-                        .a_depth = s.in_channels(),
-                        .b = at.z + p * at.z_plane + panel.block * kLanes,
-                        .b_depth = s.out_channels(),
-                        .c = at.du + p * s.in_channels() * s.out_channels() + panel.block * kLanes,
-                        .c_row = s.out_channels(),
-                        .depth = count};
+  Product product = gradient_product(s, at, p, 0, panel, count);
+  product.c = at.du + p * s.in_channels() * s.out_channels() + panel.block * kLanes;
+  product.c_row = s.out_channels();
   multiply<true>(s.in_channels(), panel.columns, product, !first);
 }
 
@@ -380,7 +373,7 @@ void weight_gradient_by(const Queue& queue, const WinogradWeightGradient& a) {
   const WinogradShape& s = a.shape;
   const std::int64_t tiles = s.tiles(), block = a.blocking.tiles;
   const std::int64_t inputs = s.in_channels(), outputs = s.out_channels();
-  const std::int64_t v_plane = block * inputs + kPlanePadding, z_plane = block * outputs + kPlanePadding;
+  const std::int64_t v_plane = s.in_plane(block), z_plane = s.out_plane(block);
   float* const v = a.scratch;
   float* const z = v + s.points() * v_plane;
   float* const du = z + s.points() * z_plane;
@@ -402,14 +395,16 @@ void weight_gradient_by(const Queue& queue, const WinogradWeightGradient& a) {
       }
 #pragma omp barrier
       if (a.blocking.whole) {
-        float* const own = du + thread * s.points() * gradient_plane(kLanes);
+        float* const own = du + thread * s.points() * s.gradient_plane();
         const Share mine(s.in_blocks * s.panels(), thread, threads);
         for (std::int64_t i = mine.begin; i < mine.end; ++i)
-          finish_filters<Tile>(a, {v, v_plane, z, z_plane, own}, i % s.in_blocks, i / s.in_blocks, count);
+          finish_filters<Tile>(a, {v, v_plane, z, z_plane, own}, i % s.in_blocks, Panel(s, i / s.in_blocks),
+                               count);
       } else {
         const Share mine(s.points() * s.panels(), thread, threads);
         for (std::int64_t i = mine.begin; i < mine.end; ++i)
-          add_point(s, {v, v_plane, z, z_plane, du}, i / s.panels(), i % s.panels(), count, first == 0);
+          add_point(s, {v, v_plane, z, z_plane, du}, i / s.panels(), Panel(s, i % s.panels()), count,
+                    first == 0);
       }
 #pragma omp barrier
     }
