@@ -55,12 +55,14 @@ double largest(std::span<const double> v) {
   return m;
 }
 
-/// max |a - b| over max |b|.
+/// max |a - b| over max |b|; infinite where a number is not finite, which a maximum would pass over.
 template <class A>
 double relative_error(std::span<const A> a, std::span<const double> b) {
   double worst = 0;
-  for (std::size_t i = 0; i < b.size(); ++i)
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    if (!std::isfinite(a[i])) return INFINITY;
     worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
   return worst / std::max(largest(b), 1e-30);
 }
 
