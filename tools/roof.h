@@ -15,6 +15,11 @@ struct Roof {
   double copy_gbps = 0;  ///< bytes read plus bytes written, arrays beyond the caches
 };
 
+/// Each is the best of several short runs.
 Roof measure_roof(const Device& device);
+/// Fused multiply-adds from registers, counted as two operations: Roof::fp32_gflops.
+double measure_fp32_gflops(const Device& device);
+/// Copying one buffer to another of the same size: Roof::copy_gbps where they are beyond the caches.
+double measure_copy_gbps(const Device& device, const Buffer& from, const Buffer& to);
 
 }  // namespace inocula
