@@ -47,19 +47,17 @@ def percent(key, way=""):
     return lambda ways: f"{100 * ways[way][key]:.0f} %"
 
 
-def ratio(key, way, other):
-    return lambda ways: ways[way][key] / ways[other][key]
-
-
 TABLES = {
     "kernels": Table(
         re.compile(r"kernel/(?P<kernel>.+)"),
         [Column("ms", of("ms")), Column("GB/s", of("GB/s")), Column("of copying", percent("share_of_copy"))]),
     "convolutions": Table(
-        re.compile(r"conv/(?P<convolution>[^/]+)/(?P<pass>forward|backward_data|backward_weights)/(?P<way>\w+)"),
-        [Column("direct, GFLOP/s", of("GFLOP/s", "direct")), Column("ours, nominal", of("GFLOP/s", "fast")),
-         Column("ours, real", of("real_GFLOP/s", "fast")), Column("nominal of peak", percent("share_of_peak", "fast")),
-         Column("ours over direct", ratio("GFLOP/s", "fast", "direct")), Column("bf16", of("GFLOP/s", "bf16"))]),
+        re.compile(r"conv/(?P<convolution>[^/]+)/(?P<way>(?:forward|backward_data|backward_weights)/\w+)"),
+        [Column(f"{title}{kind}", of("GFLOP/s", f"{each}/{way}"))
+         for each, title in (("forward", "forward: "), ("backward_data", "to data: "), ("backward_weights", "to weights: "))
+         for kind, way in (("direct", "direct"), ("ours", "fast"), ("bf16", "bf16"))]
+        + [Column("forward, ours: real", of("real_GFLOP/s", "forward/fast")),
+           Column("nominal of peak", percent("share_of_peak", "forward/fast"))]),
     "layers": Table(
         re.compile(r"layer/(?P<layer>[^/]+)/(?P<input>[^/]+)/(?P<pass>[^/]+)"),
         [Column("ms", of("ms")), Column("GB/s", of("GB/s")), Column("of copying", percent("share_of_copy")),

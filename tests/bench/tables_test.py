@@ -44,9 +44,10 @@ Between, a <!-- comment -->.
 <!-- table: convolutions -->
 A processor, 2 threads, cpu_avx512, 2024-05-02, by `bench_kernels`:
 
-| convolution | pass | direct, GFLOP/s | ours, nominal | ours, real | nominal of peak | ours over direct | bf16 |
-| --- | --- | --: | --: | --: | --: | --: | --: |
-| 64to64,28px,3x3,stride1,batch32 | forward | 300 | 600 | 120 | 200 % | 2.00 | – |
+| convolution | forward: direct | forward: ours | forward: bf16 | to data: direct | to data: ours | to data: bf16 | \
+to weights: direct | to weights: ours | to weights: bf16 | forward, ours: real | nominal of peak |
+| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+| 64to64,28px,3x3,stride1,batch32 | 300 | 600 | – | – | – | – | – | – | – | 120 | 200 % |
 <!-- end -->
 <!-- table: steps -->
 No results of steps: this stays.
