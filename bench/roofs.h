@@ -34,7 +34,6 @@ class Roofs {
   const Device& device_;
   Extent extent_;
   Buffer from_, to_;
-  double quick_gflops_ = 0;  ///< measured once where nobody reads it
 };
 
 }  // namespace inocula::bench

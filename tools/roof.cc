@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include "kernels/draw.h"
@@ -58,10 +59,11 @@ double matrix_gflops(const Device& device) {
 
 }  // namespace
 
-double measure_fp32_gflops(const Device& device) {
-  const FmaChains shape = device.name() == "cpu"
-                              ? FmaChains{.sink = nullptr, .tasks = device.threads(), .length = 2'000'000}
-                              : FmaChains{.sink = nullptr, .tasks = std::int64_t{1} << 17, .length = 1'000};
+double measure_fp32_gflops(const Device& device, double effort) {
+  FmaChains shape = device.name() == "cpu"
+                        ? FmaChains{.sink = nullptr, .tasks = device.threads(), .length = 2'000'000}
+                        : FmaChains{.sink = nullptr, .tasks = std::int64_t{1} << 17, .length = 1'000};
+  shape.length = std::max<std::int64_t>(1, std::llround(effort * static_cast<double>(shape.length)));
   const Buffer sink(device, static_cast<std::size_t>(shape.tasks) * sizeof(float));
   const double seconds = best_seconds(device, [&](const Queue& queue) {
     FmaChains a = shape;
