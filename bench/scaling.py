@@ -3,8 +3,10 @@
 
 scaling.py path/to/inocula [--rounds N] [--out RESULTS.json]
 
-Every measurement is taken in turns, `rounds` times, and counts by its median. Straight lines are fitted by least
-squares; the residual is the largest distance of a measured time from its line, in units of that time.
+Measurements are taken in turns, `rounds` times. What others do on the machine only ever adds to a time, so that lines and
+the ratio of threads are taken from the best of each; an epoch, which lasts as long as many steps, is held against the
+median step. Lines are fitted by least squares; the residual is the largest distance of a time from its line, in units
+of that time.
 """
 import argparse
 import json
@@ -37,9 +39,9 @@ class Program:
         self.run("bench", "--model", MODEL, "--repeat", 5, "--json", out, *words)
         return json.loads(out.read_text())
 
-    def step(self, *words):
-        """Median milliseconds of a step."""
-        return self.bench(*words)["rows"][0]["ms_median"]
+    def step(self, *words, by="ms_min"):
+        """Milliseconds of a step."""
+        return self.bench(*words)["rows"][0][by]
 
     def evaluation(self, data, images):
         """Milliseconds of an evaluation under attack, the program's start apart."""
@@ -56,13 +58,13 @@ class Program:
         return 1e3 * (time.perf_counter() - begin)
 
 
-def in_turns(rounds, measurements):
-    """{key: median of `rounds` calls}, of {key: function}."""
+def in_turns(rounds, measurements, summary=min):
+    """{key: summary of `rounds` calls}, of {key: function}."""
     times = {key: [] for key in measurements}
     for _ in range(rounds):
         for key, measure in measurements.items():
             times[key].append(measure())
-    return {key: statistics.median(values) for key, values in times.items()}
+    return {key: summary(values) for key, values in times.items()}
 
 
 def line(times):
@@ -106,12 +108,13 @@ def main(arguments):
         fit("batch of a standard step",
             {batch: lambda batch=batch: program.step("--method", "standard", "--batch", batch) for batch in BATCHES})
         fit("steps of PGD, batch 32",
-            {steps: lambda steps=steps: program.step("--method", "pgd", "--batch", 32, "--steps", steps) for steps in STEPS})
+            {steps: lambda steps=steps: program.step("--method", "pgd", "--batch", 32, "--steps", steps)
+             for steps in STEPS})
 
         data = training_split(program, folder)
         times = in_turns(options.rounds, {
-            "step": lambda: program.step("--method", "standard", "--batch", TRAIN_BATCH),
-            **{epochs: lambda epochs=epochs: program.training(data, epochs) for epochs in EPOCHS}})
+            "step": lambda: program.step("--method", "standard", "--batch", TRAIN_BATCH, by="ms_median"),
+            **{epochs: lambda epochs=epochs: program.training(data, epochs) for epochs in EPOCHS}}, statistics.median)
         first, last = EPOCHS
         epoch = (times[last] - times[first]) / (last - first)
         compare("an epoch of `train` over its steps, wanted 1.05 at most",

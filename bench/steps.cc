@@ -11,7 +11,6 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "attacks/evaluate.h"
 #include "attacks/pgd.h"
@@ -137,18 +136,13 @@ double Bench::seconds_of_step() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// The median of three, each of two runs right after each other.
+/// Of two runs right after each other; repetitions of the benchmark give a median.
 double Bench::over_convolutions() {
-  std::vector<double> ratios;
-  for (int i = 0; i < 3; ++i) {
-    const double whole = seconds_of_step();
-    watch_ = {.watching = true};
-    step_->run();
-    ratios.push_back(whole / watch_.seconds);
-    watch_.watching = false;
-  }
-  std::sort(ratios.begin(), ratios.end());
-  return ratios[1];
+  const double whole = seconds_of_step();
+  watch_ = {.watching = true};
+  step_->run();
+  watch_.watching = false;
+  return whole / watch_.seconds;
 }
 
 void Bench::run(benchmark::State& state, const StepBench& b) {

@@ -54,14 +54,18 @@ TABLES = {
     "convolutions": Table(
         re.compile(r"conv/(?P<convolution>[^/]+)/(?P<way>(?:forward|backward_data|backward_weights)/\w+)"),
         [Column(f"{title}{kind}", of("GFLOP/s", f"{each}/{way}"))
-         for each, title in (("forward", "forward: "), ("backward_data", "to data: "), ("backward_weights", "to weights: "))
+         for each, title in (("forward", "forward: "), ("backward_data", "to data: "),
+                             ("backward_weights", "to weights: "))
          for kind, way in (("direct", "direct"), ("ours", "fast"), ("bf16", "bf16"))]
         + [Column("forward, ours: real", of("real_GFLOP/s", "forward/fast")),
            Column("nominal of peak", percent("share_of_peak", "forward/fast"))]),
     "layers": Table(
-        re.compile(r"layer/(?P<layer>[^/]+)/(?P<input>[^/]+)/(?P<pass>[^/]+)"),
-        [Column("ms", of("ms")), Column("GB/s", of("GB/s")), Column("of copying", percent("share_of_copy")),
-         Column("GFLOP/s", of("GFLOP/s")), Column("of peak", percent("share_of_peak"))]),
+        re.compile(r"layer/(?P<layer>[^/]+)/(?P<input>[^/]+)/(?P<way>[^/]+)"),
+        [column for each, title in (("forward", "forward"), ("backward_data", "to data"),
+                                    ("backward_params", "to parameters"))
+         for column in (Column(f"{title}, ms", of("ms", each)), Column("of copying", percent("share_of_copy", each)))]
+        + [Column("forward, GFLOP/s", of("GFLOP/s", "forward")),
+           Column("of peak", percent("share_of_peak", "forward"))]),
     "steps": Table(
         re.compile(r"step/(?P<step>[^/]+)/(?P<network>[^/]+)/batch(?P<batch>\d+)/(?P<precision>[^/]+)"),
         [Column("ms", of("ms")), Column("images/s", of("images/s")),

@@ -3,8 +3,8 @@
 
 torchattacks_pgd.py path/to/inocula [--rounds N] [--images N] [--threads N] [--out RESULTS.json]
 
-The engine trains a ResNet-18 against PGD and writes it with PyTorch's names; torchattacks' PGD attacks it in PyTorch, in
-evaluation mode with the parameters' gradients switched off. Both sides predict the clean images, attack them and
+The engine trains a ResNet-18 against PGD and writes it with PyTorch's names; torchattacks' PGD attacks it in PyTorch,
+in evaluation mode with the parameters' gradients switched off. Both sides predict the clean images, attack them and
 predict what came of it, in batches of the same size, by the same number of threads; the median of the rounds counts.
 Starts are random on both sides and not the same, so that robust accuracies agree about, and not to the image.
 
@@ -49,7 +49,7 @@ class Engine:
         subprocess.run([self.program, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
     def train(self, width, data):
-        """The run folder of a network that is trained against PGD until the attack is not the end of it."""
+        """The run folder of a network that is trained against PGD, so that an attack does not fool it always."""
         run = self.folder / f"width{width}"
         self.run("train", "--data", data, "--model", f"resnet18:width={width}", "--out", run, "--method", "pgd", "--eps",
                  "8/255", "--steps", 3, "--epochs", 3 if width < 64 else 1, "--batch", BATCH, "--quiet")

@@ -101,7 +101,8 @@ def main():
     status, again, _ = run(FILLED, changed(lambda r: benchmark(r, "kernel/affine").update(real_time=0.25)))
     expect("another time is another table", status == 0 and again == FILLED.replace("| 0.125 |", "| 0.250 |"))
 
-    two_files = [changed(lambda r, half=half: r.update(benchmarks=r["benchmarks"][half])) for half in (slice(4), slice(4, None))]
+    two_files = [changed(lambda r, half=half: r.update(benchmarks=r["benchmarks"][half]))
+                 for half in (slice(4), slice(4, None))]
     expect("two files are as good as one", run(PAGE, *two_files)[1] == FILLED)
     other = changed(lambda r: r["context"].update(machine="Another processor"))
     refuses("two machines in one table", PAGE, RESULTS, other, mention="several machines")
@@ -113,7 +114,8 @@ def main():
     refuses("no JSON", PAGE, "{", mention="0.json")
     refuses("JSON of something else", PAGE, [1], mention="0.json")
     refuses("results without a machine", PAGE, changed(lambda r: r["context"].pop("machine")), mention="machine")
-    failed = changed(lambda r: benchmark(r, "kernel/affine").update(error_occurred=True, error_message="no such layout"))
+    failed = changed(lambda r: benchmark(r, "kernel/affine").update(error_occurred=True,
+                                                                    error_message="no such layout"))
     refuses("a benchmark that failed", PAGE, failed, mention="no such layout")
     expect("no arguments are a usage error", subprocess.run(
         [sys.executable, "-B", SCRIPT], capture_output=True, check=False).returncode == 64)
