@@ -10,7 +10,7 @@
 
 namespace inocula {
 
-/// Random changes of training images, each a function of (seed, step, image).
+/// Random changes of training images, each a function of (seed, batch, image).
 struct Augmentation {
   bool flip = false;       ///< left to right with probability 1/2
   std::int32_t shift = 0;  ///< up to so many pixels each way, zeros moving in

@@ -18,7 +18,7 @@ namespace {
 /// StepState.step is a word of the random numbers' counter.
 constexpr std::int64_t kMostSteps = std::numeric_limits<std::uint32_t>::max();
 
-const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train) {
+const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train, const Objective& objective) {
   if (spec.epochs < 1) fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at least 1");
   if (spec.batch < 2) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 2 to train");
   if (train.count < 1)
@@ -26,7 +26,10 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train) {
   if (spec.batch > train.count)
     fail(ErrorKind::usage, "batch is ", spec.batch, ", but split '", train.name, "' has ", train.count,
          " images");
-  const std::int64_t steps_per_epoch = train.count / spec.batch;
+  if (objective.replays() < 1 || objective.replays() > kMostSteps / (train.count / spec.batch))
+    fail(ErrorKind::usage, "replays is ", objective.replays(), ", expected 1 to ",
+         kMostSteps / (train.count / spec.batch), ": steps are counted in 32 bits");
+  const std::int64_t steps_per_epoch = train.count / spec.batch * objective.replays();
   if (spec.epochs > kMostSteps / steps_per_epoch)
     fail(ErrorKind::usage, "epochs is ", spec.epochs, ", expected at most ", kMostSteps / steps_per_epoch,
          " of ", steps_per_epoch, " steps each: steps are counted in 32 bits");
@@ -43,14 +46,18 @@ const TrainerSpec& checked(const TrainerSpec& spec, const ImageSplit& train) {
 Trainer::Trainer(Network& network, const Objective& objective, const ImageSplit& train,
                  const TrainerSpec& spec)
     : network_(network),
-      spec_(checked(spec, train)),
+      spec_(checked(spec, train, objective)),
+      replays_(objective.replays()),
       statistics_updates_(objective.statistics_updates()),
       images_(network, train, spec.batch),
       optimizer_(spec.optimizer, network),
       state_buffer_(network.device(), sizeof(StepState)),
       tally_buffer_(network.device(), sizeof(TrainingTally)),
-      steps_per_epoch_(train.count / spec.batch),
+      steps_per_epoch_(train.count / spec.batch * replays_),
       order_(static_cast<std::size_t>(train.count)) {
+  for (const CarriedArray& array : objective.carried(network.graph().input_shape().with_batch(spec.batch)))
+    carried_.push_back(
+        {array.name, Buffer(network.device(), static_cast<std::size_t>(array.shape.size()) * sizeof(float))});
   program_ = finish_for_batch(spec_.batch, Preparation::repeated,
                               [&](std::int64_t rows) { return record(objective, rows); });
 }
@@ -63,13 +70,17 @@ Recorder Trainer::record(const Objective& objective, std::int64_t rows) const {
                                  {1, static_cast<std::int64_t>(sizeof(TrainingTally)), 1, 1}, DType::bytes);
   const BatchTensors batch = images_.record(r, state, rows, spec_.augmentation);
 
+  std::vector<Tensor> carried;
+  for (const CarriedArray& array : objective.carried(batch.images.shape))
+    carried.push_back(r.external(array.name, carried_[carried.size()].memory.as<void>(), array.shape));
+
   ParameterTensors parameters(r, network_.parameters());
   const Tensor gradients = parameters.all_gradients();
   r.kernel("gradient.clear", r.kernels().fill, [=](Access& at) {
     return Fill{at.out(gradients), gradients.shape.c, 0.0f};
   });
   const TrainingResult result =
-      objective.record(r, network_, {batch.images, batch.label, batch.sample, state});
+      objective.record(r, network_, {batch.images, batch.label, batch.sample, state, carried});
   optimizer_.record(r, state);
   r.kernel("metrics.tally", r.kernels().tally, [=](Access& at) {
     return Tally{at.in(result.loss), at.in<std::int32_t>(result.predicted), at.in<std::int32_t>(batch.label),
@@ -84,7 +95,7 @@ void Trainer::choose_batch() {
     shuffle(spec_.seed, static_cast<std::uint32_t>(epoch), order_);
     shuffled_epoch_ = epoch;
   }
-  images_.choose(order_.data() + (step_ % steps_per_epoch_) * spec_.batch);
+  images_.choose(order_.data() + step_ % steps_per_epoch_ / replays_ * spec_.batch);
 }
 
 void Trainer::run_step() {
@@ -93,6 +104,7 @@ void Trainer::run_step() {
   StepState state;
   state.seed = spec_.seed;
   state.step = static_cast<std::uint32_t>(step_);
+  state.batch = static_cast<std::uint32_t>(step_ / replays_);
   state.learning_rate = static_cast<float>(next_learning_rate());
   const double t = static_cast<double>(step_ + 1);
   state.adam_correction1 = static_cast<float>(1 - std::pow(static_cast<double>(spec_.optimizer.beta1), t));
@@ -118,6 +130,7 @@ std::vector<std::pair<std::string, const Buffer*>> Trainer::buffers() const {
   std::vector<std::pair<std::string, const Buffer*>> list{
       {"weights", &network_.parameters().values}, {"running_statistics", &network_.parameters().running}};
   for (const auto& [name, buffer] : optimizer_.moments()) list.emplace_back(name, buffer);
+  for (const Carried& array : carried_) list.emplace_back(array.name, &array.memory);
   return list;
 }
 

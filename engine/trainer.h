@@ -43,7 +43,9 @@ class Trainer {
   /// than the split. An epoch's last incomplete batch is dropped: it would distort the batch statistics.
   Trainer(Network& network, const Objective& objective, const ImageSplit& train, const TrainerSpec& spec);
 
+  /// Of a pass over the split: each batch is taken for the objective's replays().
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t epochs() const { return spec_.epochs; }
   std::int64_t total_steps() const { return steps_per_epoch_ * spec_.epochs; }
   std::int64_t step() const { return step_; }
   std::int64_t epoch() const { return step_ / steps_per_epoch_; }
@@ -65,6 +67,12 @@ class Trainer {
   void restore(const TrainerState& state);
 
  private:
+  /// What the objective carries from step to step, in device memory.
+  struct Carried {
+    std::string name;
+    Buffer memory;
+  };
+
   /// The step for the first `rows` images of a batch.
   Recorder record(const Objective& objective, std::int64_t rows) const;
   void choose_batch();
@@ -72,10 +80,11 @@ class Trainer {
 
   Network& network_;
   const TrainerSpec spec_;
-  std::int64_t statistics_updates_;
+  std::int64_t replays_, statistics_updates_;
   ResidentImages images_;
   mutable Optimizer optimizer_;
   Buffer state_buffer_, tally_buffer_;
+  std::vector<Carried> carried_;
   Program program_;
   std::int64_t steps_per_epoch_;
   std::int64_t step_ = 0;

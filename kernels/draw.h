@@ -18,7 +18,7 @@ namespace inocula {
 enum class Draw : std::uint32_t {
   weights = 1,    ///< initial weights; sample = parameter's index, element = position
   shuffle = 2,    ///< order of an epoch; step = epoch, sample = image
-  augment = 3,    ///< flips and crops; element = which decision
+  augment = 3,    ///< flips and crops; step = batch, element = which decision
   start = 4,      ///< random start of an attack; step = optimizer step, sub = restart
   target = 5,     ///< random target class of an attack
   synthesis = 6,  ///< the built-in synthetic data

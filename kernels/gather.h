@@ -11,8 +11,9 @@ namespace inocula {
 /// `flip` is set, then shifted by up to `shift` pixels each way with zeros moving in (a random crop of the
 /// padded image) where it is positive. A negative index gives a black image with label 0.
 ///
-/// Both are functions of (seed, step, image) through draw4(seed, Draw::augment, 0, step, image, 0): bit 31 of
-/// word 0 flips, words 1 and 2 are the shifts down and to the right, uniform_below(2 shift + 1) - shift.
+/// Both are functions of (seed, batch, image) through draw4(seed, Draw::augment, 0, batch, image, 0), so that
+/// a batch that is used in several steps is the same in all of them: bit 31 of word 0 flips, words 1 and 2
+/// are the shifts down and to the right, uniform_below(2 shift + 1) - shift.
 struct Gather {
   const std::uint8_t* images = nullptr;      ///< (all, height, width, channels)
   const std::int32_t* all_labels = nullptr;  ///< (all)

@@ -22,7 +22,7 @@ struct GatherRow {
     }
 
     const Philox4 words =
-        draw4(a.state->seed, Draw::augment, 0, a.state->step, static_cast<std::uint32_t>(image), 0);
+        draw4(a.state->seed, Draw::augment, 0, a.state->batch, static_cast<std::uint32_t>(image), 0);
     const bool flip = a.flip != 0 && words.w[0] >> 31 != 0;
     const std::uint32_t shifts = static_cast<std::uint32_t>(2 * a.shift + 1);
     const std::int64_t down = a.shift > 0 ? std::int64_t{uniform_below(words.w[1], shifts)} - a.shift : 0;

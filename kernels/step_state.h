@@ -14,7 +14,7 @@ struct StepState {
   float learning_rate = 0;
   float adam_correction1 = 1;  ///< 1 - beta1^t, t counted from 1
   float adam_correction2 = 1;  ///< 1 - beta2^t
-  std::uint32_t reserved = 0;
+  std::uint32_t batch = 0;     ///< batches drawn before this one; a batch may be used in several steps
 };
 
 }  // namespace inocula

@@ -3,6 +3,7 @@
 
 #include "kernels/best.h"
 #include "kernels/calibrate.h"
+#include "kernels/carried_delta.h"
 #include "kernels/channel_sums.h"
 #include "kernels/channels.h"
 #include "kernels/gather.h"
@@ -29,6 +30,8 @@
   X(start_uniform_l2, RandomStart)                           \
   X(start_sphere_l2, RandomStart)                            \
   X(next_restart, NextRestart)                               \
+  X(add_delta, AddDelta)                                     \
+  X(ascend_delta_linf, AscendDelta)                          \
   X(keep_best, KeepBest)                                     \
   X(softmax_ce, SoftmaxCe)                                   \
   X(choose_target, ChooseTarget)                             \

@@ -197,7 +197,8 @@ void add_bench_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_flag("--plan", o->plan, "Print the memory plan too");
   o->method.add_flags(*app);
   app->get_option("--method")
-      ->description("standard or pgd: a training step; eval: an evaluation by PGD-steps, 0 for clean");
+      ->description(
+          "standard, pgd, fast or free: a training step; eval: an evaluation by PGD-steps, 0 for clean");
   add_common(*app, o->common);
   commands.push_back({app, [o] { run_bench(*o); }});
 }

@@ -1,29 +1,121 @@
 // From flags to objectives.
 #include "tools/method.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "engine/error.h"
 #include "engine/objectives/adversarial.h"
 #include "engine/objectives/erm.h"
+#include "engine/objectives/free.h"
 #include "engine/spec.h"
 
 namespace inocula {
 
 namespace {
 
-constexpr std::int64_t kDefaultSteps = 7;
+constexpr std::int64_t kDefaultSteps = 7, kDefaultReplays = 4;
+
+/// What one step of FGSM-RS is longer than its ball's radius: 10/255 at 8/255. Wong, Rice, Kolter, ICLR 2020.
+constexpr double kFastStep = 1.25;
+
+/// A method that trains, and its flags among those that describe an attack.
+struct MethodFlags {
+  std::string_view method;
+  std::vector<std::string_view> flags;
+
+  bool has(std::string_view flag) const { return std::find(flags.begin(), flags.end(), flag) != flags.end(); }
+};
+
+const std::vector<MethodFlags>& methods() {
+  static const std::vector<MethodFlags> list{
+      {"standard", {}},
+      {"pgd", {"--norm", "--eps", "--alpha", "--steps", "--random-start", "--attack-bn"}},
+      {"fast", {"--norm", "--eps", "--alpha", "--attack-bn"}},
+      {"free", {"--norm", "--eps", "--replays"}},
+  };
+  return list;
+}
+
+/// "standard, pgd, fast or free": those that have `flag`, all for an empty one.
+std::string methods_with(std::string_view flag) {
+  std::vector<std::string> names;
+  for (const MethodFlags& m : methods())
+    if (flag.empty() || m.has(flag)) names.emplace_back(m.method);
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
+  return text;
+}
+
+[[noreturn]] void refuse_method(const MethodOptions& o) {
+  fail(ErrorKind::usage, "--method is '", o.method, "', expected ", methods_with(""));
+}
+
+/// The flags that describe an attack and were given.
+std::vector<std::string_view> given_flags(const MethodOptions& o) {
+  std::vector<std::string_view> given;
+  if (!o.norm.empty()) given.emplace_back("--norm");
+  if (!o.eps.empty()) given.emplace_back("--eps");
+  if (!o.alpha.empty()) given.emplace_back("--alpha");
+  if (o.steps) given.emplace_back("--steps");
+  if (o.replays) given.emplace_back("--replays");
+  if (!o.random_start.empty()) given.emplace_back("--random-start");
+  if (!o.attack_bn.empty()) given.emplace_back("--attack-bn");
+  return given;
+}
+
+bool is_clean_evaluation(const MethodOptions& o) {
+  return o.method == "eval" && o.steps == 0;
+}
+
+/// Throws where a flag was given that the method does not have.
+void check_flags(const MethodOptions& o) {
+  // bench's evaluation runs the attack of PGD training, or with --steps 0 none.
+  const std::string_view name = o.method == "eval" ? "pgd" : std::string_view(o.method);
+  const auto found = std::find_if(methods().begin(), methods().end(),
+                                  [=](const MethodFlags& m) { return m.method == name; });
+  if (found == methods().end()) refuse_method(o);
+  for (const std::string_view flag : given_flags(o)) {
+    if (is_clean_evaluation(o) && flag != "--steps")
+      fail(ErrorKind::usage, flag,
+           " describes an attack, but --steps 0 has none; expected --steps of at least 1");
+    if (!found->has(flag))
+      fail(ErrorKind::usage, flag, " describes what --method ", o.method,
+           " does not have; expected --method ", methods_with(flag));
+  }
+}
+
+attacks::Norm parse_norm(const MethodOptions& o) {
+  if (!o.norm.empty() && o.norm != "linf" && o.norm != "l2")
+    fail(ErrorKind::usage, "--norm is '", o.norm, "', expected linf or l2");
+  if (o.norm == "l2" && (o.method == "fast" || o.method == "free"))
+    fail(ErrorKind::usage, "--norm is 'l2', but --method ", o.method, " is defined for linf alone; expected ",
+         "linf, or --method pgd");
+  return o.norm == "l2" ? attacks::Norm::l2 : attacks::Norm::linf;
+}
+
+Ball described_ball(const MethodOptions& o) {
+  Ball b{parse_norm(o), 0};
+  const bool linf = b.norm == attacks::Norm::linf;
+  b.eps = o.eps.empty() ? (linf ? 8.0 / 255 : 1.0) : parse_number(o.eps, "--eps");
+  if (!(b.eps > 0)) fail(ErrorKind::usage, "--eps is ", o.eps, ", expected a positive number");
+  return b;
+}
 
 /// The attack that the flags describe, with every default filled in.
 attacks::PgdSpec described_attack(const MethodOptions& o) {
+  const Ball ball = described_ball(o);
   attacks::PgdSpec p;
-  if (!o.norm.empty() && o.norm != "linf" && o.norm != "l2")
-    fail(ErrorKind::usage, "--norm is '", o.norm, "', expected linf or l2");
-  p.norm = o.norm == "l2" ? attacks::Norm::l2 : attacks::Norm::linf;
-  const bool linf = p.norm == attacks::Norm::linf;
-  p.eps = o.eps.empty() ? (linf ? 8.0 / 255 : 1.0) : parse_number(o.eps, "--eps");
-  if (!(p.eps > 0)) fail(ErrorKind::usage, "--eps is ", o.eps, ", expected a positive number");
-  p.alpha = o.alpha.empty() ? p.eps / (linf ? 4 : 5) : parse_number(o.alpha, "--alpha");
+  p.norm = ball.norm;
+  p.eps = ball.eps;
+  const bool fast = o.method == "fast";
+  p.alpha = !o.alpha.empty()                ? parse_number(o.alpha, "--alpha")
+            : fast                          ? kFastStep * p.eps
+            : p.norm == attacks::Norm::linf ? p.eps / 4
+                                            : p.eps / 5;
   if (!(p.alpha > 0)) fail(ErrorKind::usage, "--alpha is ", o.alpha, ", expected a positive number");
-  p.steps = o.steps.value_or(kDefaultSteps);
+  p.steps = fast ? 1 : o.steps.value_or(kDefaultSteps);
   if (p.steps < 1) fail(ErrorKind::usage, "--steps is ", p.steps, ", expected at least 1");
   if (!o.random_start.empty() && o.random_start != "true" && o.random_start != "false")
     fail(ErrorKind::usage, "--random-start is '", o.random_start, "', expected true or false");
@@ -31,25 +123,19 @@ attacks::PgdSpec described_attack(const MethodOptions& o) {
   return p;
 }
 
-[[noreturn]] void refuse_method(const MethodOptions& o) {
-  fail(ErrorKind::usage, "--method is '", o.method, "', expected standard or pgd");
+bool attacks_inside(const MethodOptions& o) {
+  return o.method == "pgd" || o.method == "fast" || (o.method == "eval" && !is_clean_evaluation(o));
 }
 
-/// The first flag that describes an attack and was given; null where none was.
-const char* given_attack_flag(const MethodOptions& o) {
-  if (!o.norm.empty()) return "--norm";
-  if (!o.eps.empty()) return "--eps";
-  if (!o.alpha.empty()) return "--alpha";
-  if (o.steps && o.method != "eval") return "--steps";  // eval has no attack because of --steps 0
-  if (!o.random_start.empty()) return "--random-start";
-  if (!o.attack_bn.empty()) return "--attack-bn";
-  return nullptr;
+/// What batch norm does while the method attacks, as a word of --attack-bn. Fast training crafts in training
+/// mode, as its authors do.
+std::string attack_bn_word(const MethodOptions& o) {
+  return !o.attack_bn.empty() ? o.attack_bn : o.method == "fast" ? "train" : "eval";
 }
 
-/// The attack of a method that trains.
-std::optional<attacks::PgdSpec> training_attack(const MethodOptions& o) {
+void require_training(const MethodOptions& o) {
   if (o.method == "eval") refuse_method(o);  // bench's alone
-  return o.attack();
+  o.check();
 }
 
 }  // namespace
@@ -62,31 +148,48 @@ NormMode parse_attack_bn(const std::string& text) {
 }
 
 void MethodOptions::add_flags(CLI::App& app) {
-  app.add_option("--method", method, "Training method: standard or pgd")->capture_default_str();
-  app.add_option("--norm", norm, "Ball of the inner attack: linf (the default) or l2");
+  app.add_option("--method", method, "Training method: " + methods_with(""))->capture_default_str();
+  app.add_option("--norm", norm, "Ball of the inner attack: linf (the default) or l2 (pgd alone)");
   app.add_option("--eps", eps, "Radius of the inner attack in pixel units [0, 1]: 8/255 (linf) or 1 (l2)");
-  app.add_option("--alpha", alpha, "Step length of the inner attack: eps/4 (linf) or eps/5 (l2)");
-  app.add_option("--steps", steps, "Steps of the inner attack: 7");
+  app.add_option("--alpha", alpha,
+                 "Step length of the inner attack: eps/4 (linf), eps/5 (l2) or 1.25 eps (fast)");
+  app.add_option("--steps", steps, "pgd: steps of the inner attack: 7");
+  app.add_option("--replays", replays,
+                 "free: minibatch replays, how often in succession a batch is taken: 4");
   app.add_flag("--random-start,!--no-random-start", random_start,
-               "Start the inner attack at a random point: true");
+               "pgd: start the inner attack at a random point: true");
   app.add_option("--attack-bn", attack_bn,
-                 "Batch norm while attacking: eval (the default), train or train_no_update");
+                 "Batch norm while attacking: eval (the default), train (fast's default) or train_no_update");
   app.add_option("--precision", precision, "How activations inside the network are stored: fp32 or bf16")
       ->capture_default_str();
 }
 
-std::optional<attacks::PgdSpec> MethodOptions::attack() const {
+void MethodOptions::check() const {
   parse_precision();
-  const bool eval = method == "eval";
-  if (!eval && method != "pgd" && method != "standard") refuse_method(*this);
-  if (method == "pgd" || (eval && steps.value_or(kDefaultSteps) != 0)) {
+  check_flags(*this);
+  if (attacks_inside(*this)) {
     attack_norm();  // refuses an unknown word
-    return described_attack(*this);
+    described_attack(*this);
+  } else if (method == "free") {
+    FreeTraining(described_ball(*this).eps, replays.value_or(kDefaultReplays));
   }
-  if (const char* flag = given_attack_flag(*this))
-    fail(ErrorKind::usage, flag, " describes an attack, but ", eval ? "--steps 0" : "--method " + method,
-         " has none; expected ", eval ? "--steps of at least 1" : "--method pgd");
-  return std::nullopt;
+}
+
+std::optional<attacks::PgdSpec> MethodOptions::attack() const {
+  check();
+  if (!attacks_inside(*this)) return std::nullopt;
+  return described_attack(*this);
+}
+
+std::optional<Ball> MethodOptions::ball() const {
+  check();
+  if (method == "standard" || is_clean_evaluation(*this)) return std::nullopt;
+  return described_ball(*this);
+}
+
+std::int64_t MethodOptions::replays_of_a_batch() const {
+  check();
+  return method == "free" ? replays.value_or(kDefaultReplays) : 1;
 }
 
 Precision MethodOptions::parse_precision() const {
@@ -96,28 +199,43 @@ Precision MethodOptions::parse_precision() const {
 }
 
 NormMode MethodOptions::attack_norm() const {
-  return attack_bn.empty() ? NormMode::frozen : parse_attack_bn(attack_bn);
+  return parse_attack_bn(attack_bn_word(*this));
 }
 
 std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const {
-  const std::optional<attacks::PgdSpec> inner = training_attack(*this);
+  require_training(*this);
   std::vector<std::pair<std::string, std::string>> list{{"method", method}, {"precision", precision}};
-  if (!inner) return list;
-  list.insert(list.end(), {{"norm", attacks::to_string(inner->norm)},
-                           {"eps", format_number(inner->eps)},
-                           {"alpha", format_number(inner->alpha)},
-                           {"steps", std::to_string(inner->steps)},
-                           {"random_start", inner->start == attacks::Start::uniform ? "true" : "false"},
-                           {"attack_bn", attack_bn.empty() ? "eval" : attack_bn}});
+  const std::optional<Ball> against = ball();
+  if (!against) return list;
+  list.insert(list.end(),
+              {{"norm", attacks::to_string(against->norm)}, {"eps", format_number(against->eps)}});
+  if (const std::optional<attacks::PgdSpec> inner = attack()) {
+    list.emplace_back("alpha", format_number(inner->alpha));
+    if (method == "pgd") {
+      list.emplace_back("steps", std::to_string(inner->steps));
+      list.emplace_back("random_start", inner->start == attacks::Start::uniform ? "true" : "false");
+    }
+    list.emplace_back("attack_bn", attack_bn_word(*this));
+  } else {
+    list.emplace_back("replays", std::to_string(replays_of_a_batch()));
+  }
   return list;
 }
 
 TrainingMethod make_method(const MethodOptions& o) {
+  require_training(o);
   TrainingMethod m;
-  if (const std::optional<attacks::PgdSpec> inner = training_attack(o)) {
+  m.description = o.method;
+  if (const std::optional<attacks::PgdSpec> inner = o.attack()) {
     auto attack = std::make_unique<attacks::Pgd>(*inner);
-    m.objective = std::make_unique<AdversarialTraining>("pgd", *attack, o.attack_norm(), inner->steps);
+    m.objective = std::make_unique<AdversarialTraining>(o.method, *attack, o.attack_norm(), inner->steps);
+    m.description += " (" + attack->spec() + ")";
     m.attack = std::move(attack);
+  } else if (const std::optional<Ball> ball = o.ball()) {
+    const std::int64_t replays = o.replays_of_a_batch();
+    m.objective = std::make_unique<FreeTraining>(ball->eps, replays);
+    m.description += " (norm=" + attacks::to_string(ball->norm) + ",eps=" + format_number(ball->eps) +
+                     ",replays=" + std::to_string(replays) + ")";
   } else {
     m.objective = std::make_unique<Erm>();
   }

@@ -17,38 +17,52 @@
 
 namespace inocula {
 
+/// What a method trains against.
+struct Ball {
+  attacks::Norm norm = attacks::Norm::linf;
+  double eps = 0;  ///< radius, in units of the pixel range [0, 1]
+};
+
 /// Flags of a method. What describes its attack is empty until it is given, so that it can be refused where
-/// there is no attack.
+/// the method has nothing of the kind.
 struct MethodOptions {
   std::string method = "standard";
-  std::string norm;                   ///< linf
-  std::string eps;                    ///< 8/255 for linf, 1 for l2
-  std::string alpha;                  ///< eps / 4 for linf, eps / 5 for l2
-  std::optional<std::int64_t> steps;  ///< 7
-  std::string random_start;           ///< true
-  std::string attack_bn;              ///< eval
+  std::string norm;                     ///< linf
+  std::string eps;                      ///< 8/255 for linf, 1 for l2
+  std::string alpha;                    ///< eps / 4 for linf, eps / 5 for l2; fast: 1.25 eps
+  std::optional<std::int64_t> steps;    ///< 7
+  std::optional<std::int64_t> replays;  ///< 4
+  std::string random_start;             ///< true
+  std::string attack_bn;                ///< eval; fast: train
   std::string precision = "fp32";
 
   void add_flags(CLI::App& app);
-  /// The attack inside the method, none for standard training and for `eval`, bench's evaluation, in 0 steps.
-  /// Throws Error (usage) naming the flag that is out of range or describes an attack that is not there.
+  /// Throws Error (usage) naming the flag that is out of range or describes what the method does not have.
+  void check() const;
+  /// The attack that runs inside a step; none for standard and free training and for `eval`, bench's
+  /// evaluation, in 0 steps. Errors, here and below: as check.
   std::optional<attacks::PgdSpec> attack() const;
+  /// What the method trains against; none for standard training.
+  std::optional<Ball> ball() const;
+  /// How often free training takes each batch; 1 for the others.
+  std::int64_t replays_of_a_batch() const;
   /// Throws Error (usage) where the flag is no precision.
   Precision parse_precision() const;
   /// What batch norm does while the attack runs.
   NormMode attack_norm() const;
-  /// What it comes to, for config.toml: (flag, value) with every default written out; attack flags only where
-  /// the method attacks.
+  /// What it comes to, for config.toml: (flag, value) with every default of the method's own flags written
+  /// out.
   std::vector<std::pair<std::string, std::string>> resolved() const;
 };
 
 /// An objective and the attack inside it.
 struct TrainingMethod {
-  std::unique_ptr<Perturbation> attack;  ///< null for standard training
+  std::unique_ptr<Perturbation> attack;  ///< null where no attack runs inside a step
   std::unique_ptr<Objective> objective;
+  std::string description;  ///< in one line: name and settings
 };
 
-/// Errors: as MethodOptions::attack.
+/// Errors: as MethodOptions::check.
 TrainingMethod make_method(const MethodOptions& options);
 NormMode parse_attack_bn(const std::string& text);
 

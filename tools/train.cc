@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "attacks/clean.h"
 #include "attacks/evaluate.h"
@@ -20,6 +21,7 @@
 #include "models/registry.h"
 #include "tools/interrupt.h"
 #include "tools/network_files.h"
+#include "tools/overfitting_monitor.h"
 #include "tools/terminal.h"
 #include "tools/train_options.h"
 #include "tools/training_checkpoint.h"
@@ -60,6 +62,8 @@ class TrainingRun {
   void resume();
   void train_epoch();
   void finish_epoch(double seconds, std::int64_t steps);
+  std::string watch_for_overfitting(nlohmann::ordered_json& line, std::string& text);
+  bool ended() const { return trainer_.done() || overfitting_.stopped; }
   void save_checkpoint();
   void write_checkpoint();
   void stop_if_asked();
@@ -80,8 +84,12 @@ class TrainingRun {
   std::string config_;
   Network network_;
   TrainingMethod method_;
+  const char* accuracy_words_;  ///< of the images that are trained on
   Trainer trainer_;
   std::optional<attacks::Evaluator> validation_;
+  std::optional<TrainOptions::OnOverfitting> on_overfitting_;
+  std::optional<OverfittingMonitor> monitor_;
+  OverfittingState overfitting_;
   RunFolder folder_;
   CheckpointStore checkpoints_;
   Progress progress_;
@@ -100,12 +108,15 @@ TrainingRun::TrainingRun(const TrainOptions& options)
       config_(options.resolved_toml(identity_.settings)),
       network_(models::build(model_spec_, input_, data_.classes), device_, options.method.parse_precision()),
       method_(make_method(options.method)),
+      accuracy_words_(options.method.ball() ? " adversarial accuracy " : " accuracy "),
       trainer_(network_, *method_.objective, require_split(data_, "train"), options.trainer_spec()),
+      on_overfitting_(options.on_overfitting()),
       folder_(options.out, run_mode()),
       checkpoints_(folder_.checkpoint()),
       progress_(options.common.quiet, [this](const std::string& line) { folder_.append_log(line); }) {
   if (data_.val.count > 0)
     validation_.emplace(network_, data_.val, attacks::Clean{}, attacks::EvaluatorSpec{});
+  if (on_overfitting_) monitor_.emplace(network_, data_.train, *options.method.ball(), options.common.seed);
 }
 
 RunMode TrainingRun::run_mode() const {
@@ -124,7 +135,9 @@ void TrainingRun::resume() {
     return;
   }
   folder_.keep();
-  trainer_.restore(from_checkpoint(*found, identity_));
+  RunState state = from_checkpoint(*found, identity_);
+  trainer_.restore(state.trainer);
+  overfitting_ = std::move(state.overfitting);
   checkpoint_step_ = trainer_.step();
   folder_.truncate_metrics(trainer_.epoch());
   progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +
@@ -160,7 +173,7 @@ void TrainingRun::save_checkpoint() {
 
 /// Of a network that was found finite since its last step.
 void TrainingRun::write_checkpoint() {
-  checkpoints_.save(to_checkpoint(trainer_.save(), identity_));
+  checkpoints_.save(to_checkpoint({trainer_.save(), overfitting_}, identity_));
   folder_.keep();
   last_checkpoint_ = Clock::now();
   checkpoint_step_ = trainer_.step();
@@ -181,11 +194,10 @@ std::string TrainingRun::progress_line(Clock::time_point begin, std::int64_t fir
   const std::int64_t in_epoch = trainer_.step() % per_epoch;
   const double rate =
       static_cast<double>(trainer_.step() - first_step) / std::max(seconds_since(begin), 1e-9);
-  return "epoch " + std::to_string(trainer_.epoch() + 1) + "/" + std::to_string(options_.epochs) + " step " +
-         std::to_string(in_epoch) + "/" + std::to_string(per_epoch) + " loss " + fixed(t.loss / seen, 4) +
-         (method_.attack ? " adversarial accuracy " : " accuracy ") +
-         fixed(100 * static_cast<double>(t.correct) / seen, 1) + "% " +
-         (clean_accuracy_ ? "clean accuracy " + fixed(100 * *clean_accuracy_, 1) + "% (val) " : "") +
+  return "epoch " + std::to_string(trainer_.epoch() + 1) + "/" + std::to_string(trainer_.epochs()) +
+         " step " + std::to_string(in_epoch) + "/" + std::to_string(per_epoch) + " loss " +
+         fixed(t.loss / seen, 4) + accuracy_words_ + fixed(100 * static_cast<double>(t.correct) / seen, 1) +
+         "% " + (clean_accuracy_ ? "clean accuracy " + fixed(100 * *clean_accuracy_, 1) + "% (val) " : "") +
          fixed(rate * static_cast<double>(options_.batch), 1) + " images/s " +
          format_duration(static_cast<double>(trainer_.total_steps() - trainer_.step()) /
                          std::max(rate, 1e-9)) +
@@ -213,8 +225,8 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
   const std::int64_t epoch = trainer_.step() / trainer_.steps_per_epoch() - 1;
   nlohmann::ordered_json line{
       {"epoch", epoch}, {"loss", t.loss / seen}, {"train_accuracy", static_cast<double>(t.correct) / seen}};
-  std::string text = "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(options_.epochs) + " loss " +
-                     fixed(t.loss / seen, 4) + (method_.attack ? " adversarial accuracy " : " accuracy ") +
+  std::string text = "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(trainer_.epochs()) +
+                     " loss " + fixed(t.loss / seen, 4) + accuracy_words_ +
                      fixed(100 * static_cast<double>(t.correct) / seen, 2) + "%";
   if (validation_) {
     const attacks::Scores s = attacks::score(validation_->run());
@@ -223,17 +235,39 @@ void TrainingRun::finish_epoch(double seconds, std::int64_t steps) {
     line["val_auc"] = s.auc;
     text += " val accuracy " + fixed(100 * s.accuracy, 2) + "% auc " + fixed(s.auc, 4);
   }
+  std::string warning;
+  if (monitor_) warning = watch_for_overfitting(line, text);
   const double rate = static_cast<double>(steps * options_.batch) / seconds;
   line["seconds"] = seconds;
   line["images_per_second"] = rate;
   progress_.say(text + " " + fixed(rate, 1) + " images/s");
+  progress_.warn(warning);
   folder_.append_metrics(line.dump());
   trainer_.clear_tally();
   write_checkpoint();
-  if (!trainer_.done()) stop_if_asked();
+  if (!ended()) stop_if_asked();
+}
+
+/// Answers a warning, or nothing.
+std::string TrainingRun::watch_for_overfitting(nlohmann::ordered_json& line, std::string& text) {
+  const double now = monitor_->measure();
+  const std::optional<double> before = std::exchange(overfitting_.accuracy, now);
+  const bool fell = before && overfits(*before, now);
+  line["monitor_pgd_accuracy"] = now;
+  line["catastrophic_overfitting"] = fell;
+  const std::string attack = "PGD-" + std::to_string(OverfittingMonitor::kSteps);
+  text += " " + attack + " accuracy " + fixed(100 * now, 1) + "% (training batch)";
+  const bool stop = on_overfitting_ == TrainOptions::OnOverfitting::stop;
+  overfitting_.stopped = fell && stop;
+  if (stop && !fell) overfitting_.unharmed = numbers_of(network_);
+  if (!fell) return "";
+  return "catastrophic overfitting: accuracy under " + attack + " fell from " + fixed(100 * *before, 1) +
+         "% to " + fixed(100 * now, 1) +
+         "% within an epoch; the network resists the attack of its training and no other";
 }
 
 void TrainingRun::save_model() {
+  if (overfitting_.stopped) put_numbers(network_, *overfitting_.unharmed);
   require_finite_network();  // the state may come from a checkpoint
   save_network(folder_.model_safetensors(), network_);
   write_model_card(folder_.model_json(), {.spec = model_spec_,
@@ -270,12 +304,14 @@ void TrainingRun::run() {
   char macs[32];
   std::snprintf(macs, sizeof macs, "%.3g", network_.graph().multiply_adds());
   progress_.say(model_spec_ + ": " + std::to_string(network_.graph().parameter_count()) + " parameters, " +
-                macs + " multiply-adds an image; " + method_.objective->name() +
-                (method_.attack ? " (" + method_.attack->spec() + ")" : "") + "; " +
+                macs + " multiply-adds an image; " + method_.description + "; " +
                 std::to_string(device_.threads()) + " threads; " +
                 fixed(static_cast<double>(trainer_.program().footprint().arena_bytes) / (1 << 20), 1) +
                 " MiB a step");
-  while (!trainer_.done()) train_epoch();
+  while (!ended()) train_epoch();
+  if (overfitting_.stopped)
+    progress_.say("ended after epoch " + std::to_string(trainer_.epoch()) +
+                  " because it overfits to its attack; the model is that of the epoch before");
   save_model();
   progress_.say("written: " + folder_.model_safetensors());
 }

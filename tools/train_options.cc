@@ -18,6 +18,13 @@ ScheduleKind parse_schedule(const std::string& text) {
   fail(ErrorKind::usage, "--schedule is '", text, "', expected constant, steps, cosine or triangular");
 }
 
+/// A flag that may be missing: then what it is by default.
+bool parse_truth(const char* flag, const std::string& text, bool by_default) {
+  if (!text.empty() && text != "true" && text != "false")
+    fail(ErrorKind::usage, flag, " is '", text, "', expected true or false");
+  return text.empty() ? by_default : text == "true";
+}
+
 std::string quoted(const std::string& text) {
   std::string q = "\"";
   for (const char c : text) {
@@ -47,14 +54,16 @@ void TrainOptions::add_flags(CLI::App& app) {
   app.add_option("--model", model, "Model such as resnet18:width=16 or small_cnn")->capture_default_str();
   app.add_option("--out", out, "Run folder to write");
   method.add_flags(app);
-  app.add_option("--epochs", epochs, "Passes over the training split")->capture_default_str();
+  app.add_option("--epochs", epochs, "Passes over the training split; free makes epochs/replays of them")
+      ->capture_default_str();
   app.add_option("--batch", batch, "Images a step")->capture_default_str();
   app.add_option("--optimizer", optimizer, "adam or sgd")->capture_default_str();
   app.add_option("--lr", lr, "Peak learning rate: 0.001 (adam) or 0.05 (sgd)");
   app.add_option("--momentum", momentum, "Momentum of sgd")->capture_default_str();
   app.add_flag("--nesterov,!--no-nesterov", nesterov, "Nesterov's momentum");
   app.add_option("--weight-decay", weight_decay, "L2 penalty, added to the gradient")->capture_default_str();
-  app.add_option("--schedule", schedule, "constant, steps, cosine or triangular")->capture_default_str();
+  app.add_option("--schedule", schedule,
+                 "constant, steps, cosine (the default) or triangular (fast's default)");
   app.add_option("--milestones", milestones, "steps: fractions of the run at which the rate falls")
       ->capture_default_str();
   app.add_option("--lr-factor", lr_factor, "steps: what the rate is multiplied by")->capture_default_str();
@@ -65,6 +74,11 @@ void TrainOptions::add_flags(CLI::App& app) {
   app.add_option("--shift", shift, "Shift training images by up to so many pixels")->capture_default_str();
   app.add_option("--mean", mean, "Normalisation inside the model, one a channel: 0.5");
   app.add_option("--std", std, "Normalisation inside the model, one a channel: 0.5");
+  app.add_flag("--monitor-overfitting,!--no-monitor-overfitting", monitor_overfitting,
+               "Measure accuracy under PGD-5 on a training batch after each epoch: true for fast and free");
+  app.add_flag(
+      "--stop-on-overfitting,!--no-stop-on-overfitting", stop_on_overfitting,
+      "End the run where that accuracy falls by over 20 points; the model is that of the epoch before");
   app.add_flag("--resume", resume, "Go on from the latest whole checkpoint, or start anew");
   app.add_flag("--overwrite", overwrite, "Replace a run that is in the folder");
   app.add_option("--checkpoint-every", checkpoint_every, "Seconds between checkpoints inside an epoch")
@@ -72,9 +86,28 @@ void TrainOptions::add_flags(CLI::App& app) {
   add_common(app, common);
 }
 
+std::optional<TrainOptions::OnOverfitting> TrainOptions::on_overfitting() const {
+  if (!method.ball()) {
+    for (const auto& [flag, text] : {std::pair{"--monitor-overfitting", &monitor_overfitting},
+                                     std::pair{"--stop-on-overfitting", &stop_on_overfitting}})
+      if (!text->empty())
+        fail(ErrorKind::usage, flag, " watches accuracy under attack, but --method ", method.method,
+             " has no attack; expected --method pgd, fast or free");
+    return std::nullopt;
+  }
+  const bool stop = parse_truth("--stop-on-overfitting", stop_on_overfitting, false);
+  const bool by_default = stop || method.method == "fast" || method.method == "free";
+  const bool watch = parse_truth("--monitor-overfitting", monitor_overfitting, by_default);
+  if (stop && !watch)
+    fail(ErrorKind::usage, "--stop-on-overfitting needs --monitor-overfitting, expected it not to be off");
+  if (!watch) return std::nullopt;
+  return stop ? OnOverfitting::stop : OnOverfitting::warn;
+}
+
 TrainerSpec TrainOptions::trainer_spec() const {
   TrainerSpec s;
-  s.epochs = epochs;
+  const std::int64_t replays = method.replays_of_a_batch();
+  s.epochs = epochs / replays + (epochs % replays > 0 ? 1 : 0);
   s.batch = batch;
   s.seed = common.seed;
   s.augmentation = {flip, shift};
@@ -87,7 +120,7 @@ TrainerSpec TrainOptions::trainer_spec() const {
   s.optimizer.momentum = static_cast<float>(momentum);
   s.optimizer.nesterov = nesterov;
   s.optimizer.decay = static_cast<float>(weight_decay);
-  s.schedule = {.kind = parse_schedule(schedule),
+  s.schedule = {.kind = parse_schedule(schedule_word()),
                 .peak = lr.value_or(adam ? 1e-3 : 0.05),
                 .milestones = milestones,
                 .factor = lr_factor,
@@ -110,6 +143,11 @@ models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t h
   return models::with_normalisation({channels, height, width, mean, std});
 }
 
+/// A triangle is part of fast training's recipe.
+std::string TrainOptions::schedule_word() const {
+  return !schedule.empty() ? schedule : method.method == "fast" ? "triangular" : "cosine";
+}
+
 std::string TrainOptions::resolved_settings(const std::string& canonical_model, int threads) const {
   const TrainerSpec s = trainer_spec();
   std::ostringstream t;
@@ -118,6 +156,11 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("model", quoted(canonical_model));
   for (const auto& [key, value] : method.resolved())
     flag(key.c_str(), is_bare(value) ? value : quoted(value));
+  if (method.ball()) {
+    const std::optional<OnOverfitting> watched = on_overfitting();
+    flag("monitor_overfitting", watched ? "true" : "false");
+    flag("stop_on_overfitting", watched == OnOverfitting::stop ? "true" : "false");
+  }
   flag("epochs", epochs);
   flag("batch", batch);
   flag("optimizer", quoted(optimizer));
@@ -127,7 +170,7 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
     flag("nesterov", nesterov ? "true" : "false");
   }
   flag("weight_decay", weight_decay);
-  flag("schedule", quoted(schedule));
+  flag("schedule", quoted(schedule_word()));
   if (s.schedule.kind == ScheduleKind::steps) {
     flag("milestones", number_list(milestones));
     flag("lr_factor", lr_factor);

@@ -22,16 +22,23 @@ struct TrainOptions {
   std::optional<double> lr;  ///< 1e-3 for adam, 0.05 for sgd
   double momentum = 0.9, weight_decay = 0;
   bool nesterov = false;
-  std::string schedule = "cosine";
+  std::string schedule;  ///< cosine; fast: triangular
   std::vector<double> milestones{0.5, 0.75};
   double lr_factor = 0.1, turn = 0.5, warmup = 0;
   bool flip = false;
   std::int32_t shift = 0;
   std::vector<float> mean, std;
+  std::string monitor_overfitting;  ///< true for fast and free
+  std::string stop_on_overfitting;  ///< false
   bool resume = false, overwrite = false;
   double checkpoint_every = 300;  ///< seconds
 
   void add_flags(CLI::App& app);
+  /// What happens where accuracy under attack collapses from one epoch to the next; none where it is not
+  /// watched. Throws Error (usage) where the method has no attack that could be overfitted.
+  enum class OnOverfitting { warn, stop };
+  std::optional<OnOverfitting> on_overfitting() const;
+  /// Epochs are passes over the split: with replays fewer than --epochs, so that the cost is about the same.
   /// Throws Error (usage) naming the flag that is out of range.
   TrainerSpec trainer_spec() const;
   models::InputSpec input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const;
@@ -39,6 +46,9 @@ struct TrainOptions {
   std::string resolved_settings(const std::string& canonical_model, int threads) const;
   /// config.toml, which `inocula train --config` takes: where the data lay, and those settings.
   std::string resolved_toml(const std::string& settings) const;
+
+ private:
+  std::string schedule_word() const;
 };
 
 }  // namespace inocula

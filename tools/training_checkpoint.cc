@@ -15,6 +15,40 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 2;
+constexpr const char* kKeptWeights = "kept_weights";
+constexpr const char* kKeptStatistics = "kept_running_statistics";
+
+void put_array(Checkpoint& c, const std::string& name, const std::vector<float>& values) {
+  Array array{ElementType::f32, {static_cast<std::int64_t>(values.size())}, {}};
+  array.bytes.resize(values.size() * sizeof(float));
+  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+  c.tensors.emplace(name, std::move(array));
+}
+
+std::vector<float> get_array(const Checkpoint& c, const std::string& name) {
+  const auto found = c.tensors.find(name);
+  if (found == c.tensors.end()) fail(ErrorKind::bad_data, "checkpoint: array '", name, "' is missing");
+  const auto values = values_of<float>(found->second, "checkpoint: array '" + name + "'");
+  return {values.begin(), values.end()};
+}
+
+Json overfitting_json(const OverfittingState& s) {
+  Json json{{"stopped", s.stopped}};
+  if (s.accuracy) json["accuracy"] = *s.accuracy;
+  if (s.unharmed) json["kept_batches_tracked"] = s.unharmed->batches_tracked;
+  return json;
+}
+
+OverfittingState overfitting_from(const Json& json, const Checkpoint& c) {
+  OverfittingState s;
+  s.stopped = json.at("stopped");
+  if (json.contains("accuracy")) s.accuracy = json["accuracy"].get<double>();
+  if (json.contains("kept_batches_tracked"))
+    s.unharmed = {get_array(c, kKeptWeights), get_array(c, kKeptStatistics), json["kept_batches_tracked"]};
+  if (s.stopped && !s.unharmed)
+    fail(ErrorKind::bad_data, "checkpoint: training was stopped, but no network is kept");
+  return s;
+}
 
 [[noreturn]] void refuse_other_settings(const std::string& before, const std::string& now) {
   std::istringstream a(before), b(now);
@@ -32,15 +66,17 @@ constexpr int kVersion = 2;
 
 }  // namespace
 
-Checkpoint to_checkpoint(const TrainerState& s, const RunIdentity& identity) {
+Checkpoint to_checkpoint(const RunState& run, const RunIdentity& identity) {
+  const TrainerState& s = run.trainer;
   Checkpoint c;
   Json order = Json::array();
   for (const TrainerState::Array& a : s.arrays) {
-    Array array{ElementType::f32, {static_cast<std::int64_t>(a.values.size())}, {}};
-    array.bytes.resize(a.values.size() * sizeof(float));
-    std::memcpy(array.bytes.data(), a.values.data(), array.bytes.size());
-    c.tensors.emplace(a.name, std::move(array));
+    put_array(c, a.name, a.values);
     order.push_back(a.name);
+  }
+  if (const std::optional<NetworkNumbers>& unharmed = run.overfitting.unharmed) {
+    put_array(c, kKeptWeights, unharmed->weights);
+    put_array(c, kKeptStatistics, unharmed->running_statistics);
   }
   const Json state{{"version", kVersion},
                    {"step", s.step},
@@ -49,6 +85,7 @@ Checkpoint to_checkpoint(const TrainerState& s, const RunIdentity& identity) {
                    {"epoch_correct", s.tally.correct},
                    {"epoch_seen", s.tally.seen},
                    {"arrays", order},
+                   {"overfitting", overfitting_json(run.overfitting)},
                    {"settings", identity.settings},
                    {"data_xxh3_128", identity.data_digest}};
   c.state_json = state.dump();
@@ -56,8 +93,9 @@ Checkpoint to_checkpoint(const TrainerState& s, const RunIdentity& identity) {
   return c;
 }
 
-TrainerState from_checkpoint(const Checkpoint& c, const RunIdentity& identity) {
-  TrainerState s;
+RunState from_checkpoint(const Checkpoint& c, const RunIdentity& identity) {
+  RunState run;
+  TrainerState& s = run.trainer;
   try {
     const Json state = Json::parse(c.state_json);
     if (state.at("version") != kVersion)
@@ -74,17 +112,13 @@ TrainerState from_checkpoint(const Checkpoint& c, const RunIdentity& identity) {
     s.tally.loss = state.at("epoch_loss");
     s.tally.correct = state.at("epoch_correct");
     s.tally.seen = state.at("epoch_seen");
-    for (const Json& name : state.at("arrays")) {
-      const auto found = c.tensors.find(name.get<std::string>());
-      if (found == c.tensors.end())
-        fail(ErrorKind::bad_data, "checkpoint: array ", name.dump(), " is missing");
-      const auto values = values_of<float>(found->second, "checkpoint: array " + name.dump());
-      s.arrays.push_back({name, {values.begin(), values.end()}});
-    }
+    for (const Json& name : state.at("arrays")) s.arrays.push_back({name, get_array(c, name)});
+    // Checkpoints from before there was a monitor have none of it.
+    if (state.contains("overfitting")) run.overfitting = overfitting_from(state["overfitting"], c);
   } catch (const nlohmann::json::exception& e) {
     fail(ErrorKind::bad_data, "checkpoint: its state is not that of a training run: ", e.what());
   }
-  return s;
+  return run;
 }
 
 }  // namespace inocula

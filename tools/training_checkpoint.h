@@ -1,4 +1,4 @@
-// A trainer's state to and from a checkpoint on disk.
+// Where a training run stands, to and from a checkpoint on disk.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 
 #include "engine/trainer.h"
 #include "io/checkpoint.h"
+#include "tools/overfitting_monitor.h"
 
 namespace inocula {
 
@@ -15,10 +16,16 @@ struct RunIdentity {
   std::string data_digest;  ///< training_digest: content, because a path says nothing about what lies there
 };
 
-Checkpoint to_checkpoint(const TrainerState& state, const RunIdentity& identity);
+/// What a run goes on from.
+struct RunState {
+  TrainerState trainer;
+  OverfittingState overfitting;
+};
+
+Checkpoint to_checkpoint(const RunState& state, const RunIdentity& identity);
 
 /// Errors: config where the run was started with other settings, naming the first line that differs, or with
 /// other data; bad_data where the checkpoint is not one of a training run.
-TrainerState from_checkpoint(const Checkpoint& checkpoint, const RunIdentity& identity);
+RunState from_checkpoint(const Checkpoint& checkpoint, const RunIdentity& identity);
 
 }  // namespace inocula

@@ -9,6 +9,7 @@
 #include "attacks/pgd.h"
 #include "engine/backends/cuda/backend.h"
 #include "engine/objectives/adversarial.h"
+#include "engine/objectives/free.h"
 #include "engine/trainer.h"
 #include "io/synthetic.h"
 #include "kernels/tables.h"
@@ -48,16 +49,9 @@ struct Trained {
 
 enum class Leftovers { as_they_are, poisoned };
 
-Trained train(const Device& device, attacks::Norm norm, Leftovers leftovers) {
+Trained train(const Device& device, const Objective& objective, Leftovers leftovers) {
   Network network(small_resnet(kImage, 8, kClasses), device);
   network.initialize(3);
-  const attacks::Pgd attack({.norm = norm,
-                             .eps = norm == attacks::Norm::linf ? 0.05 : 0.5,
-                             .alpha = norm == attacks::Norm::linf ? 0.02 : 0.2,
-                             .steps = 3,
-                             .iterate = attacks::Iterate::best,
-                             .target = {}});
-  const AdversarialTraining objective("pgd", attack, NormMode::frozen, 4);
   Trainer trainer(network, objective, random_split(3 * kBatch, kImage, kClasses, 5),
                   {.epochs = 2,
                    .batch = kBatch,
@@ -70,6 +64,16 @@ Trained train(const Device& device, attacks::Norm norm, Leftovers leftovers) {
     trainer.run_step();
   }
   return {all_weights(network), all_statistics(network), trainer.tally()};
+}
+
+Trained train(const Device& device, attacks::Norm norm, Leftovers leftovers) {
+  const attacks::Pgd attack({.norm = norm,
+                             .eps = norm == attacks::Norm::linf ? 0.05 : 0.5,
+                             .alpha = norm == attacks::Norm::linf ? 0.02 : 0.2,
+                             .steps = 3,
+                             .iterate = attacks::Iterate::best,
+                             .target = {}});
+  return train(device, AdversarialTraining("pgd", attack, NormMode::frozen, 4), leftovers);
 }
 
 void check_same(const Trained& a, const Trained& b) {
@@ -91,6 +95,17 @@ TEST_CASE(
     check_same(once, train(replaying, norm, Leftovers::poisoned));
     check_same(once, train(eager, norm, Leftovers::as_they_are));
   }
+}
+
+TEST_CASE(
+    "gpu: free training, whose perturbation outlives its step, gives the bits of single launches and a "
+    "second run") {
+  const Device replaying = gpu(), eager = eager_gpu();
+  const FreeTraining objective(0.05, 3);
+  const Trained once = train(replaying, objective, Leftovers::as_they_are);
+  check_same(once, train(replaying, objective, Leftovers::as_they_are));
+  check_same(once, train(replaying, objective, Leftovers::poisoned));
+  check_same(once, train(eager, objective, Leftovers::as_they_are));
 }
 
 TEST_CASE("gpu: it learns what the CPU learns, and an attack finds as much") {

@@ -75,7 +75,9 @@ bool same_state(const TrainerState& a, const TrainerState& b) {
 /// Writes down which images and labels each step sees, and otherwise trains as usual.
 class Witness final : public Objective {
  public:
+  explicit Witness(std::int64_t replays = 1) : replays_(replays) {}
   std::string name() const override { return "witness"; }
+  std::int64_t replays() const override { return replays_; }
   TrainingResult record(Recorder& r, Network& network, const TrainingPorts& ports) const override {
     r.step("witness", [this, ports](Access& at) -> Launch {
       const auto* sample = at.in<std::int32_t>(ports.sample);
@@ -98,6 +100,7 @@ class Witness final : public Objective {
   const std::vector<Seen>& seen() const { return seen_; }
 
  private:
+  std::int64_t replays_;
   mutable std::vector<Seen> seen_;
 };
 
@@ -250,6 +253,48 @@ TEST_CASE(
   std::size_t distinct = 0;
   for (const auto& [sample, images] : versions) distinct += images.size();
   CHECK(distinct > 2 * versions.size());  // of five epochs' draws from 18 versions
+}
+
+TEST_CASE("trainer: a batch that is replayed is the same in each replay, augmentation included") {
+  constexpr std::int64_t kReplays = 3;
+  Network network(tiny_graph(kImage, 2, kClasses), cpu());
+  network.initialize(1);
+  const ImageSplit split = random_split(kImages, kImage, kClasses, 8);
+  const Witness once, replayed(kReplays);
+  Trainer single(network, once, split, trainer_spec(3)), trainer(network, replayed, split, trainer_spec(3));
+  CHECK(trainer.epochs() == kEpochs);
+  CHECK(trainer.steps_per_epoch() == kReplays * single.steps_per_epoch());
+  CHECK(trainer.total_steps() == kReplays * single.total_steps());
+  while (!single.done()) single.run_step();
+  while (!trainer.done()) {
+    CHECK(trainer.epoch() == trainer.step() / trainer.steps_per_epoch());
+    trainer.run_step();
+  }
+  REQUIRE(replayed.seen().size() == kReplays * once.seen().size());
+  const auto batch = static_cast<std::size_t>(kBatch);
+  bool same = true;
+  for (std::size_t i = 0; i < replayed.seen().size(); ++i) {
+    const Witness::Seen& seen = replayed.seen()[i];
+    const Witness::Seen& expected = once.seen()[i / (kReplays * batch) * batch + i % batch];
+    same = same && seen.sample == expected.sample && seen.label == expected.label &&
+           same_bits(seen.image, expected.image);
+  }
+  CHECK(same);
+}
+
+TEST_CASE("trainer: replays that cannot be counted are refused") {
+  Network network(tiny_graph(kImage, 2, kClasses), cpu());
+  const ImageSplit split = random_split(kImages, kImage, kClasses, 8);
+  const std::int64_t most = 0xffffffff / (kImages / kBatch);
+  for (const std::int64_t replays : {std::int64_t{0}, std::int64_t{-1}, most + 1}) {
+    const Witness witness(replays);
+    check_throws(ErrorKind::usage,
+                 "replays is " + std::to_string(replays) + ", expected 1 to " + std::to_string(most),
+                 [&] { Trainer trainer(network, witness, split, trainer_spec(3)); });
+  }
+  const Witness many(most);
+  check_throws(ErrorKind::usage, "epochs is 5, expected at most 1 of",
+               [&] { Trainer trainer(network, many, split, trainer_spec(3)); });
 }
 
 TEST_CASE("trainer: the tally sums losses and hits until it is cleared") {

@@ -1,4 +1,4 @@
-// Batches from bytes: scaling, flips, shifts, padding rows; a function of seed, step and image alone.
+// Batches from bytes: scaling, flips, shifts, padding rows; a function of seed, batch and image alone.
 #include <algorithm>
 #include <set>
 
@@ -24,7 +24,7 @@ Data make_data(std::int64_t count, std::int64_t height, std::int64_t width, std:
 
 struct Augmentation {
   std::int32_t flip = 0, shift = 0;
-  StepState state = {.seed = 21, .step = 4};
+  StepState state = {.seed = 21, .batch = 4};
 };
 
 /// x, labels.
@@ -115,7 +115,7 @@ TEST_CASE("gather flips and shifts as the draws say, and meets every case") {
   }
 }
 
-TEST_CASE("an image does not depend on its batch, and does on seed and step") {
+TEST_CASE("an image does not depend on the others of its batch, and does on seed and number of the batch") {
   const Data d = make_data(64, 8, 8, 1);
   const Run run = runs().back();
   const Augmentation a{.flip = 1, .shift = 2};
@@ -135,7 +135,7 @@ TEST_CASE("an image does not depend on its batch, and does on seed and step") {
     CHECK(difference_in_bits(together, apart) == "");
   }
   Augmentation other = a;
-  other.state.step += 1;
+  other.state.batch += 1;
   CHECK(difference_in_bits(together, gather(run, d, all, other)) != "");
   other = a;
   other.state.seed += 1;
