@@ -13,9 +13,9 @@
 #include "tools/image_pass.h"
 #include "tools/subject.h"
 
-namespace {
+namespace inocula::bench {
 
-using namespace inocula;
+namespace {
 
 /// max |a - b| over max |b|; infinite where a number is not finite.
 double largest_error(const std::vector<float>& a, const std::vector<double>& b) {
@@ -78,6 +78,8 @@ void run(int argc, char** argv) {
 
 }  // namespace
 
+}  // namespace inocula::bench
+
 int main(int argc, char** argv) {
-  return bench::exit_of(argv[0], [&] { run(argc, argv); });
+  return inocula::bench::exit_of(argv[0], [&] { inocula::bench::run(argc, argv); });
 }

@@ -16,10 +16,9 @@
 #include "kernels/step_state.h"
 #include "models/registry.h"
 
-namespace {
+namespace inocula::bench {
 
-using namespace inocula;
-using namespace inocula::bench;
+namespace {
 
 constexpr std::int64_t kBatch = 64;
 
@@ -150,6 +149,8 @@ void add_data(Suite& suite) {
 
 }  // namespace
 
+}  // namespace inocula::bench
+
 int main(int argc, char** argv) {
-  return run_suite(argc, argv, add_data);
+  return inocula::bench::run_suite(argc, argv, inocula::bench::add_data);
 }

@@ -7,10 +7,9 @@
 #include "bench/kernel_cases.h"
 #include "bench/suite.h"
 
-namespace {
+namespace inocula::bench {
 
-using namespace inocula;
-using namespace inocula::bench;
+namespace {
 
 template <class Args>
 void add(Suite& suite, const std::shared_ptr<Arrays>& arrays, const char* name,
@@ -46,6 +45,8 @@ void add_kernels(Suite& suite) {
 
 }  // namespace
 
+}  // namespace inocula::bench
+
 int main(int argc, char** argv) {
-  return run_suite(argc, argv, add_kernels);
+  return inocula::bench::run_suite(argc, argv, inocula::bench::add_kernels);
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """How time grows with batch, attack steps, images and threads, and what an epoch costs beside its steps.
 
-scaling.py path/to/inocula [--rounds N] [--out RESULTS.json]
+scaling.py path/to/inocula [--rounds N] [--only batch|steps|epoch|images|threads] [--out RESULTS.json]
 
-Measurements are taken in turns, `rounds` times. What others do on the machine only ever adds to a time, so that lines and
-the ratio of threads are taken from the best of each; an epoch, which lasts as long as many steps, is held against the
-median step. Lines are fitted by least squares; the residual is the largest distance of a time from its line, in units
-of that time.
+Measurements are taken in turns, `rounds` times. What others do on the machine only ever adds to a time, so that lines
+and the ratio of threads are taken from the best of each; an epoch, which lasts as long as many steps, is held against
+the median step. Lines are fitted by least squares; the residual is the largest distance of a time from its line, in
+units of that time.
 """
 import argparse
 import json
@@ -84,50 +84,67 @@ def training_split(program, folder):
     return alone
 
 
+def measure_batch(program, rounds):
+    times = in_turns(rounds, {batch: lambda batch=batch: program.step("--method", "standard", "--batch", batch)
+                              for batch in BATCHES})
+    return "scaling/batch of a standard step", line(times)
+
+
+def measure_steps(program, rounds):
+    times = in_turns(rounds, {steps: lambda steps=steps: program.step("--method", "pgd", "--batch", 32, "--steps", steps)
+                              for steps in STEPS})
+    return "scaling/steps of PGD, batch 32", line(times)
+
+
+def measure_epoch(program, rounds):
+    data = training_split(program, program.folder)
+    times = in_turns(rounds, {
+        "step": lambda: program.step("--method", "standard", "--batch", TRAIN_BATCH, by="ms_median"),
+        **{epochs: lambda epochs=epochs: program.training(data, epochs) for epochs in EPOCHS}}, statistics.median)
+    first, last = EPOCHS
+    epoch = (times[last] - times[first]) / (last - first)
+    return ("ratio/an epoch of `train` over its steps, wanted 1.05 at most",
+            {"ratio": epoch / (times["step"] * (TRAIN_IMAGES // TRAIN_BATCH))})
+
+
+def measure_images(program, rounds):
+    data = training_split(program, program.folder)
+    program.training(data, 1)
+    times = in_turns(rounds, {images: lambda images=images: program.evaluation(data, images) for images in IMAGES})
+    return "scaling/images evaluated under PGD-4", line(times)
+
+
+def measure_threads(program, rounds):
+    times = in_turns(rounds, {
+        threads: lambda threads=threads: program.step("--method", "pgd", "--batch", 64, "--threads", threads)
+        for threads in (1, 2)})
+    return "ratio/one thread's time over that of two, PGD-7, wanted 1.8 at least", {"ratio": times[1] / times[2]}
+
+
+PARTS = {"batch": measure_batch, "steps": measure_steps, "epoch": measure_epoch, "images": measure_images,
+         "threads": measure_threads}
+
+
 def main(arguments):
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--out", help="JSON file to write")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
         program = Program(options.program, folder)
         isa = program.bench("--batch", 2)["isa"]
-        rows = {}
-
-        def fit(title, measurements):
-            rows[f"scaling/{title}"] = row = line(in_turns(options.rounds, measurements))
-            print(f"{title}: {row['slope_ms']:.3f} ms a unit, {row['intercept_ms']:.2f} ms beside, residuals up to "
-                  f"{100 * row['residual']:.1f} %", flush=True)
-
-        def compare(title, value):
-            rows[f"ratio/{title}"] = {"ratio": value}
-            print(f"{title}: {value:.3f}", flush=True)
-
-        fit("batch of a standard step",
-            {batch: lambda batch=batch: program.step("--method", "standard", "--batch", batch) for batch in BATCHES})
-        fit("steps of PGD, batch 32",
-            {steps: lambda steps=steps: program.step("--method", "pgd", "--batch", 32, "--steps", steps)
-             for steps in STEPS})
-
-        data = training_split(program, folder)
-        times = in_turns(options.rounds, {
-            "step": lambda: program.step("--method", "standard", "--batch", TRAIN_BATCH, by="ms_median"),
-            **{epochs: lambda epochs=epochs: program.training(data, epochs) for epochs in EPOCHS}}, statistics.median)
-        first, last = EPOCHS
-        epoch = (times[last] - times[first]) / (last - first)
-        compare("an epoch of `train` over its steps, wanted 1.05 at most",
-                epoch / (times["step"] * (TRAIN_IMAGES // TRAIN_BATCH)))
-        fit("images evaluated under PGD-4",
-            {images: lambda images=images: program.evaluation(data, images) for images in IMAGES})
-        if results.cores() >= 2:
-            times = in_turns(options.rounds, {
-                threads: lambda threads=threads: program.step("--method", "pgd", "--batch", 64, "--threads", threads)
-                for threads in (1, 2)})
-            compare("one thread's time over that of two, PGD-7, wanted 1.8 at least", times[1] / times[2])
-        if options.out:
-            results.write(options.out, isa, results.cores(), rows)
+        for part in [options.only] if options.only else PARTS:
+            if part == "threads" and results.cores() < 2:
+                print("threads: left out, there is one core")
+                continue
+            name, row = PARTS[part](program, options.rounds)
+            rows[name] = row
+            print(f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in row.items())}", flush=True)
+    if options.out:
+        results.write(options.out, isa, results.cores(), rows)
     return 0
 
 

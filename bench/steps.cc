@@ -22,10 +22,9 @@
 #include "engine/trainer.h"
 #include "io/synthetic.h"
 
-namespace {
+namespace inocula::bench {
 
-using namespace inocula;
-using namespace inocula::bench;
+namespace {
 
 enum class StepKind { standard, pgd7, evaluation };
 
@@ -186,6 +185,8 @@ void add_steps(Suite& suite) {
 
 }  // namespace
 
+}  // namespace inocula::bench
+
 int main(int argc, char** argv) {
-  return run_suite(argc, argv, add_steps);
+  return inocula::bench::run_suite(argc, argv, inocula::bench::add_steps);
 }
