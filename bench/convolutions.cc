@@ -183,8 +183,10 @@ void add_convolutions(Suite& suite) {
       const ConvGeometry g = conv_geometry(graph, node, network.batch);
       add("fast", nullptr, g);
       if (direct) add("direct", direct, g);
-      if (suite.device.backend().supports(Precision::bf16))
-        add("bf16", nullptr, conv_geometry(graph, node, network.batch, Element::bf16));
+      if (!suite.device.backend().supports(Precision::bf16)) continue;
+      const ConvGeometry bf16 = conv_geometry(graph, node, network.batch, Element::bf16);
+      add("bf16", nullptr, bf16);
+      if (direct) add("bf16_direct", direct, bf16);
     }
   }
 }

@@ -89,6 +89,29 @@ std::vector<KernelCase<PgdStep>> pgd_step_l2() {
   return {{"", pgd_step}};
 }
 
+std::vector<KernelCase<AddDelta>> add_delta() {
+  return {{"", [](Arrays& m) {
+             AddDelta a;
+             a.x = m.floats(0);
+             a.clean = m.floats(1, 0.5f);
+             a.delta = m.floats(2, 1e-2f);
+             a.size = m.size();
+             a.eps = 8.0f / 255;
+             return KernelWork<AddDelta>{a, 3 * kFloat * static_cast<double>(a.size)};
+           }}};
+}
+
+std::vector<KernelCase<AscendDelta>> ascend_delta_linf() {
+  return {{"", [](Arrays& m) {
+             AscendDelta a;
+             a.delta = m.floats(0, 1e-2f);
+             a.gradient = m.floats(1, 1e-3f);
+             a.size = m.size();
+             a.eps = 8.0f / 255;
+             return KernelWork<AscendDelta>{a, 3 * kFloat * static_cast<double>(a.size)};
+           }}};
+}
+
 std::vector<KernelCase<RandomStart>> start_uniform_linf() {
   return {{"", random_start}};
 }

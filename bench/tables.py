@@ -56,7 +56,7 @@ TABLES = {
         [Column(f"{title}{kind}", of("GFLOP/s", f"{each}/{way}"))
          for each, title in (("forward", "forward: "), ("backward_data", "to data: "),
                              ("backward_weights", "to weights: "))
-         for kind, way in (("direct", "direct"), ("ours", "fast"), ("bf16", "bf16"))]
+         for kind, way in (("direct", "direct"), ("ours", "fast"), ("bf16 direct", "bf16_direct"), ("bf16", "bf16"))]
         + [Column("forward, ours: real", of("real_GFLOP/s", "forward/fast")),
            Column("nominal of peak", percent("share_of_peak", "forward/fast"))]),
     "layers": Table(

@@ -46,7 +46,8 @@ const std::vector<Case> kCases{
     {2, 48, 17, 6, 5, window(1, 1, 0)},      {2, 33, 20, 11, 9, window(5, 2, 2)},
     {1, 17, 16, 12, 13, window(3, 1, 2, 2)}, {2, 16, 24, 9, 10, window(3, 1, 0)},
     {2, 18, 16, 15, 14, window(7, 2, 3)},    {1, 16, 16, 8, 9, {3, 1, 1, 2, 1, 0, 1, 1}},
-    {2, 48, 16, 10, 11, window(2, 3, 0)}};
+    {2, 48, 16, 10, 11, window(2, 3, 0)},    {2, 20, 18, 1, 1, window(3, 2, 3)},
+    {2, 16, 16, 2, 3, window(1, 5, 0)},      {2, 48, 16, 9, 8, window(3, 2, 4, 2)}};
 
 float rounded(float v) {
   std::uint32_t bits;
@@ -104,7 +105,7 @@ std::vector<float> from_planes(const std::vector<Bf16>& v, const PlaneShape& s) 
 struct Expected {
   std::vector<float> x, weights, scale, bias, residual, dy, add;
   std::vector<double> y;   ///< relu(x * weights, times scale, + bias + residual)
-  std::vector<double> dx;  ///< the adjoint of dy, + add
+  std::vector<double> dx;  ///< the adjoint of dy, of weights times scale rounded to bf16, + add
 
   explicit Expected(const Case& c)
       : x(random_bf16(c.in().size(), 1)),
@@ -118,6 +119,9 @@ struct Expected {
         dx(to_doubles(add)) {
     const Shape in = c.in(), out = c.out();
     const ConvWindow& w = c.window;
+    const auto scaled = [&](double weight, std::int64_t o) {
+      return static_cast<double>(rounded(static_cast<float>(weight) * scale[static_cast<std::size_t>(o)]));
+    };
     for (std::int64_t n = 0; n < out.n; ++n)
       for (std::int64_t o = 0; o < out.c; ++o)
         for (std::int64_t h = 0; h < out.h; ++h)
@@ -133,7 +137,7 @@ struct Expected {
                   const double weight =
                       weights[static_cast<std::size_t>(((o * in.c + i) * w.kernel_h + r) * w.kernel_w + s)];
                   sum += weight * x[at(in, n, i, row, col)];
-                  dx[at(in, n, i, row, col)] += weight * dy[to];
+                  dx[at(in, n, i, row, col)] += scaled(weight, o) * dy[to];
                 }
             const auto channel = static_cast<std::size_t>(o);
             y[to] = std::max(0.0, y[to] + sum * scale[channel] + bias[channel]);
@@ -169,9 +173,11 @@ Actual run(const Case& c, const Expected& e, bool channels_last, int threads) {
   const cpu::AmxKernels& kernels = *cpu::find_amx_kernels();
   const Queue queue{.threads = threads, .stream = nullptr};
   const PlaneShape in = planes(c.in(), channels_last), out = planes(c.out(), channels_last);
+  // On the way out the scale follows the sums; on the way back it is in the weights.
   const auto prepare = [&](const AmxPass& pass, bool transposed) {
     std::vector<Line> weights = lines(pass.weights_size());
     kernels.prepare_weights(queue, {.plain = e.weights.data(),
+                                    .scale = transposed ? e.scale.data() : nullptr,
                                     .to = weights.data()->v,
                                     .outputs = c.outputs,
                                     .inputs = c.inputs,
@@ -190,7 +196,7 @@ Actual run(const Case& c, const Expected& e, bool channels_last, int threads) {
   const std::vector<float> scale = padded(e.scale), bias = padded(e.bias);
   std::vector<Bf16> y(residual.size(), Bf16{0x7fc0}), dx(x.size(), Bf16{0x7fc0}), unmasked = dx;
   std::vector<std::uint8_t> positive(y.size() / 8);
-  std::vector<Line> scratch = lines(threads * cpu::amx_scratch(forward.shape()));
+  std::vector<Line> scratch = lines(cpu::amx_scratch(forward.shape(), threads));
   kernels.convolve(queue, {.x = x.data(),
                            .weights = weights.data()->v,
                            .scale = scale.data(),
@@ -207,7 +213,7 @@ Actual run(const Case& c, const Expected& e, bool channels_last, int threads) {
 
   const AmxPass backward(c.window, AmxDirection::backward_data, out, in, threads);
   weights = prepare(backward, true);
-  scratch = lines(threads * cpu::amx_scratch(backward.shape()));
+  scratch = lines(cpu::amx_scratch(backward.shape(), threads));
   // Every third element is masked.
   std::vector<std::uint8_t> mask(dx.size() / 8);
   for (std::size_t i = 0; i < dx.size(); ++i)

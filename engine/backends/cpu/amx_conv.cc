@@ -1,6 +1,7 @@
 // AMX's kernels bound to a convolution's geometry and operands.
 #include "engine/backends/cpu/amx_conv.h"
 
+#include <limits>
 #include <string>
 
 #include "engine/backends/cpu/amx/pass.h"
@@ -10,9 +11,16 @@ namespace inocula::cpu {
 
 namespace {
 
-bool applies(const ConvGeometry& g) {
+/// An image that a position cannot reach into is left to oneDNN.
+bool reachable(const Shape& s, std::int64_t block) {
+  return s.size() / s.n <= std::numeric_limits<std::int32_t>::max() / 2 - block * s.h * s.w;
+}
+
+/// oneDNN's word on the processor counts: it may have been told to do without AMX.
+bool applies(const ConvGeometry& g, std::int64_t block) {
   return g.in_layout == Layout::blocked && g.element == Element::bf16 && g.groups == 1 &&
-         find_amx_kernels() != nullptr;
+         channels_last(Element::bf16) && find_amx_kernels() != nullptr && reachable(g.in, block) &&
+         reachable(g.out, block);
 }
 
 PlaneShape planes(const Shape& s, std::int64_t block) {
@@ -51,7 +59,7 @@ class AmxConv final : public PreparedConv {
   }
 
   std::size_t scratch_bytes() const override {
-    return static_cast<std::size_t>(threads_ * amx_scratch(pass_.shape())) * sizeof(Bf16);
+    return static_cast<std::size_t>(amx_scratch(pass_.shape(), threads_)) * sizeof(Bf16);
   }
   /// Operands of the other pass are null.
   Launch bind(const ConvOperands& o) override {
@@ -83,12 +91,12 @@ class AmxConv final : public PreparedConv {
 
 std::shared_ptr<PreparedConv> make_amx_forward(const ConvGeometry& g, const ConvEpilogue& e,
                                                std::int64_t block, int threads) {
-  if (!applies(g)) return nullptr;
+  if (!applies(g, block)) return nullptr;
   return std::make_shared<AmxConv>(g, AmxDirection::forward, e.relu, block, threads);
 }
 
 std::shared_ptr<PreparedConv> make_amx_backward_data(const ConvGeometry& g, std::int64_t block, int threads) {
-  if (!applies(g)) return nullptr;
+  if (!applies(g, block)) return nullptr;
   return std::make_shared<AmxConv>(g, AmxDirection::backward_data, /*relu=*/false, block, threads);
 }
 

@@ -1,9 +1,10 @@
 // Direct convolutions of bf16 activations by AMX's tile products: arguments and the table of kernels.
 //
 // A tile product takes 16 outputs by 16 channels, and of each 32 numbers of the source: a record. The source
-// is copied into planes of records so that 16 neighbouring outputs read 16 neighbouring records, whatever the
-// stride and wherever the image ends; a window's row is then the same plane, read some rows further on. Rows
-// of several images take turns in a plane, so that small images fill tiles as well as large ones.
+// is copied into planes of records so that neighbouring outputs read neighbouring records, whatever the
+// stride; every tap of a window is then the same plane, read some records further on. A row ends with the
+// zeros that its last outputs and the next row's first ones want. Rows of several images take turns in a
+// plane, so that small images fill tiles as well as large ones.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,6 @@ namespace inocula::cpu {
 inline constexpr std::int64_t kAmxRows = 16;     ///< outputs of a tile
 inline constexpr std::int64_t kAmxColumns = 16;  ///< channels of a tile, and of half a record
 inline constexpr std::int64_t kAmxRecord = 2 * kAmxColumns;
-inline constexpr std::int64_t kAmxGroup = 2 * kAmxColumns;  ///< output channels that are multiplied together
 /// Elements of the weights of one step and one block of output channels.
 inline constexpr std::int64_t kAmxPanel = kAmxRecord * kAmxColumns;
 
@@ -70,7 +70,7 @@ struct AmxShape {
   std::int64_t phase_count = 0;
   std::int64_t step_h = 1, step_w = 1;  ///< source rows and columns from one output to the next
   std::int64_t images = 1;              ///< of a group
-  std::int64_t records = 0;             ///< that a group needs
+  std::int64_t records = 0;             ///< of a group, with what a last tile may read beyond them
 };
 
 /// prepare_weights: to[phase][group of channels][step][block of channels][pair of inputs][channel][2].
@@ -93,14 +93,18 @@ struct AmxConvolve {
   const std::uint8_t* mask = nullptr;  ///< a bit an element of y, 0 where it becomes 0; may be null
   Bf16* y = nullptr;
   std::uint8_t* positive = nullptr;  ///< sign bits of y; may be null
-  Bf16* scratch = nullptr;           ///< of each thread amx_scratch elements
+  Bf16* scratch = nullptr;           ///< amx_scratch elements
   AmxShape shape;
   bool relu = false;
 };
 
-/// Elements of scratch a thread: the records, and as many more as a last tile may read beyond them.
+/// Elements of scratch, of one thread and of as many as have work.
 inline std::int64_t amx_scratch(const AmxShape& s) {
-  return (s.records + 2 * kAmxRows) * kAmxRecord;
+  return s.records * kAmxRecord;
+}
+inline std::int64_t amx_scratch(const AmxShape& s, int threads) {
+  const std::int64_t groups = (s.result.batch + s.images - 1) / s.images;
+  return (groups < threads ? groups : threads) * amx_scratch(s);
 }
 
 struct AmxKernels {

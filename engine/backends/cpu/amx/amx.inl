@@ -6,8 +6,9 @@
 #include <cstring>
 
 #include "engine/backends/cpu/amx/amx.h"
+#include "kernels/target.h"
 
-namespace inocula::cpu_amx {
+INOCULA_BEGIN_TARGET
 
 namespace {
 
@@ -159,6 +160,8 @@ void narrow(Bf16* to, __m512 v) {
   std::memcpy(to, &rounded, sizeof rounded);
 }
 
+constexpr float kSmallestNormal = 0x1p-126f;
+
 /// What follows the products of one output and block of channels, at element `i`.
 [[gnu::always_inline]] inline void finish(const AmxConvolve& a, std::int64_t i, __m512 v, __m512 scale,
                                           __m512 bias) {
@@ -173,7 +176,8 @@ void narrow(Bf16* to, __m512 v) {
   }
   narrow(a.y + i, v);
   if (a.positive != nullptr) {
-    const __mmask16 bits = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ);
+    // What is stored counts: a subnormal number becomes 0.
+    const __mmask16 bits = _mm512_cmp_ps_mask(v, _mm512_set1_ps(kSmallestNormal), _CMP_GE_OQ);
     std::memcpy(a.positive + i / 8, &bits, sizeof bits);
   }
 }
@@ -213,10 +217,12 @@ void convolve(const Queue& queue, const AmxConvolve& a) {
   const std::int64_t groups = parts_of(s.result.batch, s.images), blocks = channel_blocks(s.result);
 #pragma omp parallel num_threads(queue.threads)
   {
-    const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    // With fewer groups than threads the first ones do them all.
+    const std::int64_t thread = omp_get_thread_num(), threads = smaller(omp_get_num_threads(), groups);
     const Tiles tiles;
     Bf16* const records = a.scratch + thread * amx_scratch(s);
-    for (std::int64_t group = groups * thread / threads; group < groups * (thread + 1) / threads; ++group) {
+    const std::int64_t end = thread < threads ? groups * (thread + 1) / threads : 0;
+    for (std::int64_t group = groups * thread / threads; group < end; ++group) {
       const std::int64_t first = group * s.images, count = smaller(s.images, s.result.batch - first);
       for (std::int64_t p = 0; p < s.phase_count; ++p) {
         const AmxPhase& phase = s.phases[p];
@@ -291,4 +297,4 @@ void prepare_weights(const Queue& queue, const AmxWeights& a) {
 extern const AmxKernels kAmxKernels;
 const AmxKernels kAmxKernels{prepare_weights, convolve};
 
-}  // namespace inocula::cpu_amx
+INOCULA_END_TARGET

@@ -166,7 +166,7 @@ AmxPass::Phase AmxPass::lay_out(const ConvWindow& w, const Taps& rows, const Tap
         phase.planes.push_back(plane);
         records = plane.at + plane.rows * line;
       }
-  phase.records = records;
+  phase.records = records + 2 * kAmxRows;  // of which a last tile may read some
   phase.row_records = length;
 
   for (std::int64_t row = 0; row < rows.count; ++row)
@@ -196,13 +196,19 @@ AmxPass::AmxPass(const ConvWindow& w, AmxDirection direction, const PlaneShape& 
   const auto rows = divide<Taps>(direction, w.kernel_h, w.stride_h, w.pad_h, w.dilation_h, result.height);
   const auto cols = divide<Taps>(direction, w.kernel_w, w.stride_w, w.pad_w, w.dilation_w, result.width);
 
-  // As many images together as fill some tens of tiles, while their records stay in the second cache.
+  // As many images together as fill some tens of tiles, while their records stay about in the second cache;
+  // and every thread as many as the others, or as near as groups of one size come to it.
   constexpr std::int64_t kOutputs = 784, kRecords = 1 << 14;
-  const std::int64_t image_outputs = rows[0].count * cols[0].count;
-  const std::int64_t image_records = lay_out(w, rows.back(), cols.back()).records;
-  const std::int64_t images =
-      std::min(parts_of(kOutputs, image_outputs), kRecords / std::max<std::int64_t>(1, image_records));
-  shape_.images = std::max<std::int64_t>(1, std::min(images, parts_of(source.batch, threads)));
+  std::int64_t image_records = 1, most_outputs = 1;
+  for (const Taps& row : rows)
+    for (const Taps& col : cols) {
+      image_records = std::max(image_records, lay_out(w, row, col).records);
+      most_outputs = std::max(most_outputs, row.count * col.count);
+    }
+  const std::int64_t share = parts_of(source.batch, threads);
+  const std::int64_t fitting = std::clamp<std::int64_t>(
+      std::min(parts_of(kOutputs, most_outputs), kRecords / image_records), 1, share);
+  shape_.images = parts_of(share, parts_of(share, fitting));
 
   const std::int64_t blocks = result.padded_channels() / kAmxColumns;
   for (const Taps& row : rows)
