@@ -65,7 +65,8 @@ struct MapPlanes {
           run<16>(begin, end, n, c);
           break;
         default:
-          run_pixels(begin, end, plane * plane_size, n, c);
+          shape.block % 16 == 0 ? run_groups(begin, end, plane * plane_size, n, c)
+                                : run_pixels(begin, end, plane * plane_size, n, c);
       }
       begin = end;
     }
@@ -81,28 +82,56 @@ struct MapPlanes {
     return f(v, channel);
   }
 
+  /// Coefficients of sixteen neighbouring elements.
+  struct Lanes {
+    float v[Body::kCoefficients][16];
+    Channel channel(int l) const {
+      Channel one;
+      for (int k = 0; k < Body::kCoefficients; ++k) one.v[k] = v[k][l];
+      return one;
+    }
+  };
+  template <int kBlock>
+  static Lanes lanes_of(const Body& f, std::int64_t n, std::int64_t c) {
+    Lanes lanes;
+    for (int l = 0; l < kBlock; ++l) {
+      const Channel channel = f.coefficients(n, c + l);
+      for (int k = 0; k < Body::kCoefficients; ++k)
+        for (int copy = l; copy < 16; copy += kBlock) lanes.v[k][copy] = channel.v[k];
+    }
+    return lanes;
+  }
+
   /// Elements of one plane whose block divides 16: every group of 16 sees the same coefficients.
   template <int kBlock>
   void run(std::int64_t begin, std::int64_t end, std::int64_t n, std::int64_t c) const {
     const Body f = body;
     T* const out = to;
-    float lane[Body::kCoefficients][16];
-    for (int l = 0; l < kBlock; ++l) {
-      const Channel channel = f.coefficients(n, c + l);
-      for (int k = 0; k < Body::kCoefficients; ++k)
-        for (int copy = l; copy < 16; copy += kBlock) lane[k][copy] = channel.v[k];
-    }
-    const auto map = [&](std::int64_t i, int l) {
-      Channel channel;
-      for (int k = 0; k < Body::kCoefficients; ++k) channel.v[k] = lane[k][l];
-      store(out + i, value(f, i, channel));
-    };
+    const Lanes lanes = lanes_of<kBlock>(f, n, c);
     std::int64_t i = begin;
     for (; i + 16 <= end; i += 16) {
 #pragma omp simd
-      for (int l = 0; l < 16; ++l) map(i + l, l);
+      for (int l = 0; l < 16; ++l) store(out + i + l, value(f, i + l, lanes.channel(l)));
     }
-    for (; i < end; ++i) map(i, static_cast<int>(i - begin) % 16);
+    for (; i < end; ++i) store(out + i, value(f, i, lanes.channel(static_cast<int>(i - begin) % 16)));
+  }
+
+  /// Elements of one plane whose block is a multiple of 16: sixteen channels of every pixel, then the next
+  /// sixteen.
+  void run_groups(std::int64_t begin, std::int64_t end, std::int64_t plane_begin, std::int64_t n,
+                  std::int64_t c) const {
+    const Body f = body;
+    T* const out = to;
+    for (std::int64_t group = 0; group < shape.block; group += 16) {
+      const std::int64_t pixels_before = (begin - plane_begin - group + shape.block - 1) / shape.block;
+      std::int64_t i = plane_begin + pixels_before * shape.block + group;
+      if (i >= end) continue;
+      const Lanes lanes = lanes_of<16>(f, n, c + group);
+      for (; i < end; i += shape.block) {
+#pragma omp simd
+        for (int l = 0; l < 16; ++l) store(out + i + l, value(f, i + l, lanes.channel(l)));
+      }
+    }
   }
 
   /// Elements of one plane of any block, pixel by pixel.
