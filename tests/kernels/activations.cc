@@ -60,7 +60,7 @@ double storage_error(const PlaneShape& shape) {
 
 std::vector<PlaneShape> plane_shapes() {
   std::vector<PlaneShape> shapes;
-  for (const std::int64_t channels : {1, 3, 8, 16, 17, 40}) {
+  for (const std::int64_t channels : {1, 3, 8, 16, 17, 40, 48}) {
     std::vector<std::int64_t> blocks = {1, 8, 16, channels};
     std::sort(blocks.begin(), blocks.end());
     blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
@@ -69,7 +69,7 @@ std::vector<PlaneShape> plane_shapes() {
       shapes.push_back({.batch = 2, .channels = channels, .height = 1, .width = 1, .block = block});
     }
   }
-  for (const std::int64_t block : {1, 8, 16, 20})
+  for (const std::int64_t block : {1, 8, 16, 20, 32})
     shapes.push_back({.batch = 3, .channels = 20, .height = 11, .width = 13, .block = block});
   const std::vector<PlaneShape> in_floats = shapes;
   for (PlaneShape shape : in_floats) {
