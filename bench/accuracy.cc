@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <string>
 #include <vector>
 
+#include "bench/exits.h"
+#include "engine/error.h"
 #include "tools/image_pass.h"
 #include "tools/subject.h"
 
-namespace {
+namespace inocula::bench {
 
-using namespace inocula;
+namespace {
 
 /// max |a - b| over max |b|; infinite where a number is not finite.
 double largest_error(const std::vector<float>& a, const std::vector<double>& b) {
@@ -56,25 +56,30 @@ void compare(const char* name, SubjectOptions options, bool precise, std::int64_
               100 * share_of_turned_signs(pass.gradient, truth.gradient));
 }
 
+/// How many test images: an argument.
+std::int64_t parse_count(const std::string& text) {
+  const bool number = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == text.npos;
+  if (!number || std::stoll(text) < 1)
+    fail(ErrorKind::usage, "IMAGES is '", text, "', expected a number of images");
+  return std::stoll(text);
+}
+
+void run(int argc, char** argv) {
+  if (argc < 3 || argc > 4) fail(ErrorKind::usage, "expected arguments MODEL DATA [IMAGES]");
+  SubjectOptions options;
+  options.model = argv[1];
+  options.data = argv[2];
+  const std::int64_t count = argc == 4 ? parse_count(argv[3]) : 64;
+  std::printf("%-8s %14s %20s %16s\n", "fp32", "logits, max", "gradient, median", "signs turned");
+  ExactImagePass truth;
+  compare("direct", options, true, count, truth);
+  compare("fast", options, false, count, truth);
+}
+
 }  // namespace
 
+}  // namespace inocula::bench
+
 int main(int argc, char** argv) {
-  if (argc < 3 || argc > 4) {
-    std::fprintf(stderr, "usage: bench_accuracy MODEL DATA [IMAGES]\n");
-    return 64;
-  }
-  try {
-    SubjectOptions options;
-    options.model = argv[1];
-    options.data = argv[2];
-    const std::int64_t count = argc == 4 ? std::atoll(argv[3]) : 64;
-    std::printf("%-8s %14s %20s %16s\n", "fp32", "logits, max", "gradient, median", "signs turned");
-    ExactImagePass truth;
-    compare("direct", options, true, count, truth);
-    compare("fast", options, false, count, truth);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench_accuracy: %s\n", e.what());
-    return 1;
-  }
-  return 0;
+  return inocula::bench::exit_of(argv[0], [&] { inocula::bench::run(argc, argv); });
 }

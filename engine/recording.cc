@@ -5,12 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "engine/layers/concat.h"
-#include "engine/layers/conv.h"
-#include "engine/layers/linear.h"
-#include "engine/layers/norm.h"
-#include "engine/layers/pointwise.h"
-#include "engine/layers/pool.h"
+#include "engine/layers/make_layer.h"
 
 namespace inocula {
 
@@ -24,7 +19,13 @@ Recording::Recording(Recorder& recorder, Network& network, std::int64_t batch, R
   if (batch < 1) fail(ErrorKind::usage, "batch size is ", batch, ", expected at least 1");
   check_all_read();
   find_wanted();
-  for (const NodeGroup& group : groups_) layers_.push_back(make_layer(group));
+  for (const NodeGroup& group : groups_)
+    layers_.push_back(make_layer(recorder.device(), network.graph(), group,
+                                 {.batch = batch,
+                                  .norm = mode.norm,
+                                  .element = element_of(network.precision()),
+                                  .input_gradient = wants_gradient(group.inputs[0]),
+                                  .output_gradient = wants_gradient(group.output)}));
   recorder_.preparation([&] {
     for (const std::unique_ptr<Layer>& layer : layers_) layer->prepare(recorder_, parameters_);
   });
@@ -52,57 +53,6 @@ void Recording::find_wanted() {
                          std::holds_alternative<op::Linear>(node.operation);
     wanted_.push_back(wanted || (trained && mode_.parameter_gradients));
   }
-}
-
-std::unique_ptr<Layer> Recording::make_layer(const NodeGroup& g) const {
-  const Graph& graph = network_.graph();
-  const Device& device = recorder_.device();
-  const bool keep_sign = g.relu >= 0 && wants_gradient(g.output);
-  if (g.conv >= 0) {
-    const Node& node = graph.node(g.conv);
-    ConvLayerSpec spec{.name = node.name,
-                       .geometry = conv_geometry(graph, node, batch_, element_of(network_.precision())),
-                       .bias = std::get<op::Conv>(node.operation).bias,
-                       .norm = {},
-                       .residual = g.add >= 0,
-                       .relu = g.relu >= 0,
-                       .keep_sign = keep_sign,
-                       .input_gradient = wants_gradient(g.inputs[0])};
-    if (g.norm >= 0)
-      spec.norm =
-          FoldedNorm{graph.node(g.norm).name, std::get<op::BatchNorm>(graph.node(g.norm).operation).eps};
-    return std::make_unique<ConvLayer>(device, std::move(spec));
-  }
-  if (g.norm >= 0) {
-    const Node& node = graph.node(g.norm);
-    const auto& norm = std::get<op::BatchNorm>(node.operation);
-    return std::make_unique<NormLayer>(NormLayerSpec{.name = node.name,
-                                                     .mode = mode_.norm,
-                                                     .eps = norm.eps,
-                                                     .momentum = norm.momentum,
-                                                     .residual = g.add >= 0,
-                                                     .relu = g.relu >= 0,
-                                                     .keep_sign = keep_sign});
-  }
-  if (g.add >= 0 || g.relu >= 0)
-    return std::make_unique<PointwiseLayer>(graph.node(g.output).name, g.add >= 0, g.relu >= 0, keep_sign);
-
-  const Node& node = graph.node(g.other);
-  const Shape out = node.shape.with_batch(batch_);
-  const bool gradient = wants_gradient(g.inputs[0]);
-  if (const auto* o = std::get_if<op::Normalize>(&node.operation))
-    return std::make_unique<NormalizeLayer>(device, o->mean, o->std);
-  if (const auto* o = std::get_if<op::MaxPool>(&node.operation))
-    return std::make_unique<MaxPoolLayer>(node.name, o->window, out, gradient);
-  if (const auto* o = std::get_if<op::AveragePool>(&node.operation))
-    return std::make_unique<AveragePoolLayer>(node.name, o->window, out);
-  if (std::holds_alternative<op::GlobalAveragePool>(node.operation))
-    return std::make_unique<GlobalAveragePoolLayer>(node.name);
-  if (const auto* o = std::get_if<op::Linear>(&node.operation))
-    return std::make_unique<LinearLayer>(node.name, o->out_features, o->bias);
-  if (std::holds_alternative<op::Concat>(node.operation))
-    return std::make_unique<ConcatLayer>(node.name, out);
-  fail(ErrorKind::internal, "node '", node.name, "' has no layer");
 }
 
 ForwardTrace Recording::forward(const Tensor& images) {

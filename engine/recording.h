@@ -43,7 +43,6 @@ class Recording {
   Recorder& recorder() { return recorder_; }
 
  private:
-  std::unique_ptr<Layer> make_layer(const NodeGroup& group) const;
   /// Whether a gradient must reach this value.
   bool wants_gradient(Value v) const { return wanted_[static_cast<std::size_t>(v)]; }
   void check_all_read() const;

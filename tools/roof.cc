@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include "kernels/draw.h"
@@ -58,29 +59,34 @@ double matrix_gflops(const Device& device) {
 
 }  // namespace
 
-Roof measure_roof(const Device& device) {
-  const KernelTable& k = device.kernels();
-  Roof roof;
-
-  const FmaChains shape = device.name() == "cpu"
-                              ? FmaChains{.sink = nullptr, .tasks = device.threads(), .length = 2'000'000}
-                              : FmaChains{.sink = nullptr, .tasks = std::int64_t{1} << 17, .length = 1'000};
+double measure_fp32_gflops(const Device& device, double effort) {
+  FmaChains shape = device.name() == "cpu"
+                        ? FmaChains{.sink = nullptr, .tasks = device.threads(), .length = 2'000'000}
+                        : FmaChains{.sink = nullptr, .tasks = std::int64_t{1} << 17, .length = 1'000};
+  shape.length = std::max<std::int64_t>(1, std::llround(effort * static_cast<double>(shape.length)));
   const Buffer sink(device, static_cast<std::size_t>(shape.tasks) * sizeof(float));
-  const double fma = best_seconds(device, [&](const Queue& queue) {
+  const double seconds = best_seconds(device, [&](const Queue& queue) {
     FmaChains a = shape;
     a.sink = sink.as<float>();
-    k.fma_chains(queue, a);
+    device.kernels().fma_chains(queue, a);
   });
-  roof.fp32_gflops = 2e-9 * kFmaLanes * kFmaChains * static_cast<double>(shape.length * shape.tasks) / fma;
+  return 2e-9 * kFmaLanes * kFmaChains * static_cast<double>(shape.length * shape.tasks) / seconds;
+}
 
+double measure_copy_gbps(const Device& device, const Buffer& from, const Buffer& to) {
+  const auto floats = static_cast<std::int64_t>(from.bytes() / sizeof(float));
+  const double seconds = best_seconds(device, [&](const Queue& queue) {
+    device.kernels().copy_floats(queue, {from.as<float>(), to.as<float>(), floats});
+  });
+  return 2e-9 * sizeof(float) * static_cast<double>(floats) / seconds;
+}
+
+Roof measure_roof(const Device& device) {
+  constexpr std::size_t kCopied = std::size_t{512} << 20;
+  Roof roof;
+  roof.fp32_gflops = measure_fp32_gflops(device);
   if (device.backend().supports(Precision::bf16)) roof.bf16_gflops = matrix_gflops(device);
-
-  constexpr std::int64_t kFloats = std::int64_t{1} << 27;  // two arrays of 512 MiB
-  const Buffer from(device, kFloats * sizeof(float)), to(device, kFloats * sizeof(float));
-  const double copy = best_seconds(device, [&](const Queue& queue) {
-    k.copy_floats(queue, {from.as<float>(), to.as<float>(), kFloats});
-  });
-  roof.copy_gbps = 2e-9 * sizeof(float) * static_cast<double>(kFloats) / copy;
+  roof.copy_gbps = measure_copy_gbps(device, Buffer(device, kCopied), Buffer(device, kCopied));
   return roof;
 }
 

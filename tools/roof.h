@@ -15,6 +15,12 @@ struct Roof {
   double copy_gbps = 0;  ///< bytes read plus bytes written, arrays beyond the caches
 };
 
+/// Each is the best of several short runs.
 Roof measure_roof(const Device& device);
+/// Fused multiply-adds from registers, counted as two operations: Roof::fp32_gflops. `effort` scales the work
+/// that is measured; with a small one the answer is quick and too low.
+double measure_fp32_gflops(const Device& device, double effort = 1);
+/// Copying one buffer to another of the same size: Roof::copy_gbps where they are beyond the caches.
+double measure_copy_gbps(const Device& device, const Buffer& from, const Buffer& to);
 
 }  // namespace inocula

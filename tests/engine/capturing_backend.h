@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "tests/engine/device_behind.h"
 #include "tests/engine/forwarding_backend.h"
 
 namespace inocula::test {

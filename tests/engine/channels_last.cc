@@ -4,8 +4,11 @@
 #include <memory>
 #include <utility>
 
+#include "engine/backends/cpu/backend.h"
 #include "engine/backends/cuda/conv.h"
+#include "engine/device.h"
 #include "tests/engine/forwarding_backend.h"
+#include "tests/engine/harness.h"
 
 namespace inocula::test {
 

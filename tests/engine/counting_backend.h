@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "tests/engine/device_behind.h"
 #include "tests/engine/forwarding_backend.h"
 
 namespace inocula::test {

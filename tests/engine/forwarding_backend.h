@@ -1,4 +1,4 @@
-// A backend that hands everything on to another, for tests that watch or refuse a part of it.
+// A backend that hands everything on to another, for tests and benchmarks that watch or refuse a part of it.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,6 @@
 #include <vector>
 
 #include "engine/backend.h"
-#include "engine/backends/cpu/backend.h"
-#include "engine/device.h"
-#include "tests/engine/harness.h"
 
 namespace inocula::test {
 
@@ -51,13 +48,5 @@ class ForwardingBackend : public Backend {
  private:
   std::unique_ptr<Backend> inner_;
 };
-
-/// A CPU device of one thread and direct convolutions behind a `Wrapper`, which writes into `counts`; these must outlive it.
-template <class Wrapper, class Counts>
-Device device_behind(Counts& counts) {
-  const KernelTable& kernels = cpu().kernels();
-  return Device("cpu", 1, std::make_unique<Wrapper>(inocula::cpu::make_backend(kernels, 1, true), counts),
-                kernels);
-}
 
 }  // namespace inocula::test

@@ -16,6 +16,7 @@
 #include "tests/engine/allocations.h"
 #include "tests/engine/capturing_backend.h"
 #include "tests/engine/counting_backend.h"
+#include "tests/engine/device_behind.h"
 #include "tests/engine/forwarding_backend.h"
 #include "tests/engine/graphs.h"
 #include "tests/engine/harness.h"

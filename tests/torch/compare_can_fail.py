@@ -62,7 +62,7 @@ def main(arguments):
     for name, faults in FAULTS.items():
         case, setting = replace(CASES[name], images="chest"), Setting()  # the smaller images
         engine = Engine(options.program, options.folder / name)
-        data = engine.data(case.images)
+        data, case = engine.data(case)
         made = engine.folder / "made_by_pytorch.safetensors"
         train_in_pytorch(case, data, made)
         outputs = engine.measure(case, setting, data, made, ATTACKED[name])

@@ -12,7 +12,7 @@ readonly build_set=(
 )
 readonly test_set=(
   "${build_set[@]}"
-  doctest-dev librapidcheck-dev
+  doctest-dev librapidcheck-dev libbenchmark-dev
   python3 python3-torch python3-numpy python3-h5py hdf5-tools shellcheck
 )
 readonly bench_set=("${build_set[@]}" libbenchmark-dev)

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/backends/cpu/amx_conv.h"
 #include "engine/backends/cpu/backend.h"
 #include "engine/backends/cpu/onednn.h"
 #include "engine/backends/cpu/thread_scope.h"
@@ -454,6 +455,7 @@ std::shared_ptr<PreparedConv> ConvFactory::find_or_make(const std::string& descr
 std::shared_ptr<PreparedConv> ConvFactory::forward(const ConvGeometry& g, const ConvEpilogue& e) {
   return find_or_make(describe(g, e), [&]() -> std::shared_ptr<PreparedConv> {
     if (auto own = precise_ ? nullptr : make_winograd_forward(g, e, block_, threads_)) return own;
+    if (auto own = precise_ ? nullptr : make_amx_forward(g, e, block_, threads_)) return own;
     return std::make_shared<Forward>(engine_, kernels_, g, e, block_, threads_);
   });
 }
@@ -465,6 +467,7 @@ std::shared_ptr<PreparedConv> ConvFactory::backward_data(const ConvGeometry& g, 
           kernels_, g, e,
           {g.out.n, g.out.c, g.out.h, g.out.w, stored_block(g.out.c, g.element, block_), g.element});
     if (auto own = precise_ ? nullptr : make_winograd_backward_data(g, block_, threads_)) return own;
+    if (auto own = precise_ ? nullptr : make_amx_backward_data(g, block_, threads_)) return own;
     return std::make_shared<BackwardData>(engine_, kernels_, g, e, block_, threads_);
   });
 }

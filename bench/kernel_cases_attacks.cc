@@ -1,0 +1,201 @@
+// Kernels on rows of images and of logits: attacks, their judgement, losses, scores.
+#include <limits>
+#include <numeric>
+
+#include "bench/kernel_cases.h"
+
+namespace inocula::bench::cases {
+
+namespace {
+
+constexpr double kFloat = sizeof(float);
+
+/// Rows of `cols` floats that fill an array.
+std::int64_t rows_of(const Arrays& m, std::int64_t cols) {
+  return m.size() / cols;
+}
+
+KernelWork<PgdStep> pgd_step(Arrays& m) {
+  PgdStep a;
+  a.x = m.floats(0, 0.51f);
+  a.gradient = m.floats(1, 1e-3f);
+  a.clean = m.floats(2, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.cols = kPixels;
+  a.alpha = 1.0f / 255;
+  a.eps = 8.0f / 255;
+  return {a, 4 * kFloat * static_cast<double>(a.rows * a.cols)};
+}
+
+KernelWork<RandomStart> random_start(Arrays& m) {
+  RandomStart a;
+  a.x = m.floats(0);
+  a.clean = m.floats(1);
+  a.rows = rows_of(m, kPixels);
+  a.cols = kPixels;
+  std::vector<std::int32_t> sample(static_cast<std::size_t>(a.rows));
+  std::iota(sample.begin(), sample.end(), 0);
+  a.sample = m.integers(2, sample);
+  a.state = m.one(0, StepState{});
+  a.eps = 8.0f / 255;
+  return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+}
+
+KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
+  SoftmaxCe a;
+  a.logits = m.floats(0);
+  a.label = m.zeros<std::int32_t>(1);
+  a.dlogits = m.floats(2);
+  a.loss = m.floats(3);
+  a.predicted = m.zeros<std::int32_t>(4);
+  a.rows = rows_of(m, classes);
+  a.classes = classes;
+  return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
+}
+
+KernelWork<ChooseTarget> target_by(Arrays& m, TargetRule rule) {
+  constexpr std::int64_t kClasses = 9;
+  ChooseTarget a;
+  a.logits = m.floats(0);
+  a.label = m.zeros<std::int32_t>(1);
+  a.sample = m.zeros<std::int32_t>(2);
+  a.state = m.one(0, StepState{});
+  a.target = m.zeros<std::int32_t>(3);
+  a.rows = rule == TargetRule::least_likely ? rows_of(m, kClasses) : m.size();
+  a.classes = kClasses;
+  a.rule = rule;
+  // Written, and read: the logits and the label, or label and sample.
+  const std::int64_t numbers = rule == TargetRule::given ? 1 : rule == TargetRule::random ? 3 : kClasses + 2;
+  return {a, kFloat * static_cast<double>(a.rows * numbers)};
+}
+
+KernelWork<BinConfidence> bin_confidence_of(Arrays& m, std::int64_t classes) {
+  BinConfidence a;
+  a.logits = m.floats(0);
+  a.label = m.zeros<std::int32_t>(1);
+  a.bin = m.zeros<CalibrationBin>(2);
+  a.rows = rows_of(m, classes);
+  a.classes = classes;
+  return {a, kFloat * static_cast<double>(a.rows * (classes + 1))};
+}
+
+}  // namespace
+
+std::vector<KernelCase<PgdStep>> pgd_step_linf() {
+  return {{"", pgd_step}};
+}
+
+std::vector<KernelCase<PgdStep>> pgd_step_l2() {
+  return {{"", pgd_step}};
+}
+
+std::vector<KernelCase<RandomStart>> start_uniform_linf() {
+  return {{"", random_start}};
+}
+
+std::vector<KernelCase<RandomStart>> start_uniform_l2() {
+  return {{"", random_start}};
+}
+
+std::vector<KernelCase<RandomStart>> start_sphere_l2() {
+  return {{"", random_start}};
+}
+
+std::vector<KernelCase<NextRestart>> next_restart() {
+  return {{"", [](Arrays& m) { return KernelWork<NextRestart>{{m.one(0, StepState{})}}; }}};
+}
+
+std::vector<KernelCase<KeepBest>> keep_best() {
+  // Every candidate is better than what is kept: the scores kept are forgotten before each launch.
+  return {{"all_kept", [](Arrays& m) {
+             KeepBest a;
+             a.x = m.floats(0);
+             a.best_x = m.floats(1);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.score = m.floats(2);
+             a.best_score = m.floats(3);
+             return KernelWork<KeepBest>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols), 0,
+                                         Fill{a.best_score, a.rows, -std::numeric_limits<float>::infinity()}};
+           }}};
+}
+
+std::vector<KernelCase<SoftmaxCe>> softmax_ce() {
+  return {{"2_classes", [](Arrays& m) { return softmax_ce_of(m, 2); }},
+          {"9_classes", [](Arrays& m) { return softmax_ce_of(m, 9); }}};
+}
+
+std::vector<KernelCase<ChooseTarget>> choose_target() {
+  return {{"given", [](Arrays& m) { return target_by(m, TargetRule::given); }},
+          {"least_likely", [](Arrays& m) { return target_by(m, TargetRule::least_likely); }},
+          {"random", [](Arrays& m) { return target_by(m, TargetRule::random); }}};
+}
+
+std::vector<KernelCase<Judge>> judge() {
+  return {{"", [](Arrays& m) {
+             Judge a;
+             a.loss = m.floats(0);
+             a.predicted = m.zeros<std::int32_t>(1);
+             a.label = m.zeros<std::int32_t>(2);
+             a.score = m.floats(3);
+             a.hit = m.zeros<std::int32_t>(4);
+             a.rows = m.size();
+             return KernelWork<Judge>{a, 5 * kFloat * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<BinConfidence>> bin_confidence() {
+  return {{"2_classes", [](Arrays& m) { return bin_confidence_of(m, 2); }},
+          {"9_classes", [](Arrays& m) { return bin_confidence_of(m, 9); }}};
+}
+
+std::vector<KernelCase<Tally>> tally() {
+  return {{"", [](Arrays& m) {
+             Tally a;
+             a.loss = m.floats(0);
+             a.predicted = m.zeros<std::int32_t>(1);
+             a.label = m.zeros<std::int32_t>(2);
+             a.tally = m.one(0, TrainingTally{});
+             a.rows = m.size();
+             return KernelWork<Tally>{a, 3 * kFloat * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<MaskPadding>> mask_padding() {
+  return {{"", [](Arrays& m) {
+             MaskPadding a;
+             a.label = m.zeros<std::int32_t>(0);
+             a.index = m.zeros<std::int32_t>(1);
+             a.masked = m.zeros<std::int32_t>(2);
+             a.rows = m.size();
+             return KernelWork<MaskPadding>{a, 3 * kFloat * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<MeasurePerturbation>> measure_perturbation() {
+  return {{"", [](Arrays& m) {
+             MeasurePerturbation a;
+             a.x = m.floats(0, 0.51f);
+             a.clean = m.floats(1, 0.5f);
+             a.norm = m.zeros<PerturbationNorm>(2);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             return KernelWork<MeasurePerturbation>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {
+  // Of the others the first pixels alone are read.
+  return {{"all_zero", [](Arrays& m) {
+             CountZeroGradients a;
+             a.gradient = m.floats(0, 0.0f);
+             a.sample = m.zeros<std::int32_t>(1);
+             a.zeros = m.one(0, std::uint64_t{0});
+             a.total = m.one(1, std::uint64_t{0});
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             return KernelWork<CountZeroGradients>{a, kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+}  // namespace inocula::bench::cases
