@@ -125,6 +125,7 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
   Json row{{"name", eval ? "eval_step" : "train_step"},
            {"method", o.method.method},
            {"steps", attack_steps},
+           {"replays", o.method.replays_of_a_batch()},
            {"model", o.model},
            {"input", {shape.c, shape.h, shape.w}},
            {"batch", o.batch},
@@ -142,8 +143,10 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
 }
 
 void print_row(const Json& row) {
-  std::printf("%s, %s, %s, batch %lld: %.2f ms median, %.2f ms at best, %.1f images/s, %.1f GFLOP/s\n",
-              row["name"].get<std::string>().c_str(), row["method"].get<std::string>().c_str(),
+  const auto replays = row["replays"].get<long long>();
+  const std::string share = replays > 1 ? ", one replay of " + std::to_string(replays) : "";
+  std::printf("%s, %s%s, %s, batch %lld: %.2f ms median, %.2f ms at best, %.1f images/s, %.1f GFLOP/s\n",
+              row["name"].get<std::string>().c_str(), row["method"].get<std::string>().c_str(), share.c_str(),
               row["model"].get<std::string>().c_str(), row["batch"].get<long long>(),
               row["ms_median"].get<double>(), row["ms_min"].get<double>(),
               row["images_per_second"].get<double>(), row["gflops"].get<double>());

@@ -138,6 +138,7 @@ void TrainingRun::resume() {
   RunState state = from_checkpoint(*found, identity_);
   trainer_.restore(state.trainer);
   overfitting_ = std::move(state.overfitting);
+  if (!monitor_) overfitting_ = {};  // an accuracy of some earlier epoch, where the run was watched until now
   checkpoint_step_ = trainer_.step();
   folder_.truncate_metrics(trainer_.epoch());
   progress_.say("resuming after step " + std::to_string(trainer_.step()) + " of " +

@@ -106,6 +106,7 @@ std::optional<TrainOptions::OnOverfitting> TrainOptions::on_overfitting() const 
 
 TrainerSpec TrainOptions::trainer_spec() const {
   TrainerSpec s;
+  if (epochs < 1) fail(ErrorKind::usage, "--epochs is ", epochs, ", expected at least 1");
   const std::int64_t replays = method.replays_of_a_batch();
   s.epochs = epochs / replays + (epochs % replays > 0 ? 1 : 0);
   s.batch = batch;
@@ -156,11 +157,6 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("model", quoted(canonical_model));
   for (const auto& [key, value] : method.resolved())
     flag(key.c_str(), is_bare(value) ? value : quoted(value));
-  if (method.ball()) {
-    const std::optional<OnOverfitting> watched = on_overfitting();
-    flag("monitor_overfitting", watched ? "true" : "false");
-    flag("stop_on_overfitting", watched == OnOverfitting::stop ? "true" : "false");
-  }
   flag("epochs", epochs);
   flag("batch", batch);
   flag("optimizer", quoted(optimizer));
@@ -186,11 +182,18 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("threads", threads);
   flag("determinism", quoted(common.determinism));
   flag("precise", common.precise ? "true" : "false");
+  // Whether a run is watched changes none of its bits; that it may be ended does.
+  if (on_overfitting() == OnOverfitting::stop) flag("stop_on_overfitting", "true");
   return t.str();
 }
 
 std::string TrainOptions::resolved_toml(const std::string& settings) const {
-  return "data = " + quoted(data) + "\n" + settings;
+  std::string text = "data = " + quoted(data) + "\n" + settings;
+  if (!method.ball()) return text;
+  const std::optional<OnOverfitting> watched = on_overfitting();
+  text += watched ? "monitor_overfitting = true\n" : "monitor_overfitting = false\n";
+  if (watched != OnOverfitting::stop) text += "stop_on_overfitting = false\n";
+  return text;
 }
 
 }  // namespace inocula

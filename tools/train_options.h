@@ -44,7 +44,8 @@ struct TrainOptions {
   models::InputSpec input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const;
   /// Every setting that a result depends on but the data, defaults written out, as TOML.
   std::string resolved_settings(const std::string& canonical_model, int threads) const;
-  /// config.toml, which `inocula train --config` takes: where the data lay, and those settings.
+  /// config.toml, which `inocula train --config` takes: where the data lay, those settings, and whether the
+  /// run is watched.
   std::string resolved_toml(const std::string& settings) const;
 
  private:

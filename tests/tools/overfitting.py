@@ -60,6 +60,13 @@ def main(folder):
         expect(done.returncode == 0, f"{name} from its config.toml: {done.stderr}")
         expect(read(again, "model.safetensors") == read(out, "model.safetensors"), f"{name}: config.toml does not reproduce its run")
 
+    # Fast training is PGD of one step.
+    fast = run(*train, "--method", "fast", "--epochs", 3, "--out", here("fast"), "--quiet")
+    pgd = run(*train, "--method", "pgd", "--steps", 1, "--alpha", "10/255", "--attack-bn", "train", "--schedule", "triangular",
+              "--epochs", 3, "--out", here("one step"), "--quiet")
+    expect(fast.returncode == pgd.returncode == 0, f"fast, pgd of one step: {fast.stderr}{pgd.stderr}")
+    expect(read(here("fast"), "model.safetensors") == read(here("one step"), "model.safetensors"), "PGD of one step has other weights than fast")
+
     # What a method does not have, it refuses.
     out = here("refused")
     for what, flags, mention in (
@@ -77,6 +84,7 @@ def main(folder):
             ("eps 0", ["--method", "free", "--eps", 0], ["--eps is 0"]),
             ("eps above 1", ["--method", "free", "--eps", 8], ["eps is 8"]),
             ("epochs 0", ["--method", "free", "--epochs", 0], ["epochs is 0"]),
+            ("epochs below 0", ["--method", "free", "--epochs", -1], ["--epochs is -1"]),
             ("nothing to monitor", ["--monitor-overfitting"], ["--monitor-overfitting", "fast or free"]),
             ("nothing to stop on", ["--stop-on-overfitting"], ["--stop-on-overfitting", "fast or free"]),
             ("no truth value", ["--method", "fast", "--stop-on-overfitting=maybe"], ["--stop-on-overfitting is 'maybe'"]),
@@ -116,6 +124,26 @@ def main(folder):
     expect(read(here("interrupted"), "model.safetensors") == model, "interrupted before the collapse, it ends otherwise")
     expect(without_timings(metrics(here("interrupted"))) == without_timings(rows), "interrupted: other metrics")
 
+    # Watching changes no bit: a run goes on watched or not, and from a config.toml of before there was a monitor.
+    pgd = [*train, "--method", "pgd", "--steps", 2, "--epochs", 12, "--checkpoint-every", 0, "--quiet"]
+    done = run(*pgd, "--out", here("unwatched"))
+    expect(done.returncode == 0, f"pgd: {done.stderr}")
+    model = read(here("unwatched"), "model.safetensors")
+    interrupted(pgd, here("watched later"), lambda step: 12 <= step < 66, ["--monitor-overfitting"])
+    expect(read(here("watched later"), "model.safetensors") == model, "watched from some epoch on: other weights")
+    watched = ["monitor_pgd_accuracy" in row for row in metrics(here("watched later"))]
+    expect(watched[-1] and not watched[0] and watched == sorted(watched), f"epochs that were watched: {watched}")
+    with open(here("old.toml"), "wb") as file:
+        file.write(re.sub(rb"(monitor|stop_on)_overfitting = \w+\n", b"", read(here("unwatched"), "config.toml")))
+    expect(b"overfitting" not in read(here("old.toml")), "old.toml has keys of the monitor")
+    old = ["train", "--config", here("old.toml"), "--checkpoint-every", 0, "--quiet"]
+    interrupted([*pgd, "--monitor-overfitting"], here("old"), lambda step: 12 <= step < 66, end=old)
+    expect(read(here("old"), "model.safetensors") == model, "resumed by an old config.toml: other weights")
+    watched = ["monitor_pgd_accuracy" in row for row in metrics(here("old"))]
+    expect(watched[0] and not watched[-1], f"an old config.toml watches PGD training: {watched}")
+    done = run(*pgd, "--stop-on-overfitting", "--out", here("old"), "--resume")
+    expect(done.returncode == 78 and "stop_on_overfitting" in done.stderr, f"resumed with an end: {done.returncode} {done.stderr}")
+
     # Free training goes on from the middle of a batch's replays.
     free = [*train, "--method", "free", "--replays", 5, "--epochs", 15, "--flip", "--shift", 2, "--checkpoint-every", 0]
     done = run(*free, "--out", here("whole"), "--quiet")
@@ -125,8 +153,9 @@ def main(folder):
     expect(without_timings(metrics(here("pieces"))) == without_timings(metrics(here("whole"))), "free, interrupted: other metrics")
 
 
-def interrupted(command, out, wanted):
-    """Stops the run soon after each start until one stop came at a step that is `wanted`, then lets it end."""
+def interrupted(command, out, wanted, more=(), end=None):
+    """Stops the run soon after each start until one stop came at a step that is `wanted`, then lets it end: by `end`, or by the same
+    command, with `more` flags."""
     stops = []
     for _ in range(60):
         process = subprocess.Popen(["nice", "-n", "19", PROGRAM, *map(str, command), "--out", out, "--resume"], stderr=subprocess.PIPE, text=True)
@@ -141,7 +170,7 @@ def interrupted(command, out, wanted):
             break
     expect(any(map(wanted, stops)), f"stopped after steps {stops} alone: the test proves nothing")
     print("stopped after steps", stops)
-    done = run(*command, "--out", out, "--resume")
+    done = run(*(end or command), *more, "--out", out, "--resume")
     expect(done.returncode == 0, f"resumed: {done.stderr}")
 
 

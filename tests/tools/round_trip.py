@@ -90,9 +90,13 @@ def main(folder):
         expect(row["steps"] == steps and parts <= {p["name"] for p in row["parts"]}, f"bench --method eval {flags}: {row}")
     done = run("bench", "--model", "small_cnn", "--batch", 4, "--method", "pgd", "--steps", 2, "--repeat", 2, "--json", here("bench.json"))
     bench = read_json(here("bench.json"))
+    expect(bench["rows"][0]["replays"] == 1 and "replay" not in done.stdout, f"bench --method pgd: {done.stdout}")
     expect({"device", "threads", "isa", "roof", "rows"} <= set(bench), f"bench keys: {set(bench)}")
     expect({"fp32_gflops", "bf16_gflops", "copy_gbps"} <= set(bench["roof"]), f"roof keys: {set(bench['roof'])}")
     expect(any(p["name"] == "conv.backward_data" and p["count"] > 0 for p in bench["rows"][0]["parts"]), "bench parts")
+    done = run("bench", "--model", "small_cnn", "--batch", 4, "--method", "free", "--replays", 3, "--repeat", 1, "--json", here("bench.json"))
+    row = read_json(here("bench.json"))["rows"][0]
+    expect(row["replays"] == 3 and row["steps"] == 0 and "free, one replay of 3" in done.stdout, f"bench --method free: {row} {done.stdout}")
 
 
 with scratch() as temporary:
