@@ -60,6 +60,15 @@ std::vector<float> state_array(const Trainer& trainer, const std::string& name) 
   return {};
 }
 
+bool same_state(const TrainerState& a, const TrainerState& b) {
+  bool same = a.arrays.size() == b.arrays.size() && a.step == b.step &&
+              a.batches_tracked == b.batches_tracked && a.tally.loss == b.tally.loss &&
+              a.tally.correct == b.tally.correct && a.tally.seen == b.tally.seen;
+  for (std::size_t i = 0; same && i < a.arrays.size(); ++i)
+    same = a.arrays[i].name == b.arrays[i].name && same_bits(a.arrays[i].values, b.arrays[i].values);
+  return same;
+}
+
 double worst_weight_error(const Network& network, Reference& reference) {
   return worst_error(network.parameters().values, network.parameters().weights, reference.weights());
 }

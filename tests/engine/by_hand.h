@@ -1,5 +1,5 @@
-// Adversarial training by hand: the batches that a trainer takes, and comparisons of its numbers with
-// double's.
+// Adversarial training by hand: the batches that a trainer takes, and comparisons of its state and its
+// numbers.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,9 @@ double sign_of(double v);
 
 /// An array of the trainer's state.
 std::vector<float> state_array(const Trainer& trainer, const std::string& name);
+
+/// Whether every array, counter and sum of two states is the same to the bit.
+bool same_state(const TrainerState& a, const TrainerState& b);
 
 /// Largest relative error among the network's weights, and among its running statistics.
 double worst_weight_error(const Network& network, Reference& reference);

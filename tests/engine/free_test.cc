@@ -47,15 +47,6 @@ struct Run {
   Trainer trainer;
 };
 
-bool same_state(const TrainerState& a, const TrainerState& b) {
-  bool same = a.arrays.size() == b.arrays.size() && a.step == b.step &&
-              a.batches_tracked == b.batches_tracked && a.tally.loss == b.tally.loss &&
-              a.tally.correct == b.tally.correct && a.tally.seen == b.tally.seen;
-  for (std::size_t i = 0; same && i < a.arrays.size(); ++i)
-    same = a.arrays[i].name == b.arrays[i].name && same_bits(a.arrays[i].values, b.arrays[i].values);
-  return same;
-}
-
 }  // namespace
 
 TEST_CASE("free: replays are those of the paper, written out in double, and the perturbation is carried on") {

@@ -7,6 +7,7 @@
 #include "attacks/pgd.h"
 #include "engine/objectives/adversarial.h"
 #include "engine/objectives/erm.h"
+#include "tests/engine/by_hand.h"
 #include "tests/engine/graphs.h"
 #include "tests/engine/harness.h"
 
@@ -62,15 +63,6 @@ struct Run {
   AdversarialTraining objective;
   Trainer trainer;
 };
-
-bool same_state(const TrainerState& a, const TrainerState& b) {
-  bool same = a.arrays.size() == b.arrays.size() && a.step == b.step &&
-              a.batches_tracked == b.batches_tracked && a.tally.loss == b.tally.loss &&
-              a.tally.correct == b.tally.correct && a.tally.seen == b.tally.seen;
-  for (std::size_t i = 0; same && i < a.arrays.size(); ++i)
-    same = a.arrays[i].name == b.arrays[i].name && same_bits(a.arrays[i].values, b.arrays[i].values);
-  return same;
-}
 
 /// Writes down which images and labels each step sees, and otherwise trains as usual.
 class Witness final : public Objective {

@@ -316,9 +316,9 @@ double bound(WinogradTile tile) {
 }  // namespace
 
 TEST_CASE("winograd: in exact numbers each tile is the convolution and its gradients") {
-  check_tile<cpu::F4>();
-  check_tile<cpu::F7>();
-  check_tile<cpu::F8>();
+  check_tile<F4>();
+  check_tile<F7>();
+  check_tile<F8>();
 }
 
 TEST_CASE("winograd: outputs and gradients of every shape against direct summation in double") {

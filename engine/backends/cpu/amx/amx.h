@@ -39,8 +39,8 @@ struct AmxPlane {
 struct AmxStep {
   std::int64_t at = 0;     ///< record of the first output
   std::int64_t plane = 0;  ///< index
-  std::int64_t tap[2] = {-1,
-                         -1};  ///< of the window, row by row, that each half is multiplied by; negative: by 0
+  /// Of the window, row by row: what each half is multiplied by; negative: 0.
+  std::int64_t tap[2] = {-1, -1};
 };
 
 inline constexpr std::int32_t kNoImage = 0x7fffffff;

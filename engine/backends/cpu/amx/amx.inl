@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/backends/cpu/amx/amx.h"
+#include "engine/backends/cpu/share.h"
 #include "kernels/target.h"
 
 INOCULA_BEGIN_TARGET
@@ -14,11 +15,6 @@ namespace {
 
 using namespace cpu;
 
-// Not std::min: the linker keeps one copy of a function of the standard library, for whichever instruction
-// set.
-std::int64_t smaller(std::int64_t a, std::int64_t b) {
-  return a < b ? a : b;
-}
 std::int64_t parts_of(std::int64_t whole, std::int64_t part) {
   return (whole + part - 1) / part;
 }
@@ -221,8 +217,8 @@ void convolve(const Queue& queue, const AmxConvolve& a) {
     const std::int64_t thread = omp_get_thread_num(), threads = smaller(omp_get_num_threads(), groups);
     const Tiles tiles;
     Bf16* const records = a.scratch + thread * amx_scratch(s);
-    const std::int64_t end = thread < threads ? groups * (thread + 1) / threads : 0;
-    for (std::int64_t group = groups * thread / threads; group < end; ++group) {
+    const Share mine(thread < threads ? groups : 0, thread, threads);
+    for (std::int64_t group = mine.begin; group < mine.end; ++group) {
       const std::int64_t first = group * s.images, count = smaller(s.images, s.result.batch - first);
       for (std::int64_t p = 0; p < s.phase_count; ++p) {
         const AmxPhase& phase = s.phases[p];
@@ -281,7 +277,8 @@ void prepare_weights(const Queue& queue, const AmxWeights& a) {
     for (std::int64_t p = 0; p < a.shape.phase_count; ++p) {
       const AmxPhase& phase = a.shape.phases[p];
       const std::int64_t panels = phase.step_count * blocks;
-      for (std::int64_t i = panels * thread / threads; i < panels * (thread + 1) / threads; ++i) {
+      const Share mine(panels, thread, threads);
+      for (std::int64_t i = mine.begin; i < mine.end; ++i) {
         // Two blocks take turns, and a last one stands alone.
         const std::int64_t pair = i / (2 * phase.step_count) * 2, within = i - pair * phase.step_count;
         const std::int64_t together = smaller(2, blocks - pair);

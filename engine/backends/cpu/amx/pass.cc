@@ -2,7 +2,6 @@
 #include "engine/backends/cpu/amx/pass.h"
 
 #include <algorithm>
-#include <utility>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>

@@ -13,7 +13,9 @@
 // points below are those of small errors in single precision, found by search.
 #pragma once
 
-namespace inocula::cpu {
+#include "kernels/target.h"
+
+INOCULA_BEGIN_TARGET
 
 struct Points {
   int pairs = 0;
@@ -177,4 +179,4 @@ using F4 = Winograd<4, 3, Points{2, true, {2.0 / 3, 1.5}}>;
 using F7 = Winograd<7, 3, Points{4, false, {1, 2, 2.0 / 3, 0.25}}>;
 using F8 = Winograd<8, 3, Points{4, true, {0.4, 0.8, 4.0 / 3, 2.5}}>;
 
-}  // namespace inocula::cpu
+INOCULA_END_TARGET

@@ -7,6 +7,7 @@
 
 #include <omp.h>
 
+#include "engine/backends/cpu/share.h"
 #include "engine/backends/cpu/winograd/floats.h"
 #include "engine/backends/cpu/winograd/product.h"
 #include "engine/backends/cpu/winograd/tile.h"
@@ -19,12 +20,6 @@ using namespace cpu;
 
 static_assert(panel_channels(kLanes) == kPanelVectors * kLanes);
 
-// Not std::min: the linker keeps one copy of a function of the standard library, for whichever instruction
-// set.
-std::int64_t smaller(std::int64_t a, std::int64_t b) {
-  return a < b ? a : b;
-}
-
 /// Which tile of which image.
 struct TilePlace {
   std::int64_t image, row, col;
@@ -35,13 +30,6 @@ struct TilePlace {
     row = tile % in_image / s.tile_cols();
     col = tile % s.tile_cols();
   }
-};
-
-/// Part `index` of `parts` about equal parts of [0, n).
-struct Share {
-  std::int64_t begin, end;
-  Share(std::int64_t n, std::int64_t index, std::int64_t parts)
-      : begin(n * index / parts), end(n * (index + 1) / parts) {}
 };
 
 alignas(64) constexpr float kZeros[16 * kLanes] = {};
