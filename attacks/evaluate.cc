@@ -173,7 +173,7 @@ Robustness judge_robustness(const Evaluation& e) {
 }
 
 Scores score(const Evaluation& e) {
-  return score(e.logits, e.label, e.classes, e.bins);
+  return score(Predictions(e.logits, e.label, e.classes));
 }
 
 }  // namespace inocula::attacks

@@ -6,7 +6,6 @@
 #include <limits>
 #include <numeric>
 
-#include "attacks/calibration.h"
 #include "engine/error.h"
 
 namespace inocula::attacks {
@@ -21,6 +20,10 @@ double log_sum_exp(std::span<const float> row) {
   double sum = 0;
   for (const float z : row) sum += std::exp(static_cast<double>(z) - top);
   return top + std::log(sum);
+}
+
+double p_log_p(double p) {
+  return p > 0 ? p * std::log(p) : 0;
 }
 
 }  // namespace
@@ -118,42 +121,86 @@ double medmnist_auc(std::span<const double> probability, std::span<const std::in
   return sum / static_cast<double>(classes - first);
 }
 
-double expected_calibration_error(std::span<const CalibrationBin> bins) {
-  double n = 0, sum = 0;
-  for (const CalibrationBin& b : bins) n += static_cast<double>(b.count);
-  for (const CalibrationBin& b : bins)
-    sum += std::abs(static_cast<double>(b.correct) - static_cast<double>(b.confidence) * 0x1p-32);
-  return n > 0 ? sum / n : kNaN;
-}
-
-Scores score(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
-             std::span<const CalibrationBin> bins) {
+Predictions::Predictions(std::span<const float> logits, std::span<const std::int32_t> labels,
+                         std::int64_t class_count)
+    : classes(class_count), label(labels.begin(), labels.end()) {
   const auto k = static_cast<std::size_t>(classes);
   if (label.empty() || logits.size() != label.size() * k)
     fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes,
          " classes");
-  const std::vector<std::int32_t> predicted = argmax_rows(logits, classes);
-  const std::vector<double> p = softmax_rows(logits, classes);
+  predicted = argmax_rows(logits, classes);
+  probability = softmax_rows(logits, classes);
+  for (std::size_t i = 0; i < label.size(); ++i)
+    nll.push_back(log_sum_exp(logits.subspan(i * k, k)) -
+                  static_cast<double>(logits[i * k + static_cast<std::size_t>(label[i])]));
+}
+
+Predictions Predictions::pick(std::span<const std::uint32_t> images) const {
+  Predictions p;
+  p.classes = classes;
+  for (const std::uint32_t i : images) {
+    p.label.push_back(label[i]);
+    p.predicted.push_back(predicted[i]);
+    p.nll.push_back(nll[i]);
+    const auto row = probability.begin() + static_cast<std::ptrdiff_t>(i) * classes;
+    p.probability.insert(p.probability.end(), row, row + classes);
+  }
+  return p;
+}
+
+std::vector<double> Predictions::confidence() const {
+  std::vector<double> top;
+  for (std::size_t i = 0; i < size(); ++i)
+    top.push_back(
+        probability[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(predicted[i])]);
+  return top;
+}
+
+std::vector<bool> Predictions::right() const {
+  std::vector<bool> hits;
+  for (std::size_t i = 0; i < size(); ++i) hits.push_back(predicted[i] == label[i]);
+  return hits;
+}
+
+std::vector<ReliabilityBin> confidence_bins(const Predictions& of) {
+  return reliability(of.confidence(), of.right(), equal_width_edges(kCalibrationErrorBins));
+}
+
+Scores score(const Predictions& of) {
+  const auto k = static_cast<std::size_t>(of.classes);
   Scores s;
-  s.n = static_cast<std::int64_t>(label.size());
+  s.n = static_cast<std::int64_t>(of.size());
   const double n = static_cast<double>(s.n);
-  for (std::size_t i = 0; i < label.size(); ++i) {
-    const auto y = static_cast<std::size_t>(label[i]);
-    s.correct += predicted[i] == label[i] ? 1 : 0;
-    s.nll += (log_sum_exp(logits.subspan(i * k, k)) - static_cast<double>(logits[i * k + y])) / n;
+  const std::vector<double> confidence = of.confidence();
+  const std::vector<bool> right = of.right();
+  std::vector<double> column_sum(k);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    const auto y = static_cast<std::size_t>(of.label[i]);
+    s.correct += right[i] ? 1 : 0;
+    s.nll += of.nll[i] / n;
     for (std::size_t j = 0; j < k; ++j) {
-      const double q = p[i * k + j], d = q - (j == y ? 1 : 0);
+      const double q = of.probability[i * k + j], d = q - (j == y ? 1 : 0);
       s.brier += d * d / n;
-      s.entropy -= q > 0 ? q * std::log(q) / n : 0;
+      s.entropy -= p_log_p(q) / n;
+      column_sum[j] += q;
     }
   }
+  for (std::size_t i = 0; i < of.probability.size(); ++i)
+    if (const double sum = column_sum[i % k]; sum > 0)
+      s.entropy_over_samples -= p_log_p(of.probability[i] / sum) / static_cast<double>(of.classes);
   s.accuracy = static_cast<double>(s.correct) / n;
-  s.accuracy_ci95 = wilson95(s.correct, s.n);
-  s.balanced_accuracy = balanced_accuracy(predicted, label, classes);
-  s.auc = medmnist_auc(p, label, classes);
-  s.ece = expected_calibration_error(bins);
-  s.rmsce = rmsce_marginal(p, label, classes);
-  s.rmsce_top_label = rmsce_top_label(p, predicted, label, classes);
+  s.balanced_accuracy = balanced_accuracy(of.predicted, of.label, of.classes);
+  s.auc = medmnist_auc(of.probability, of.label, of.classes);
+  const std::vector<ReliabilityBin> bins = confidence_bins(of);
+  s.ece = mean_gap(bins);
+  s.mce = largest_gap(bins);
+  s.adaptive_ece =
+      mean_gap(reliability(confidence, right, equal_mass_edges(confidence, kCalibrationErrorBins)));
+  s.rmsce = rmsce_marginal(of.probability, of.label, of.classes);
+  s.rmsce_plug_in = rmsce_marginal(of.probability, of.label, of.classes, Estimator::plug_in);
+  s.rmsce_top_label = rmsce_top_label(of.probability, of.predicted, of.label, of.classes);
+  s.rmsce_top_label_plug_in =
+      rmsce_top_label(of.probability, of.predicted, of.label, of.classes, Estimator::plug_in);
   return s;
 }
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/calibrate.h"
+#include "attacks/calibration.h"
 
 namespace inocula::attacks {
 
@@ -39,28 +39,52 @@ double medmnist_auc(std::span<const double> probability, std::span<const std::in
 /// Classes without an image, in rising order: where there are any, the AUC is undefined.
 std::vector<std::int64_t> absent_classes(std::span<const std::int32_t> label, std::int64_t classes);
 
-/// Expected calibration error: sum over bins of count / n |accuracy - mean confidence| (Guo et al., ICML
-/// 2017).
-double expected_calibration_error(std::span<const CalibrationBin> bins);
+/// A network's answers to labelled images, as scores need them.
+struct Predictions {
+  std::int64_t classes = 0;
+  std::vector<std::int32_t> label, predicted;
+  std::vector<double> probability;  ///< (n, classes)
+  std::vector<double> nll;          ///< of each image: -ln softmax_label, from logits
 
-/// What evaluation reports of one set of logits.
+  /// Throws Error: usage where the sizes do not belong together or there is no image; bad_data where a logit
+  /// is not finite.
+  Predictions(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes);
+
+  std::size_t size() const { return label.size(); }
+  std::vector<double> confidence() const;  ///< probability of the predicted class
+  std::vector<bool> right() const;
+  /// Those of some images, one given twice taken twice.
+  Predictions pick(std::span<const std::uint32_t> images) const;
+
+ private:
+  Predictions() = default;
+};
+
+/// The reliability diagram: confidence against being right, in bins of equal width.
+std::vector<ReliabilityBin> confidence_bins(const Predictions& predictions);
+
+/// What evaluation reports of a set of predictions.
 struct Scores {
   std::int64_t n = 0;
   std::int64_t correct = 0;
   double accuracy = 0;
-  Interval accuracy_ci95;
   double balanced_accuracy = 0;
   double auc = 0;
-  double nll = 0;              ///< mean -ln softmax_label, from logits
-  double brier = 0;            ///< mean over samples of sum over classes of (p - [label])^2, in [0, 2]
-  double entropy = 0;          ///< mean over samples of -sum p ln p, nats
-  double ece = 0;              ///< 15 bins of equal width on the top-label confidence
-  double rmsce = 0;            ///< debiased, marginal (attacks/calibration.h)
-  double rmsce_top_label = 0;  ///< debiased, top label
+  double nll = 0;
+  double brier = 0;    ///< mean over samples of sum over classes of (p - [label])^2, in [0, 2]
+  double entropy = 0;  ///< mean over samples of -sum over classes of p ln p, nats
+  /// Mean over classes of the entropy of that class's probabilities over the *samples*, scaled to sum to 1:
+  /// -sum over samples of q ln q, at most ln n, nats. Not an uncertainty of any prediction; some published
+  /// "output entropies" fit it and nothing else.
+  double entropy_over_samples = 0;
+  double ece = 0;           ///< expected calibration error: the top label, 15 bins of equal width
+  double mce = 0;           ///< maximum calibration error: of the same bins
+  double adaptive_ece = 0;  ///< of 15 bins of equal mass
+  double rmsce = 0;         ///< marginal, debiased (attacks/calibration.h)
+  double rmsce_top_label = 0;
+  double rmsce_plug_in = 0;
+  double rmsce_top_label_plug_in = 0;
 };
-
-/// Throws Error (usage) where the sizes do not belong together or there is no sample.
-Scores score(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
-             std::span<const CalibrationBin> bins);
+Scores score(const Predictions& predictions);
 
 }  // namespace inocula::attacks

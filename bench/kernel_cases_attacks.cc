@@ -41,6 +41,20 @@ KernelWork<RandomStart> random_start(Arrays& m) {
   return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
 }
 
+KernelWork<Noise> noise_of(Arrays& m, float level) {
+  Noise a;
+  a.y = m.floats(0);
+  a.x = m.floats(1, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.cols = kPixels;
+  std::vector<std::int32_t> sample(static_cast<std::size_t>(a.rows));
+  std::iota(sample.begin(), sample.end(), 0);
+  a.sample = m.integers(2, sample);
+  a.state = m.one(0, StepState{});
+  a.level = level;
+  return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+}
+
 KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
   SoftmaxCe a;
   a.logits = m.floats(0);
@@ -126,6 +140,22 @@ std::vector<KernelCase<RandomStart>> start_sphere_l2() {
 
 std::vector<KernelCase<NextRestart>> next_restart() {
   return {{"", [](Arrays& m) { return KernelWork<NextRestart>{{m.one(0, StepState{})}}; }}};
+}
+
+std::vector<KernelCase<Noise>> gaussian_noise() {
+  return {{"", [](Arrays& m) { return noise_of(m, 0.1f); }}};
+}
+
+std::vector<KernelCase<Noise>> speckle_noise() {
+  return {{"", [](Arrays& m) { return noise_of(m, 0.1f); }}};
+}
+
+std::vector<KernelCase<Noise>> impulse_noise() {
+  return {{"", [](Arrays& m) { return noise_of(m, 0.1f); }}};
+}
+
+std::vector<KernelCase<Noise>> shot_noise() {
+  return {{"60_photons", [](Arrays& m) { return noise_of(m, 60); }}};
 }
 
 std::vector<KernelCase<KeepBest>> keep_best() {

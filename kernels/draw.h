@@ -22,6 +22,8 @@ enum class Draw : std::uint32_t {
   start = 4,      ///< random start of an attack; step = optimizer step, sub = restart
   target = 5,     ///< random target class of an attack
   synthesis = 6,  ///< the built-in synthetic data
+  corrupt = 7,    ///< noise of corruptions; sub = its kind
+  bootstrap = 8,  ///< resamples of a confidence interval; sample = resample, element = position
 };
 
 }  // namespace inocula

@@ -10,6 +10,7 @@
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
 #include "kernels/measure.h"
+#include "kernels/noise.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
 #include "kernels/pgd_step.h"
@@ -68,7 +69,11 @@
   X(measure_perturbation, MeasurePerturbation)               \
   X(fma_chains, FmaChains)                                   \
   X(copy_floats, CopyFloats)                                 \
-  X(count_zero_gradients, CountZeroGradients)
+  X(count_zero_gradients, CountZeroGradients)                \
+  X(gaussian_noise, Noise)                                   \
+  X(speckle_noise, Noise)                                    \
+  X(impulse_noise, Noise)                                    \
+  X(shot_noise, Noise)
 
 namespace inocula {
 

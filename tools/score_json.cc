@@ -1,7 +1,12 @@
 // Keys as in the documented format.
 #include "tools/score_json.h"
 
+#include <cmath>
 #include <cstdio>
+#include <string>
+#include <vector>
+
+#include "attacks/temperature.h"
 
 namespace inocula {
 
@@ -9,37 +14,100 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void add_scores(Json& row, const attacks::Scores& s, double accuracy, const attacks::Interval& ci) {
+/// Keys in the order of the document, with the numbers behind them.
+struct ScoreKey {
+  const char* key;
+  double attacks::Scores::*value;
+};
+constexpr ScoreKey kScoreKeys[] = {
+    {"balanced_accuracy", &attacks::Scores::balanced_accuracy},
+    {"auc", &attacks::Scores::auc},
+    {"ece", &attacks::Scores::ece},
+    {"mce", &attacks::Scores::mce},
+    {"adaptive_ece", &attacks::Scores::adaptive_ece},
+    {"rmsce", &attacks::Scores::rmsce},
+    {"rmsce_top_label", &attacks::Scores::rmsce_top_label},
+    {"rmsce_plug_in", &attacks::Scores::rmsce_plug_in},
+    {"rmsce_top_label_plug_in", &attacks::Scores::rmsce_top_label_plug_in},
+    {"brier", &attacks::Scores::brier},
+    {"nll", &attacks::Scores::nll},
+    {"entropy", &attacks::Scores::entropy},
+    {"entropy_over_samples", &attacks::Scores::entropy_over_samples},
+};
+
+std::vector<double> values_of(const attacks::Scores& s) {
+  std::vector<double> values;
+  for (const ScoreKey& k : kScoreKeys) values.push_back(s.*k.value);
+  return values;
+}
+
+/// Of each confidence bin: how many, how many right, their mean confidence.
+Json reliability_diagram(const attacks::Predictions& p) {
+  Json list = Json::array();
+  for (const attacks::ReliabilityBin& b : attacks::confidence_bins(p))
+    list.push_back({{"count", static_cast<std::int64_t>(b.count)},
+                    {"correct", static_cast<std::int64_t>(b.sum_y)},
+                    {"confidence", b.count > 0 ? Json(b.sum_p / b.count) : Json()}});
+  return list;
+}
+
+/// [label][predicted]: numbers of images.
+Json confusion_matrix(const attacks::Predictions& p) {
+  const auto k = static_cast<std::size_t>(p.classes);
+  std::vector<std::vector<std::int64_t>> counts(k, std::vector<std::int64_t>(k));
+  for (std::size_t i = 0; i < p.size(); ++i)
+    counts[static_cast<std::size_t>(p.label[i])][static_cast<std::size_t>(p.predicted[i])] += 1;
+  return counts;
+}
+
+std::int64_t correct_of(const std::vector<float>& logits, const attacks::Evaluation& e) {
+  const std::vector<std::int32_t> predicted = attacks::argmax_rows(logits, e.classes);
+  std::int64_t correct = 0;
+  for (std::size_t i = 0; i < predicted.size(); ++i) correct += predicted[i] == e.label[i] ? 1 : 0;
+  return correct;
+}
+
+void add_scores(Json& row, const attacks::Evaluation& e, std::int64_t correct, const Scoring& scoring) {
+  const attacks::Predictions predictions(attacks::divide_by_temperature(e.logits, scoring.temperature),
+                                         e.label, e.classes);
+  const attacks::Scores s = attacks::score(predictions);
   row["n"] = s.n;
-  row["accuracy"] = accuracy;
-  row["accuracy_ci95"] = {ci.low, ci.high};
-  row["balanced_accuracy"] = s.balanced_accuracy;
-  row["auc"] = s.auc;
-  row["ece"] = s.ece;
-  row["rmsce"] = s.rmsce;
-  row["rmsce_top_label"] = s.rmsce_top_label;
-  row["brier"] = s.brier;
-  row["nll"] = s.nll;
-  row["entropy"] = s.entropy;
+  row["accuracy"] = static_cast<double>(correct) / static_cast<double>(s.n);
+  const auto pair = [](const attacks::Interval& i) { return Json{i.low, i.high}; };
+  row["accuracy_ci95"] = pair(attacks::wilson95(correct, s.n));
+  const std::vector<double> values = values_of(s);
+  std::vector<attacks::Interval> intervals;
+  if (scoring.bootstrap.resamples > 0)
+    intervals = attacks::bootstrap95(
+        predictions, scoring.bootstrap,
+        [](const attacks::Predictions& resample) { return values_of(attacks::score(resample)); });
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::string key = kScoreKeys[i].key;
+    row[key] = values[i];
+    if (!intervals.empty()) row[key + "_ci95"] = pair(intervals[i]);
+  }
+  row["entropy_bits"] = s.entropy / std::log(2.0);
+  row["entropy_normalised"] = s.entropy / std::log(static_cast<double>(e.classes));
+  row["confusion"] = confusion_matrix(predictions);
+  row["reliability"] = reliability_diagram(predictions);
 }
 
 }  // namespace
 
-Json clean_row(const attacks::Evaluation& e) {
-  const attacks::Scores s = attacks::score(e);
+Json clean_row(const attacks::Evaluation& e, const Scoring& scoring) {
   Json row{{"kind", "clean"}};
-  add_scores(row, s, s.accuracy, s.accuracy_ci95);
+  add_scores(row, e, correct_of(e.logits, e), scoring);
   return row;
 }
 
-Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack) {
+Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack, const Scoring& scoring) {
   const attacks::Robustness r = attacks::judge_robustness(e);
   Json row{{"kind", "attack"},
            {"spec", attack.spec()},
            {"eps", attack.eps},
            {"norm", attacks::to_string(attack.norm)},
            {"steps", attack.steps}};
-  add_scores(row, attacks::score(e), r.robust_accuracy, r.robust_accuracy_ci95);
+  add_scores(row, e, r.robust_correct, scoring);
   row["attack_success_rate"] = r.success_rate;
   row["clean_correct"] = r.clean_correct;
   row["fooled"] = r.clean_correct - r.robust_correct;
@@ -47,6 +115,16 @@ Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack
   row["max_norm_linf"] = r.max_linf;
   row["max_norm_l2"] = r.max_l2;
   row["zero_gradient_fraction"] = r.zero_gradient_fraction;
+  return row;
+}
+
+Json corruption_row(const attacks::Evaluation& e, const attacks::NamedCorruption& corruption,
+                    const Scoring& scoring) {
+  Json row{{"kind", "corruption"},
+           {"spec", corruption.spec()},
+           {"corruption", corruption.name},
+           {"level", corruption.level}};
+  add_scores(row, e, correct_of(e.logits, e), scoring);
   return row;
 }
 

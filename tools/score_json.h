@@ -5,15 +5,26 @@
 #include <optional>
 #include <string>
 
+#include "attacks/bootstrap.h"
+#include "attacks/corruption.h"
 #include "attacks/evaluate.h"
 #include "attacks/registry.h"
 
 namespace inocula {
 
+/// How scores are taken from an evaluation.
+struct Scoring {
+  attacks::BootstrapSpec bootstrap;  ///< of the intervals of all scores but accuracy, whose is Wilson's
+  double temperature = 1;            ///< that logits are divided by (attacks/temperature.h)
+};
+
 /// A clean row: {"kind": "clean", "accuracy": …}.
-nlohmann::ordered_json clean_row(const attacks::Evaluation& e);
+nlohmann::ordered_json clean_row(const attacks::Evaluation& e, const Scoring& scoring);
 /// An attack's row: accuracy is robust accuracy, right before and after, of all images.
-nlohmann::ordered_json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack);
+nlohmann::ordered_json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack,
+                                  const Scoring& scoring);
+nlohmann::ordered_json corruption_row(const attacks::Evaluation& e,
+                                      const attacks::NamedCorruption& corruption, const Scoring& scoring);
 
 /// Why scores are undefined, where they are: a class has no image.
 std::optional<std::string> missing_class_warning(const attacks::Evaluation& e);

@@ -48,6 +48,10 @@ double by_rank(const Doubles& p, const std::vector<bool>& y, std::size_t bins) {
   return debiased(groups, p, y);
 }
 
+double debiased_squared_error(const Doubles& p, const std::vector<bool>& y, const Doubles& edges) {
+  return attacks::squared_error(attacks::reliability(p, y, edges), attacks::Estimator::debiased);
+}
+
 }  // namespace
 
 TEST_CASE("calibration: edges of equal mass lie midway between runs") {
@@ -62,18 +66,17 @@ TEST_CASE("calibration: edges of equal mass lie midway between runs") {
 TEST_CASE("calibration: the debiased squared error of cases worked out by hand") {
   const Doubles one_bin = {1};
   // mean p 0.5, mean y 0.75: (1/16) - (3/16) / 3 = 0.
-  CHECK(attacks::debiased_squared_error(Doubles{0.5, 0.5, 0.5, 0.5}, {true, true, true, false}, one_bin) ==
-        0);
+  CHECK(debiased_squared_error(Doubles{0.5, 0.5, 0.5, 0.5}, {true, true, true, false}, one_bin) == 0);
   // mean p 0.1, mean y 0.75: 0.4225 - 0.0625.
-  CHECK(attacks::debiased_squared_error(Doubles{0.1, 0.1, 0.1, 0.1}, {true, true, true, false}, one_bin) ==
+  CHECK(debiased_squared_error(Doubles{0.1, 0.1, 0.1, 0.1}, {true, true, true, false}, one_bin) ==
         doctest::Approx(0.36).epsilon(1e-12));
   // Calibrated, with chance's share taken off: never below 0.
-  CHECK(attacks::debiased_squared_error(Doubles{0.5, 0.5}, {true, false}, one_bin) == 0);
+  CHECK(debiased_squared_error(Doubles{0.5, 0.5}, {true, false}, one_bin) == 0);
   // Two bins, one of a single sample, which is left out: 2/3 of 0.04.
-  CHECK(attacks::debiased_squared_error(Doubles{0.2, 0.2, 0.9}, {false, false, false}, Doubles{0.5, 1}) ==
+  CHECK(debiased_squared_error(Doubles{0.2, 0.2, 0.9}, {false, false, false}, Doubles{0.5, 1}) ==
         doctest::Approx(2.0 / 3 * 0.04).epsilon(1e-12));
   // On an edge the lower bin is meant: all three are in the first.
-  CHECK(attacks::debiased_squared_error(Doubles{0.5, 0.5, 0.2}, {false, false, false}, Doubles{0.5, 1}) ==
+  CHECK(debiased_squared_error(Doubles{0.5, 0.5, 0.2}, {false, false, false}, Doubles{0.5, 1}) ==
         doctest::Approx(0.16).epsilon(1e-12));
 }
 
@@ -88,7 +91,7 @@ TEST_CASE("calibration: equal-mass bins by edges are those by rank") {
       p.push_back(uniform(generator));
       y.push_back(uniform(generator) < 0.3 + 0.3 * p.back());
     }
-    CHECK(attacks::debiased_squared_error(p, y, attacks::equal_mass_edges(p, 15)) ==
+    CHECK(debiased_squared_error(p, y, attacks::equal_mass_edges(p, 15)) ==
           doctest::Approx(by_rank(p, y, 15)).epsilon(1e-9));
   }
 }
@@ -155,10 +158,33 @@ TEST_CASE("calibration: one column of many values keeps all columns in bins of e
     y0.push_back(label.back() == 0);
     y1.push_back(label.back() == 1);
   }
-  const double expected = attacks::debiased_squared_error(p0, y0, attacks::equal_mass_edges(p0, 15)) +
-                          attacks::debiased_squared_error(p1, y1, attacks::equal_mass_edges(p1, 15));
+  const double expected = debiased_squared_error(p0, y0, attacks::equal_mass_edges(p0, 15)) +
+                          debiased_squared_error(p1, y1, attacks::equal_mass_edges(p1, 15));
   CHECK(attacks::rmsce_marginal(probability, label, 2) ==
         doctest::Approx(std::sqrt(expected / 2)).epsilon(1e-12));
+}
+
+TEST_CASE(
+    "calibration: gaps between confidence and accuracy, and the plug-in error, of bins worked out by hand") {
+  const Doubles p = {0.1, 0.1, 0.4, 0.9};
+  const std::vector<bool> y = {false, true, true, true};
+  const auto bins = attacks::reliability(p, y, Doubles{0.5, 0.8, 1});
+  REQUIRE(bins.size() == 3);
+  CHECK(bins[0].count == 3);
+  CHECK(bins[0].sum_p == doctest::Approx(0.6).epsilon(1e-12));
+  CHECK(bins[0].sum_y == 2);
+  CHECK(bins[1].count == 0);
+  CHECK(attacks::mean_gap(bins) == doctest::Approx((1.4 + 0.1) / 4).epsilon(1e-12));
+  CHECK(attacks::largest_gap(bins) == doctest::Approx(1.4 / 3).epsilon(1e-12));
+  const double first = 1.4 / 3 * (1.4 / 3);
+  CHECK(attacks::squared_error(bins, attacks::Estimator::plug_in) ==
+        doctest::Approx(0.75 * first + 0.25 * 0.01).epsilon(1e-12));
+  CHECK(attacks::squared_error(bins, attacks::Estimator::debiased) ==
+        doctest::Approx(0.75 * (first - 2.0 / 9 / 2)).epsilon(1e-12));
+  const std::vector<attacks::ReliabilityBin> empty(4);
+  CHECK(std::isnan(attacks::mean_gap(empty)));
+  CHECK(std::isnan(attacks::largest_gap(empty)));
+  CHECK(attacks::equal_width_edges(4) == Doubles{0.25, 0.5, 0.75, 1});
 }
 
 }  // namespace inocula::test

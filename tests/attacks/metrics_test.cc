@@ -26,12 +26,18 @@ double brute_force_auc(const std::vector<double>& score, const std::vector<bool>
   return good / pairs;
 }
 
-std::vector<CalibrationBin> no_bins() {
-  return std::vector<CalibrationBin>(attacks::kCalibrationBins);
+attacks::Scores score(const std::vector<float>& logits, const Labels& label, std::int64_t classes) {
+  return attacks::score(attacks::Predictions(logits, label, classes));
 }
 
-std::uint64_t fixed(double confidence) {
-  return static_cast<std::uint64_t>(confidence * 0x1p32);
+/// Logits whose softmax is (1 - p, p) in each row.
+std::vector<float> logits_of(const std::vector<double>& p) {
+  std::vector<float> z;
+  for (const double q : p) {
+    z.push_back(0);
+    z.push_back(static_cast<float>(std::log(q / (1 - q))));
+  }
+  return z;
 }
 
 }  // namespace
@@ -146,20 +152,11 @@ TEST_CASE("metrics: balanced accuracy is the mean recall of the classes that occ
   CHECK(std::isnan(attacks::balanced_accuracy(Labels{}, Labels{}, 2)));
 }
 
-TEST_CASE("metrics: expected calibration error from bins") {
-  std::vector<CalibrationBin> bins = no_bins();
-  bins[7] = {4, 3, fixed(4 * 0.5)};    // accuracy 0.75, confidence 0.5
-  bins[14] = {6, 6, fixed(6 * 0.95)};  // accuracy 1, confidence 0.95
-  CHECK(attacks::expected_calibration_error(bins) ==
-        doctest::Approx((4 * 0.25 + 6 * 0.05) / 10).epsilon(1e-8));
-  CHECK(std::isnan(attacks::expected_calibration_error(no_bins())));
-}
-
 TEST_CASE("metrics: NLL, Brier and entropy of hand-computed cases") {
   // p = (1/4, 3/4) and (1/2, 1/2).
   const auto log3 = static_cast<float>(std::log(3.0));
   const std::vector<float> z = {0, log3, 5, 5};
-  const attacks::Scores s = attacks::score(z, Labels{1, 0}, 2, no_bins());
+  const attacks::Scores s = score(z, Labels{1, 0}, 2);
   CHECK(s.n == 2);
   CHECK(s.correct == 2);
   CHECK(s.accuracy == 1);
@@ -169,12 +166,9 @@ TEST_CASE("metrics: NLL, Brier and entropy of hand-computed cases") {
   const double h = -(0.25 * std::log(0.25) + 0.75 * std::log(0.75));
   CHECK(s.entropy == doctest::Approx((h + std::log(2.0)) / 2).epsilon(1e-6));
   CHECK(s.auc == 1);
-  CHECK(s.accuracy_ci95.low == attacks::wilson95(2, 2).low);
-  CHECK(std::isnan(s.ece));
 
   // Certain and wrong: the loss is the margin itself, the Brier score its largest, 2.
-  const attacks::Scores wrong =
-      attacks::score(std::vector<float>{200, 0, 0, 200}, Labels{1, 0}, 2, no_bins());
+  const attacks::Scores wrong = score(std::vector<float>{200, 0, 0, 200}, Labels{1, 0}, 2);
   CHECK(wrong.nll == 200);
   CHECK(wrong.brier == 2);
   CHECK(wrong.entropy < 1e-80);
@@ -182,12 +176,44 @@ TEST_CASE("metrics: NLL, Brier and entropy of hand-computed cases") {
   CHECK(wrong.auc == 0);
 }
 
+TEST_CASE("metrics: ECE, MCE and adaptive ECE of confidences worked out by hand") {
+  // Confidences 0.6 (right, wrong), 0.62 (right) and 0.97 (right, right): two of 15 equal bins are not empty.
+  const attacks::Scores s = score(logits_of({0.6, 0.6, 0.62, 0.97, 0.97}), Labels{1, 0, 1, 1, 1}, 2);
+  CHECK(s.ece ==
+        doctest::Approx((std::fabs(1.2 - 1) + std::fabs(0.62 - 1) + std::fabs(1.94 - 2)) / 5).epsilon(1e-6));
+  CHECK(s.mce == doctest::Approx(0.38).epsilon(1e-6));
+  // No more bins of equal mass than distinct values; the two at 0.6 and at 0.97 stay together.
+  CHECK(s.adaptive_ece == doctest::Approx((0.2 + 0.38 + 0.06) / 5).epsilon(1e-6));
+}
+
+TEST_CASE("metrics: entropy over the samples is that of each class's column, scaled to sum to 1") {
+  const attacks::Scores s = score(logits_of({0.2, 0.8, 0.5}), Labels{0, 1, 1}, 2);
+  double expected = 0;
+  for (const std::vector<double>& column : {std::vector<double>{0.8, 0.2, 0.5}, {0.2, 0.8, 0.5}})
+    for (const double p : column) expected -= p / 1.5 * std::log(p / 1.5) / 2;
+  CHECK(s.entropy_over_samples == doctest::Approx(expected).epsilon(1e-6));
+  // Equal answers to all images: the largest it can be.
+  CHECK(score(logits_of({0.3, 0.3, 0.3, 0.3}), Labels{0, 0, 0, 1}, 2).entropy_over_samples ==
+        doctest::Approx(std::log(4.0)).epsilon(1e-9));
+}
+
+TEST_CASE("metrics: predictions of some images are those images' own") {
+  const std::vector<float> z = {1, 2, 3, 4, 6, 5, 0, 0, 9};
+  const attacks::Predictions all(z, Labels{2, 1, 0}, 3);
+  const std::uint32_t twice[] = {2, 0, 2};
+  const attacks::Predictions some = all.pick(twice),
+                             direct(std::vector<float>{0, 0, 9, 1, 2, 3, 0, 0, 9}, Labels{0, 2, 0}, 3);
+  CHECK(some.label == direct.label);
+  CHECK(some.predicted == direct.predicted);
+  CHECK(some.probability == direct.probability);
+  CHECK(some.nll == direct.nll);
+}
+
 TEST_CASE("metrics: sizes that do not belong together are refused") {
   check_throws(ErrorKind::usage, "3 logits for 2 labels of 2 classes", [] {
-    attacks::score(std::vector<float>{1, 2, 3}, Labels{0, 1}, 2, no_bins());
+    score(std::vector<float>{1, 2, 3}, Labels{0, 1}, 2);
   });
-  check_throws(ErrorKind::usage, "0 logits for 0 labels",
-               [] { attacks::score(std::vector<float>{}, Labels{}, 2, no_bins()); });
+  check_throws(ErrorKind::usage, "0 logits for 0 labels", [] { score(std::vector<float>{}, Labels{}, 2); });
 }
 
 TEST_CASE("metrics: robustness counts what was right before and after, over all samples") {

@@ -201,6 +201,11 @@ def main(folder):
     for spec in ["pgd:eps=-1/255", "pgd:alpha=0", "pgd:steps=0", "pgd:eps=", "pgd:ebs=1", "pgd:eps=1,eps=2", "nope", "",
                  "pgd:restarts=0", "pgd:restarts=2,random_start=0", "pgd:target=9", "pgd:norm=l2,eps=nan"]:
         refuse(f"attack {spec!r}", 64, "evaluate", "--model", model, "--data", good, "--attack", spec, "--out", out, output=out)
+    for spec in ["gaussian_noise", "gaussian_noise:level=-1", "impulse_noise:level=2", "shot_noise:level=0", "fog:level=1", "speckle_noise:eps=1"]:
+        refuse(f"corruption {spec!r}", 64, "evaluate", "--model", model, "--data", good, "--corruption", spec, "--out", out, output=out)
+    refuse("negative resamples", 64, "evaluate", "--model", model, "--data", good, "--bootstrap", "-1")
+    refuse("a temperature fitted where it is judged", 64, "evaluate", "--model", model, "--data", good, "--split", "val",
+           "--temperature-scaling", mention=["--split"])
     refuse("eps list for attack", 64, "attack", "--model", model, "--data", good, "--attack", "fgsm:eps=1/255;2/255",
            "--out", out + ".npz", output=out + ".npz")
     refuse("unknown split", 64, "evaluate", "--model", model, "--data", good, "--split", "dev")

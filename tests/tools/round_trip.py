@@ -5,7 +5,9 @@ import os
 
 from program import expect, finish, image_set, npz, read_json, run, scratch
 
-KEYS = {"kind", "accuracy", "accuracy_ci95", "balanced_accuracy", "auc", "ece", "rmsce", "rmsce_top_label", "brier", "nll", "entropy"}
+KEYS = {"kind", "accuracy", "accuracy_ci95", "balanced_accuracy", "auc", "ece", "rmsce", "rmsce_top_label", "brier", "nll", "entropy",
+        "mce", "adaptive_ece", "rmsce_plug_in", "rmsce_top_label_plug_in", "entropy_bits", "entropy_normalised", "entropy_over_samples",
+        "auc_ci95", "ece_ci95", "entropy_ci95", "confusion", "reliability"}
 ATTACK_KEYS = KEYS | {"spec", "eps", "norm", "steps", "attack_success_rate", "max_norm", "zero_gradient_fraction"}
 
 
@@ -70,6 +72,20 @@ def main(folder):
         expect(row["max_norm"] <= row["eps"] * (1 + 2**-20), f"norm {row['max_norm']} above {row['eps']}")
         expect(row["accuracy"] <= rows[0]["accuracy"], "robust accuracy above clean accuracy")
     expect(rows[1]["eps"] < rows[2]["eps"], "an eps list makes one row of each value, in order")
+    done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--corruption", "gaussian_noise:level=0;0.2",
+               "--corruption", "shot_noise:level=60,seed=3", "--out", here("c.json"))
+    expect(done.returncode == 0, f"evaluate --corruption: {done.stderr}")
+    noisy = read_json(here("c.json"))["rows"]
+    expect([r.get("spec") for r in noisy] == [None, "gaussian_noise:level=0", "gaussian_noise:level=0.2", "shot_noise:level=60,seed=3"],
+           f"corruption rows: {noisy}")
+    expect(all(KEYS <= set(r) and {"corruption", "level"} <= set(r) for r in noisy[1:]), "keys of corruption rows")
+    expect(noisy[0] == rows[0] and noisy[1]["nll"] == rows[0]["nll"] and noisy[2]["nll"] != rows[0]["nll"], "levels 0 and 0.2")
+    expect(sum(b["count"] for b in rows[0]["reliability"]) == sum(map(sum, rows[0]["confusion"])) == rows[0]["n"], "counts of images")
+    done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--temperature-scaling", "--bootstrap", "0", "--json")
+    scaled = json.loads(done.stdout)
+    expect(scaled["temperature"] > 0 and scaled["rows"][0]["accuracy"] == rows[0]["accuracy"], f"temperature: {scaled}")
+    expect(not any(k.endswith("_ci95") and k != "accuracy_ci95" for k in scaled["rows"][0]), "intervals of no resamples")
+    expect("shot_noise" in run("evaluate", "--list").stdout, "the list of corruptions")
     again = run("evaluate", "--model", here("first") + "/model.safetensors", "--data", here("rgb.npz"), "--json")
     expect(json.loads(again.stdout)["rows"][0] == rows[0], "npz and HDF5, folder and file give different scores")
 
