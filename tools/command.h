@@ -42,6 +42,7 @@ void add_train_command(CLI::App& program, std::vector<Command>& commands);
 void add_evaluate_command(CLI::App& program, std::vector<Command>& commands);
 void add_predict_command(CLI::App& program, std::vector<Command>& commands);
 void add_attack_command(CLI::App& program, std::vector<Command>& commands);
+void add_study_command(CLI::App& program, std::vector<Command>& commands);
 void add_devices_command(CLI::App& program, std::vector<Command>& commands);
 void add_selftest_command(CLI::App& program, std::vector<Command>& commands);
 void add_bench_command(CLI::App& program, std::vector<Command>& commands);

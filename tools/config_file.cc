@@ -1,9 +1,6 @@
 // toml++ in, CLI11 options out.
 #include "tools/config_file.h"
 
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cctype>
 #include <fstream>
@@ -13,6 +10,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "tools/config_table.h"
 #include "tools/nearest_word.h"
 
 namespace inocula {
@@ -76,12 +74,16 @@ std::vector<std::string> known_keys(const CLI::App& app) {
 }
 
 /// Null where the command line wins.
-std::optional<FileSetting> apply(CLI::App& app, const std::string& path, const std::string& key,
-                                 const toml::node& value) {
-  const std::string where = path + ":" + std::to_string(value.source().begin.line) + ": " + key;
-  std::string flag = key;
+std::optional<FileSetting> apply(CLI::App& app, const std::string& path, const TomlEntry& entry,
+                                 const std::vector<std::string>& withheld) {
+  const toml::node& value = *entry.value;
+  const std::string where = place_of(path, entry);
+  std::string flag = entry.key;
   std::replace(flag.begin(), flag.end(), '_', '-');
-  const std::vector<std::string> known = known_keys(app);
+  std::vector<std::string> known = known_keys(app);
+  std::erase_if(known, [&](const std::string& name) {
+    return std::find(withheld.begin(), withheld.end(), name) != withheld.end();
+  });
   if (std::find(known.begin(), known.end(), flag) == known.end()) refuse_key(app, where, flag, known);
   CLI::Option* option = app.get_option("--" + flag);
   if (option->count() > 0) return std::nullopt;
@@ -123,28 +125,8 @@ std::size_t letters_of_name(std::string_view message, std::string_view flag) {
   return ends ? letters : 0;
 }
 
-}  // namespace
-
-std::vector<FileSetting> apply_config_file(CLI::App& app, const std::string& path) {
-  toml::table table;
-  try {
-    table = toml::parse(read_text(path), path);
-  } catch (const toml::parse_error& e) {
-    fail(ErrorKind::config, path, ":", e.source().begin.line, ": ", e.description());
-  }
-  // In the file's order, so that the first mistake is the one that is reported.
-  std::vector<std::pair<const toml::key*, const toml::node*>> entries;
-  for (const auto& [key, value] : table) entries.emplace_back(&key, &value);
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-    return a.second->source().begin.line < b.second->source().begin.line;
-  });
-  std::vector<FileSetting> settings;
-  for (const auto& [key, value] : entries)
-    if (std::optional<FileSetting> s = apply(app, path, std::string(key->str()), *value))
-      settings.push_back(std::move(*s));
-  return settings;
-}
-
+/// The setting that a usage error is about; null where it is about none of them. Such errors begin with the
+/// flag's name or with its quoted value.
 // By the words alone: many of these errors come from floors that know no flags (schedules, specs, models),
 // and handing a flag's name down to each would tie it to the command line. Where no setting fits, the error
 // stays one of usage and only lacks its line in the file.
@@ -157,6 +139,51 @@ const FileSetting* find_refused(const std::vector<FileSetting>& settings, const 
     if (letters > most) best = &s, most = letters;
   }
   return best;
+}
+
+}  // namespace
+
+toml::table read_toml(const std::string& path) {
+  try {
+    return toml::parse(read_text(path), path);
+  } catch (const toml::parse_error& e) {
+    fail(ErrorKind::config, path, ":", e.source().begin.line, ": ", e.description());
+  }
+}
+
+std::vector<TomlEntry> entries_of(const toml::table& table) {
+  std::vector<TomlEntry> entries;
+  for (const auto& [key, value] : table) entries.push_back({std::string(key.str()), &value});
+  std::sort(entries.begin(), entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
+    return a.value->source().begin.line < b.value->source().begin.line;
+  });
+  return entries;
+}
+
+std::string place_of(const std::string& path, const TomlEntry& entry) {
+  return path + ":" + std::to_string(entry.value->source().begin.line) + ": " + entry.key;
+}
+
+std::vector<FileSetting> apply_config_table(CLI::App& app, const std::string& path, const toml::table& table,
+                                            const std::vector<std::string>& withheld) {
+  std::vector<FileSetting> settings;
+  for (const TomlEntry& entry : entries_of(table))
+    if (std::optional<FileSetting> s = apply(app, path, entry, withheld)) settings.push_back(std::move(*s));
+  return settings;
+}
+
+std::vector<FileSetting> apply_config_file(CLI::App& app, const std::string& path) {
+  return apply_config_table(app, path, read_toml(path), {});
+}
+
+void blame_file(const std::vector<FileSetting>& settings, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& e) {
+    const FileSetting* refused = e.kind() == ErrorKind::usage ? find_refused(settings, e.what()) : nullptr;
+    if (refused == nullptr) throw;
+    fail(ErrorKind::config, refused->where, ": ", e.what());
+  }
 }
 
 }  // namespace inocula

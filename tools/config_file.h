@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,7 @@ struct FileSetting {
 /// not take.
 std::vector<FileSetting> apply_config_file(CLI::App& app, const std::string& path);
 
-/// The setting that a usage error is about; null where it is about none of them. Such errors begin with the
-/// flag's name or with its quoted value.
-const FileSetting* find_refused(const std::vector<FileSetting>& settings, const std::string& message);
+/// Does `work`; a usage error about one of the settings becomes one of the file (config).
+void blame_file(const std::vector<FileSetting>& settings, const std::function<void()>& work);
 
 }  // namespace inocula

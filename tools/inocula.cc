@@ -55,13 +55,7 @@ void run_command(const Command& command) {
   if (const CLI::Option* config = command.app->get_option_no_throw("--config");
       config != nullptr && config->count() > 0)
     settings = apply_config_file(*command.app, config->as<std::string>());
-  try {
-    command.run();
-  } catch (const Error& e) {
-    const FileSetting* refused = e.kind() == ErrorKind::usage ? find_refused(settings, e.what()) : nullptr;
-    if (refused == nullptr) throw;
-    fail(ErrorKind::config, refused->where, ": ", e.what());
-  }
+  blame_file(settings, command.run);
 }
 
 int run(int argc, char** argv) {
@@ -75,6 +69,7 @@ int run(int argc, char** argv) {
   add_evaluate_command(program, commands);
   add_predict_command(program, commands);
   add_attack_command(program, commands);
+  add_study_command(program, commands);
   add_bench_command(program, commands);
   add_report_command(program, commands);
   add_devices_command(program, commands);

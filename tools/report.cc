@@ -1,4 +1,6 @@
-// `inocula report`: one page of HTML that sets runs side by side.
+// `inocula report`, and the page that it writes.
+#include "tools/report.h"
+
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -233,12 +235,51 @@ summary { cursor: pointer; margin-top: .7rem; }
 <p>Accuracy under attack is the share of all images that are classified rightly before and after it.</p>
 )";
 
+std::string study_cell(const Json& cell, double unit) {
+  const char* format = unit == 1 ? "%.4f" : "%.1f";
+  const auto value = [&](const Json& v) {
+    return v.is_number() ? printed(format, v.get<double>() / unit) : "–";
+  };
+  std::string html = "<b>" + value(cell.at("mean")) + "</b>";
+  if (cell.contains("std")) html += " ± " + value(cell.at("std"));
+  if (cell.contains("ci95"))
+    html += "<br><small>" + value(cell.at("ci95").at(0)) + " – " + value(cell.at("ci95").at(1)) + "</small>";
+  return html;
+}
+
+/// A table of a study: methods down, what they were judged on across.
+std::string study_table(const Json& table) {
+  const double unit = table.at("unit").get<double>();
+  std::string html = "<h2>" + escaped(table.at("title").get<std::string>()) + (unit == 1 ? "" : ", %") +
+                     "</h2>\n<div class=\"wide\"><table><thead><tr><th>method</th>";
+  for (const Json& column : table.at("columns"))
+    html += "<th title=\"" + escaped(column.at("spec").get<std::string>()) + "\">" +
+            escaped(column.at("label").get<std::string>()) + "</th>";
+  html += "</tr></thead><tbody>\n";
+  for (const Json& row : table.at("rows")) {
+    html += "<tr><td>" + escaped(row.at("method").get<std::string>()) + "</td>";
+    for (const Json& cell : row.at("cells")) html += "<td>" + study_cell(cell, unit) + "</td>";
+    html += "</tr>\n";
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+}  // namespace
+
+void write_report(const std::vector<std::string>& runs, const Json* results, const std::string& out) {
+  std::string html = kHead;
+  if (results != nullptr)
+    for (const auto& [name, table] : results->at("tables").items()) html += study_table(table);
+  for (const std::string& path : runs) html += section(read_run(path));
+  write_file(out, html + "</body></html>\n");
+}
+
+namespace {
+
 void run_report(const ReportOptions& o) {
   if (o.runs.empty()) fail(ErrorKind::usage, "report: no run folder given");
   require_creatable(o.out);
-  std::string html = kHead;
-  for (const std::string& path : o.runs) html += section(read_run(path));
-  write_file(o.out, html + "</body></html>\n");
+  write_report(o.runs, nullptr, o.out);
   if (!o.common.quiet) std::printf("%s\n", o.out.c_str());
 }
 

@@ -1,0 +1,197 @@
+// `inocula study`: several methods trained and judged alike, from one file to one table.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "engine/error.h"
+#include "io/atomic_file.h"
+#include "io/dataset.h"
+#include "io/folder_lock.h"
+#include "io/input_file.h"
+#include "io/run_folder.h"
+#include "tools/command.h"
+#include "tools/evaluation.h"
+#include "tools/report.h"
+#include "tools/study_file.h"
+#include "tools/study_results.h"
+#include "tools/terminal.h"
+#include "tools/training_run.h"
+
+namespace inocula {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
+
+struct StudyOptions {
+  CommonOptions common;
+  std::string file, out, data;
+  bool dry_run = false;
+};
+
+/// One network of the study.
+struct Part {
+  TrainOptions train;
+  EvaluationOptions evaluation;
+  std::string name;  ///< "robust, seed 0"
+
+  std::string file(const char* leaf) const { return train.out + "/" + leaf; }
+};
+
+std::optional<std::string> read_if_there(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
+  return read_text_file(path, kLargestFile);
+}
+
+/// What an evaluation depends on, kept inside its document: one that was asked the same is not run again.
+Json asked(const Part& part) {
+  const EvaluationOptions& e = part.evaluation;
+  return {{"attack", e.attacks},
+          {"corruption", e.corruptions},
+          {"split", e.subject.split},
+          {"limit", e.evaluator.limit},
+          {"attack_bn", e.evaluator.attack_bn},
+          {"bootstrap", e.bootstrap},
+          {"temperature_scaling", e.temperature_scaling},
+          {"seed", e.subject.common.seed},
+          {"training", read_text_file(part.file("config.toml"), kLargestFile)}};
+}
+
+class Study {
+ public:
+  explicit Study(const StudyOptions& options);
+  void run();
+  void print_plan() const;
+
+ private:
+  bool is_trained(const Part& part) const;
+  std::optional<Json> evaluation_of(const Part& part) const;
+  StudyPart finish(const Part& part);
+
+  const StudyOptions& options_;
+  StudyPlan plan_;
+  ImageData data_;
+  int threads_;
+  std::vector<std::vector<Part>> parts_;  ///< by method, then by seed
+};
+
+Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.common)) {
+  if (!o.data.empty()) plan_.data = o.data;
+  if (plan_.data.empty())
+    fail(ErrorKind::usage, o.file, ": names no data, expected data = \"FILE\" there or --data FILE");
+  data_ = load_image_data(plan_.data);
+  threads_ = o.common.open_device().threads();
+  for (const StudyMethod& m : plan_.methods) {
+    parts_.emplace_back();
+    for (const std::uint64_t seed : plan_.seeds) {
+      Part part{m.train, plan_.evaluation, m.name + ", seed " + std::to_string(seed)};
+      part.train.data = part.evaluation.subject.data = plan_.data;
+      part.train.common.seed = part.evaluation.subject.common.seed = seed;
+      part.train.out = part.evaluation.subject.model = o.out + "/" + m.name + "/seed-" + std::to_string(seed);
+      part.train.resume = true;
+      parts_.back().push_back(std::move(part));
+    }
+  }
+}
+
+/// Whether the whole model is there. Throws Error (usage) where it was trained otherwise.
+bool Study::is_trained(const Part& part) const {
+  const std::optional<std::string> config = read_if_there(part.file("config.toml"));
+  if (!config || !read_if_there(part.file("model.json"))) return false;
+  if (*config != training_config(part.train, data_, threads_))
+    fail(ErrorKind::usage, part.train.out, ": was trained with other settings than ", options_.file,
+         " has now; expected the same, or another --out");
+  return true;
+}
+
+std::optional<Json> Study::evaluation_of(const Part& part) const {
+  const std::optional<std::string> text = read_if_there(part.file("evaluate.json"));
+  if (!text) return std::nullopt;
+  const Json found = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!found.is_object() || !found.contains("asked") || found["asked"] != asked(part)) return std::nullopt;
+  return found;
+}
+
+/// Does what of a part is not done yet.
+StudyPart Study::finish(const Part& part) {
+  if (!is_trained(part)) train(part.train);
+  std::optional<Json> evaluation = evaluation_of(part);
+  if (!evaluation) {
+    Progress progress(options_.common.quiet);
+    evaluation = evaluate(part.evaluation, progress);
+    (*evaluation)["asked"] = asked(part);
+    write_file(part.file("evaluate.json"), evaluation->dump(1) + "\n");
+  }
+  const std::string metrics = read_text_file(part.file("metrics.jsonl"), kLargestFile);
+  const std::size_t end = metrics.find_last_not_of('\n');
+  const std::size_t begin = metrics.find_last_of('\n', end);
+  return {Json::parse(metrics.substr(begin == std::string::npos ? 0 : begin + 1), nullptr, false),
+          std::move(*evaluation)};
+}
+
+void Study::print_plan() const {
+  std::printf("%s: %zu methods, %zu seeds, %lld training images, %lld of split %s\n",
+              plan_.title.empty() ? options_.file.c_str() : plan_.title.c_str(), plan_.methods.size(),
+              plan_.seeds.size(), static_cast<long long>(data_.train.count),
+              static_cast<long long>(require_split(data_, plan_.evaluation.subject.split).count),
+              plan_.evaluation.subject.split.c_str());
+  for (const std::vector<Part>& seeds : parts_)
+    for (const Part& part : seeds) {
+      const bool trained = is_trained(part);
+      std::printf("  %-32s %s, %s\n", part.name.c_str(), trained ? "trained" : "to be trained",
+                  trained && evaluation_of(part) ? "evaluated" : "to be evaluated");
+    }
+}
+
+void Study::run() {
+  create_folder(options_.out);
+  const FolderLock lock(options_.out + "/lock");
+  Progress progress(options_.common.quiet);
+  std::vector<std::vector<StudyPart>> done;
+  std::vector<std::string> folders;
+  std::size_t number = 0;
+  for (const std::vector<Part>& seeds : parts_) {
+    done.emplace_back();
+    for (const Part& part : seeds) {
+      progress.say("part " + std::to_string(++number) + " of " +
+                   std::to_string(plan_.methods.size() * plan_.seeds.size()) + ": " + part.name);
+      done.back().push_back(finish(part));
+      folders.push_back(part.train.out);
+    }
+  }
+  const Json results = study_results(plan_, done);
+  write_file(options_.out + "/results.json", results.dump(1) + "\n");
+  write_report(folders, &results, options_.out + "/report.html");
+  if (options_.common.quiet) return;
+  for (const auto& [name, table] : results.at("tables").items())
+    std::printf("%s\n", print_table(table).c_str());
+  std::printf("report: %s/report.html\n", options_.out.c_str());
+}
+
+}  // namespace
+
+void add_study_command(CLI::App& program, std::vector<Command>& commands) {
+  const auto o = std::make_shared<StudyOptions>();
+  CLI::App* app =
+      program.add_subcommand("study", "Train and judge several methods alike; goes on where it was stopped");
+  app->add_option("FILE", o->file, "TOML file: title, data, seeds, [train], [methods.NAME], [evaluate]");
+  app->add_option("--out", o->out, "Folder to write");
+  app->add_option("--data", o->data, "Images, in place of those that the file names");
+  app->add_flag("--dry-run", o->dry_run, "Print the parts and what of them is done, and do nothing");
+  add_common(*app, o->common);
+  commands.push_back({app, [o] {
+                        require_flag(o->file, "FILE");
+                        require_flag(o->out, "--out");
+                        Study study(*o);
+                        if (o->dry_run)
+                          study.print_plan();
+                        else
+                          study.run();
+                      }});
+}
+
+}  // namespace inocula

@@ -1,0 +1,36 @@
+// A study as its file describes it: which networks are trained, and how all of them are judged.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/evaluation.h"
+#include "tools/train_options.h"
+
+namespace inocula {
+
+struct StudyMethod {
+  std::string name;    ///< its key in the file, and its folder's name
+  TrainOptions train;  ///< all but data, seed and folder
+};
+
+struct StudyPlan {
+  std::string title;
+  std::string data;
+  std::vector<std::uint64_t> seeds{0};
+  std::vector<StudyMethod> methods;  ///< in the order of the file
+  EvaluationOptions evaluation;      ///< all but model, data and seed
+};
+
+/// Reads
+///   title, data, seeds = [0, 1, …]
+///   [train]         flags of `inocula train` that all methods share
+///   [methods.NAME]  flags of one method, which win over those
+///   [evaluate]      flags of `inocula evaluate`
+/// and checks every value that can be checked without data. `common` is what the command line says of all
+/// parts: device, threads, quiet. Throws Error: no_input where the file is missing; config (78) naming file,
+/// line and key for whatever is unknown (with the nearest known key), missing or not taken.
+StudyPlan read_study(const std::string& path, const CommonOptions& common);
+
+}  // namespace inocula
