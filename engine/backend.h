@@ -93,7 +93,8 @@ class PreparedConv {
   /// Size of the prepared weights; 0 for backward_weights.
   virtual std::size_t weight_bytes() const { return 0; }
   /// Whether ConvOperands::scale is for it, and its prepared weights serve the same pass of this convolution
-  /// with any epilogue, as long as algorithm() is the same. Else the scale is multiplied into the weights.
+  /// with any epilogue and batch, as long as algorithm() is the same. Else the scale is multiplied into the
+  /// weights.
   virtual bool scales_channels() const { return false; }
   /// Scratch of bind_weights' launch.
   virtual std::size_t weight_scratch_bytes() const { return 0; }
@@ -143,6 +144,11 @@ class Backend {
     const std::int64_t side_by_side = block(channels, Element::f32);
     return (channels + side_by_side - 1) / side_by_side * side_by_side;
   }
+
+  /// Of the cache that a thread has to itself, for which a Recording cuts a batch (engine/strip.h); 0 where
+  /// whole batches are better. Only for those whose block is a multiple of 8: slices begin at whole bytes of
+  /// bits.
+  virtual std::size_t core_cache_bytes() const { return 0; }
 
   /// Zeroed memory aligned to 64 bytes. Throws Error (missing_package) naming what is needed and what is
   /// free.

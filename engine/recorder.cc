@@ -44,7 +44,8 @@ class BindingAccess final : public Access {
  private:
   void* touch(const Tensor& t, Touch) override {
     if (!t) return nullptr;
-    return external_[t.id] != nullptr ? external_[t.id] : arena_ + plan_.offsets[t.id];
+    auto* const whole = static_cast<std::byte*>(external_[t.id]);
+    return (whole != nullptr ? whole : arena_ + plan_.offsets[t.id]) + t.offset;
   }
   void* touch_scratch(std::size_t bytes) override {
     return bytes == 0 ? nullptr : arena_ + plan_.scratch_offsets[step_];
@@ -92,6 +93,19 @@ Tensor Recorder::external(std::string name, void* memory, Shape shape, DType dty
   return t;
 }
 
+Tensor Recorder::part(const Tensor& whole, std::int64_t first_image, std::int64_t images) const {
+  Tensor before = whole, t = whole;
+  before.shape.n = first_image;
+  t.shape.n = images;
+  const bool whole_bytes = whole.dtype != DType::bits || planes(before).size() % 8 == 0;
+  if (first_image < 0 || images < 1 || first_image + images > whole.shape.n || !whole_bytes)
+    fail(ErrorKind::internal, "Recorder::part: images ", first_image, " to ", first_image + images, " of '",
+         tensor(whole.id).name, "' of shape ", whole.shape.to_string(),
+         ", expected some of its images, from a whole byte on");
+  t.offset += bytes_of(before);
+  return t;
+}
+
 void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind) {
   Step step{name, std::move(bind), {}, preparing_};
   TracingAccess access(step.use);
@@ -99,9 +113,14 @@ void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind
   steps_.push_back(std::move(step));
 }
 
+const std::byte* Recorder::memory_of(const Tensor& t) const {
+  const auto* const whole = static_cast<const std::byte*>(external_[static_cast<std::size_t>(t.id)]);
+  return whole == nullptr ? nullptr : whole + t.offset;
+}
+
 bool Recorder::written_since(std::size_t step, const Tensor& t) const {
-  const auto* const begin = static_cast<const std::byte*>(external_[static_cast<std::size_t>(t.id)]);
-  const std::byte* const end = begin + external_bytes_[static_cast<std::size_t>(t.id)];
+  const auto* const begin = memory_of(t);
+  const std::byte* const end = begin + bytes_of(t);
   for (; step < steps_.size(); ++step)
     for (const std::int32_t id : steps_[step].use.writes) {
       const auto* const other = static_cast<const std::byte*>(external_[static_cast<std::size_t>(id)]);
@@ -112,7 +131,7 @@ bool Recorder::written_since(std::size_t step, const Tensor& t) const {
 }
 
 Tensor Recorder::derive(const std::string& key, const Tensor& source, const std::function<Tensor()>& make) {
-  const void* const memory = external_[static_cast<std::size_t>(source.id)];
+  const void* const memory = memory_of(source);
   if (memory == nullptr || open_loops_ > 0) return make();
   Derived& known = derived_[{memory, key}];
   if (!known.tensor || written_since(known.step, source)) {

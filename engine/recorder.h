@@ -67,6 +67,10 @@ class Recorder {
   /// A tensor in memory that others own and that outlives the Program.
   Tensor external(std::string name, void* memory, Shape shape, DType dtype = DType::f32,
                   Layout layout = Layout::plain);
+  /// Some images of a tensor, in the tensor's own memory: whoever writes them writes the tensor, which is
+  /// whole once every part of it is written. Throws Error (internal) where they are not there, or begin
+  /// inside a byte of bits.
+  Tensor part(const Tensor& whole, std::int64_t first_image, std::int64_t images) const;
   /// How an activation lies in memory.
   PlaneShape planes(const Tensor& t) const;
 
@@ -114,6 +118,8 @@ class Recorder {
  private:
   MemoryPlan plan(Preparation preparation);
   std::size_t bytes_of(const Tensor& t) const;
+  /// Where an external tensor lies; null for a planned one.
+  const std::byte* memory_of(const Tensor& t) const;
   /// Whether a step from this one on writes where an external tensor lies.
   bool written_since(std::size_t step, const Tensor& external) const;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "engine/layer.h"
 #include "engine/network.h"
 #include "engine/norm_mode.h"
+#include "engine/strip.h"
 
 namespace inocula {
 
@@ -20,8 +22,9 @@ struct RecordingMode {
 
 /// One recorded forward: what its backward needs.
 struct ForwardTrace {
-  std::vector<LayerTrace> layers;
-  Tensor logits;  ///< (N, K, 1, 1) plain
+  std::vector<LayerTrace> layers;  ///< by group; of the strip's the last one alone, with y and sign
+  std::vector<std::vector<LayerTrace>> slices;  ///< by slice of the batch: the strip's, by group
+  Tensor logits;                                ///< (N, K, 1, 1) plain
 };
 
 class Recording {
@@ -43,6 +46,17 @@ class Recording {
   Recorder& recorder() { return recorder_; }
 
  private:
+  using Values = std::map<Value, Tensor>;
+
+  /// Groups [begin, end) of the whole batch or a slice: adds their values. Traces may hold where y and sign
+  /// go.
+  void forward(std::size_t begin, std::size_t end, Values& values, std::vector<LayerTrace>& layers);
+  /// The strip's end for the whole batch, a slice after the other.
+  void forward_strip(const Tensor& images, ForwardTrace& trace);
+  /// From the gradient of the last group's value, masked, to that of the value that enters the first group.
+  Tensor backward(std::size_t begin, std::size_t end, std::vector<LayerTrace>& layers, const Tensor& dy);
+  Tensor backward_strip(ForwardTrace& trace, const Tensor& dy);
+
   /// Whether a gradient must reach this value.
   bool wants_gradient(Value v) const { return wanted_[static_cast<std::size_t>(v)]; }
   void check_all_read() const;
@@ -54,6 +68,7 @@ class Recording {
   RecordingMode mode_;
   ParameterTensors parameters_;
   std::vector<NodeGroup> groups_;
+  Strip strip_;
   std::vector<bool> wanted_;  ///< by value
   std::vector<std::unique_ptr<Layer>> layers_;
 };

@@ -1,6 +1,7 @@
 // A handle to an array inside a Program: what it is, never where it is.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/shape.h"
@@ -26,6 +27,7 @@ struct Tensor {
   Shape shape;
   DType dtype = DType::f32;
   Layout layout = Layout::plain;
+  std::size_t offset = 0;  ///< bytes: where a part of a larger tensor begins (Recorder::part)
 
   explicit operator bool() const { return id >= 0; }
 };

@@ -73,11 +73,12 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
 
 void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
   const Tensor x = trace.x[0], residual = spec_.residual ? trace.x[1] : Tensor{};
-  const Tensor y =
-      r.make(spec_.name + " output", spec_.geometry.out, dtype_of(spec_.geometry.element), Layout::blocked);
-  const Tensor sign = spec_.keep_sign
-                          ? r.make(spec_.name + " signs", spec_.geometry.out, DType::bits, Layout::blocked)
-                          : Tensor{};
+  if (!trace.y)
+    trace.y =
+        r.make(spec_.name + " output", spec_.geometry.out, dtype_of(spec_.geometry.element), Layout::blocked);
+  if (!trace.sign && spec_.keep_sign)
+    trace.sign = r.make(spec_.name + " signs", spec_.geometry.out, DType::bits, Layout::blocked);
+  const Tensor y = trace.y, sign = trace.sign;
   const Tensor bias = spec_.norm ? shift_ : spec_.bias ? p.weight(spec_.name + ".bias") : Tensor{};
   const Tensor weights = forward_weights_, scale = forward_->scales_channels() ? scale_ : Tensor{};
   r.conv("conv.forward", forward_, [=](Access& at) {
@@ -91,8 +92,6 @@ void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {
     o.sign_bits = at.out<std::uint8_t>(sign);
     return o;
   });
-  trace.y = y;
-  trace.sign = sign;
 }
 
 Tensor ConvLayer::backward_data(Recorder& r, ParameterTensors&, LayerTrace& trace, std::size_t input,

@@ -139,6 +139,7 @@ class ChannelsLastBackend final : public ForwardingBackend {
         convolutions_(kernels, cudnn_, Determinism::reproducible) {}
 
   bool supports(Precision) const override { return true; }
+  std::size_t core_cache_bytes() const override { return 0; }  // as on a GPU: whole batches
   std::int64_t block(std::int64_t channels, Element) const override {
     return cuda::stored_channels(channels);
   }

@@ -23,6 +23,7 @@ class ForwardingBackend : public Backend {
   std::int64_t block(std::int64_t channels, Element element) const override {
     return inner_->block(channels, element);
   }
+  std::size_t core_cache_bytes() const override { return inner_->core_cache_bytes(); }
   void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* memory, std::size_t bytes) override { inner_->release(memory, bytes); }
   void upload(void* to, const void* from, std::size_t bytes) override { inner_->upload(to, from, bytes); }

@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+/// The second cache of server cores with AVX-512. A constant: a Program is the same on every machine.
+constexpr std::size_t kCoreCache = std::size_t{2} << 20;
 
 /// Linux promises memory that it does not have and ends the process when the promise is kept: ask before.
 void require_free(std::size_t bytes) {
@@ -42,6 +44,7 @@ class CpuBackend final : public Backend {
   std::int64_t block(std::int64_t channels, Element element) const override {
     return stored_block(channels, element, block_);
   }
+  std::size_t core_cache_bytes() const override { return kCoreCache; }
 
   void* allocate(std::size_t bytes) override {
     const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
