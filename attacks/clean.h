@@ -9,7 +9,7 @@ namespace inocula::attacks {
 
 class Clean final : public Perturbation {
  public:
-  VictimUse use() const override { return VictimUse::logits; }
+  VictimUse use() const override { return VictimUse::none; }
   std::string spec() const override { return "clean"; }
   Tensor record(Recorder&, Victim&, const PerturbationPorts& ports) const override { return ports.images; }
 };

@@ -22,7 +22,7 @@ class NoiseCorruption final : public Perturbation {
   /// 65536). Throws Error (usage) where it is out of range.
   NoiseCorruption(Corruption kind, double level);
 
-  VictimUse use() const override { return VictimUse::logits; }
+  VictimUse use() const override { return VictimUse::none; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

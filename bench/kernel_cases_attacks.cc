@@ -158,6 +158,22 @@ std::vector<KernelCase<Noise>> shot_noise() {
   return {{"60_photons", [](Arrays& m) { return noise_of(m, 60); }}};
 }
 
+std::vector<KernelCase<JsdCe>> jsd_ce() {
+  return {{"3_views_9_classes", [](Arrays& m) {
+             constexpr std::int64_t kClasses = 9, kViews = 3;
+             JsdCe a;
+             a.logits = m.floats(0);
+             a.label = m.zeros<std::int32_t>(1);
+             a.dlogits = m.floats(2);
+             a.loss = m.floats(3);
+             a.predicted = m.zeros<std::int32_t>(4);
+             a.rows = rows_of(m, kViews * kClasses);
+             a.classes = kClasses;
+             a.views = kViews;
+             return KernelWork<JsdCe>{a, kFloat * static_cast<double>(a.rows * (2 * kViews * kClasses + 3))};
+           }}};
+}
+
 std::vector<KernelCase<KeepBest>> keep_best() {
   // Every candidate is better than what is kept: the scores kept are forgotten before each launch.
   return {{"all_kept", [](Arrays& m) {

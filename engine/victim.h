@@ -1,6 +1,7 @@
 // What an attack may ask of the model it attacks: logits, and the loss's gradient with respect to the images.
 #pragma once
 
+#include "engine/error.h"
 #include "engine/recording.h"
 #include "engine/tensor.h"
 
@@ -26,10 +27,12 @@ class Victim {
   virtual LossGradient loss(const Tensor& images, const Tensor& aim) = 0;
 };
 
-enum class VictimUse { logits, gradients };
+/// What a perturbation asks; with none there need not be a network.
+enum class VictimUse { none, logits, gradients };
 
 /// One of our networks; `norm` is frozen unless the user asks for an attack in training mode. With
-/// VictimUse::logits nothing is kept or prepared for gradients, and loss_gradient must not be called.
+/// less than VictimUse::gradients nothing is kept or prepared for gradients, and loss_gradient must not be
+/// called.
 class NetworkVictim final : public Victim {
  public:
   NetworkVictim(Recorder& recorder, Network& network, std::int64_t batch, NormMode norm, VictimUse use)
@@ -46,6 +49,20 @@ class NetworkVictim final : public Victim {
  private:
   Recording recording_;
   std::int64_t classes_;
+};
+
+/// Where there is none: throws Error (internal) whatever it is asked.
+class NoVictim final : public Victim {
+ public:
+  std::int64_t classes() const override { refuse(); }
+  Tensor logits(const Tensor&) override { refuse(); }
+  LossGradient loss_gradient(const Tensor&, const Tensor&) override { refuse(); }
+  LossGradient loss(const Tensor&, const Tensor&) override { refuse(); }
+
+ private:
+  [[noreturn]] static void refuse() {
+    fail(ErrorKind::internal, "a perturbation of VictimUse::none asks its victim");
+  }
 };
 
 }  // namespace inocula

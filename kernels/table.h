@@ -6,6 +6,7 @@
 #include "kernels/carried_delta.h"
 #include "kernels/channel_sums.h"
 #include "kernels/channels.h"
+#include "kernels/consistency.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
@@ -73,7 +74,8 @@
   X(gaussian_noise, Noise)                                   \
   X(speckle_noise, Noise)                                    \
   X(impulse_noise, Noise)                                    \
-  X(shot_noise, Noise)
+  X(shot_noise, Noise)                                       \
+  X(jsd_ce, JsdCe)
 
 namespace inocula {
 
