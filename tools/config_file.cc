@@ -87,11 +87,13 @@ std::optional<FileSetting> apply(CLI::App& app, const std::string& path, const T
   if (std::find(known.begin(), known.end(), flag) == known.end()) refuse_key(app, where, flag, known);
   CLI::Option* option = app.get_option("--" + flag);
   if (option->count() > 0) return std::nullopt;
+  std::vector<std::string> texts;
   const bool takes_no_value = option->get_items_expected_max() == 0;
   const auto add = [&](const toml::node& item) {
     if (item.is_boolean() != takes_no_value)
       fail(ErrorKind::config, where, ": expected ", takes_no_value ? "true or false" : "a value");
     option->add_result(value_text(item, where));
+    if (item.is_string()) texts.push_back(item.as_string()->get());
   };
   try {
     if (const toml::array* list = value.as_array()) {
@@ -104,7 +106,7 @@ std::optional<FileSetting> apply(CLI::App& app, const std::string& path, const T
   } catch (const CLI::Error& e) {
     fail(ErrorKind::config, where, ": ", e.what());
   }
-  return FileSetting{where, flag, value.is_string() ? value.as_string()->get() : ""};
+  return FileSetting{where, flag, texts};
 }
 
 bool separates(char c) {
@@ -134,7 +136,8 @@ const FileSetting* find_refused(const std::vector<FileSetting>& settings, const 
   const FileSetting* best = nullptr;
   std::size_t most = 0;
   for (const FileSetting& s : settings) {
-    if (!s.text.empty() && message.rfind("'" + s.text + "'", 0) == 0) return &s;
+    for (const std::string& text : s.texts)
+      if (message.rfind("'" + text + "'", 0) == 0) return &s;
     const std::size_t letters = letters_of_name(message, s.flag);
     if (letters > most) best = &s, most = letters;
   }

@@ -10,9 +10,9 @@ namespace inocula {
 
 /// A flag that a file set.
 struct FileSetting {
-  std::string where;  ///< file, line and key
-  std::string flag;   ///< without its dashes
-  std::string text;   ///< its value where that is a text
+  std::string where;               ///< file, line and key
+  std::string flag;                ///< without its dashes
+  std::vector<std::string> texts;  ///< its values that are texts
 };
 
 /// Gives every flag of `app` that was not on the command line its value from the file, and returns these

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "io/atomic_file.h"
 #include "io/dataset.h"
+#include "io/digest.h"
 #include "io/folder_lock.h"
 #include "io/input_file.h"
 #include "io/run_folder.h"
@@ -48,7 +49,7 @@ std::optional<std::string> read_if_there(const std::string& path) {
 }
 
 /// What an evaluation depends on, kept inside its document: one that was asked the same is not run again.
-Json asked(const Part& part) {
+Json asked(const Part& part, const std::string& data_digest) {
   const EvaluationOptions& e = part.evaluation;
   return {{"attack", e.attacks},
           {"corruption", e.corruptions},
@@ -58,7 +59,8 @@ Json asked(const Part& part) {
           {"bootstrap", e.bootstrap},
           {"temperature_scaling", e.temperature_scaling},
           {"seed", e.subject.common.seed},
-          {"training", read_text_file(part.file("config.toml"), kLargestFile)}};
+          {"model", xxh3_128_of_file(part.file("model.safetensors"))},
+          {"data", data_digest}};
 }
 
 class Study {
@@ -68,14 +70,13 @@ class Study {
   void print_plan() const;
 
  private:
-  bool is_trained(const Part& part) const;
   std::optional<Json> evaluation_of(const Part& part) const;
   StudyPart finish(const Part& part);
 
   const StudyOptions& options_;
   StudyPlan plan_;
   ImageData data_;
-  int threads_;
+  std::string data_digest_;
   std::vector<std::vector<Part>> parts_;  ///< by method, then by seed
 };
 
@@ -84,7 +85,8 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
   if (plan_.data.empty())
     fail(ErrorKind::usage, o.file, ": names no data, expected data = \"FILE\" there or --data FILE");
   data_ = load_image_data(plan_.data);
-  threads_ = o.common.open_device().threads();
+  require_split(data_, plan_.evaluation.subject.split);
+  data_digest_ = xxh3_128_of_file(plan_.data);
   for (const StudyMethod& m : plan_.methods) {
     parts_.emplace_back();
     for (const std::uint64_t seed : plan_.seeds) {
@@ -98,32 +100,29 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
   }
 }
 
-/// Whether the whole model is there. Throws Error (usage) where it was trained otherwise.
-bool Study::is_trained(const Part& part) const {
-  const std::optional<std::string> config = read_if_there(part.file("config.toml"));
-  if (!config || !read_if_there(part.file("model.json"))) return false;
-  if (*config != training_config(part.train, data_, threads_))
-    fail(ErrorKind::usage, part.train.out, ": was trained with other settings than ", options_.file,
-         " has now; expected the same, or another --out");
-  return true;
-}
-
 std::optional<Json> Study::evaluation_of(const Part& part) const {
   const std::optional<std::string> text = read_if_there(part.file("evaluate.json"));
   if (!text) return std::nullopt;
   const Json found = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!found.is_object() || !found.contains("asked") || found["asked"] != asked(part)) return std::nullopt;
+  if (!found.is_object() || !found.contains("asked") || found["asked"] != asked(part, data_digest_))
+    return std::nullopt;
   return found;
 }
 
 /// Does what of a part is not done yet.
 StudyPart Study::finish(const Part& part) {
-  if (!is_trained(part)) train(part.train);
+  try {
+    train(part.train);  // of a run that is done only its settings and data are compared
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::interrupted) throw;
+    fail(ErrorKind::interrupted, "stopped in part '", part.name, "' with a checkpoint in ", part.train.out,
+         "; the same command goes on");
+  }
   std::optional<Json> evaluation = evaluation_of(part);
   if (!evaluation) {
     Progress progress(options_.common.quiet);
     evaluation = evaluate(part.evaluation, progress);
-    (*evaluation)["asked"] = asked(part);
+    (*evaluation)["asked"] = asked(part, data_digest_);
     write_file(part.file("evaluate.json"), evaluation->dump(1) + "\n");
   }
   const std::string metrics = read_text_file(part.file("metrics.jsonl"), kLargestFile);
@@ -141,7 +140,7 @@ void Study::print_plan() const {
               plan_.evaluation.subject.split.c_str());
   for (const std::vector<Part>& seeds : parts_)
     for (const Part& part : seeds) {
-      const bool trained = is_trained(part);
+      const bool trained = std::filesystem::exists(part.file("model.json"));
       std::printf("  %-32s %s, %s\n", part.name.c_str(), trained ? "trained" : "to be trained",
                   trained && evaluation_of(part) ? "evaluated" : "to be evaluated");
     }

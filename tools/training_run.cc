@@ -321,12 +321,6 @@ void TrainingRun::run() {
 
 }  // namespace
 
-std::string training_config(const TrainOptions& options, const ImageData& data, int threads) {
-  const models::InputSpec input = options.input_spec(data.channels, data.height, data.width);
-  return options.resolved_toml(
-      options.resolved_settings(models::canonical_spec(options.model, input), threads));
-}
-
 void train(const TrainOptions& options) {
   TrainingRun(options).run();
 }

@@ -1,15 +1,9 @@
 // One training run, as `inocula train` and the parts of a study do it.
 #pragma once
 
-#include <string>
-
-#include "engine/source.h"
 #include "tools/train_options.h"
 
 namespace inocula {
-
-/// What config.toml of a run with these options on these data holds.
-std::string training_config(const TrainOptions& options, const ImageData& data, int threads);
 
 /// Trains into the folder options.out; with options.resume a run that is done is only written down again.
 /// Throws Error: usage and bad_data for what cannot be trained; interrupted after a checkpoint, where the

@@ -1,0 +1,125 @@
+"""A study from one file: its parts, its tables, and the same bytes however often it is killed: study.py PROGRAM."""
+
+import os
+import random
+import subprocess
+import time
+
+from program import PROGRAM, expect, finish, image_set, npz, read_json, refuse, run, scratch
+
+STUDY = """title = "Two methods"
+seeds = [0, 1]
+
+[train]
+model = "small_cnn:width=4"
+epochs = 2
+batch = 16
+
+[methods.standard]
+method = "standard"
+
+[methods.robust]
+method = "pgd"
+steps = 2
+epochs = 3
+
+[evaluate]
+attack = ["pgd:eps=1/255;8/255,steps=2", "fgsm:eps=4/255"]
+corruption = ["gaussian_noise:level=0.01;0.1"]
+bootstrap = 20
+"""
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def main(folder):
+    here = lambda name: os.path.join(folder, name)
+    data, file = here("data.npz"), write(here("study.toml"), STUDY)
+    npz(data, image_set(count=96))
+    command = ["study", file, "--data", data]
+
+    planned = run(*command, "--out", here("whole"), "--dry-run")
+    expect(planned.returncode == 0 and planned.stdout.count("to be trained, to be evaluated") == 4, f"plan: {planned.stdout}")
+    expect(not os.path.exists(here("whole")), "a dry run writes")
+    done = run(*command, "--out", here("whole"))
+    expect(done.returncode == 0, f"study: {done.stderr}")
+    results = read_json(here("whole/results.json"))
+    expect(list(results["methods"]) == ["standard", "robust"], f"methods: {list(results['methods'])}")
+    rows = results["methods"]["robust"]["evaluate"]["rows"]
+    expect([r["kind"] for r in rows] == ["clean"] + ["attack"] * 3 + ["corruption"] * 2, f"rows: {rows}")
+    table = results["tables"]["accuracy"]
+    expect([c["label"] for c in table["columns"]] == ["clean", "pgd linf, mean of 2 eps", "fgsm linf", "gaussian_noise, mean of 2 levels"],
+           f"columns: {table['columns']}")
+    # Every number by hand from the parts' own files.
+    for m, method in enumerate(results["methods"]):
+        of_seeds = [read_json(here(f"whole/{method}/seed-{s}/evaluate.json"))["rows"] for s in (0, 1)]
+        for i, row in enumerate(results["methods"][method]["evaluate"]["rows"]):
+            a, b = (rows[i]["nll"] for rows in of_seeds)
+            expect(abs(row["nll"] - (a + b) / 2) < 1e-12 and abs(row["nll_std"] - abs(a - b) / 2**0.5) < 1e-12, f"{method}, row {i}")
+        for column, chosen in enumerate(([0], [1, 2], [3], [4, 5])):
+            mean = sum(rows[i]["accuracy"] for rows in of_seeds for i in chosen) / (2 * len(chosen))
+            expect(abs(table["rows"][m]["cells"][column]["mean"] - mean) < 1e-12, f"{method}, column {column}")
+    settings = content(here("whole/robust/seed-1/config.toml")).decode()
+    expect("epochs = 3" in settings and "seed = 1" in settings and "batch = 16" in settings, f"a part's settings: {settings}")
+    expect("pgd linf, mean of 2 eps" in content(here("whole/report.html")).decode(), "the report lacks the table")
+
+    # A finished part is never run again.
+    stamps = lambda: [os.stat(here(f"whole/{m}/seed-{s}/evaluate.json")).st_mtime_ns for m in ("standard", "robust") for s in (0, 1)]
+    before, whole = stamps(), content(here("whole/results.json"))
+    expect(run(*command, "--out", here("whole")).returncode == 0 and stamps() == before, "a finished study is evaluated again")
+    expect(content(here("whole/results.json")) == whole, "a finished study gives other bytes")
+    more = write(here("more.toml"), STUDY.replace("fgsm:eps=4/255", "fgsm:eps=2/255"))
+    expect(run("study", more, "--data", data, "--out", here("whole")).returncode == 0 and all(a != b for a, b in zip(stamps(), before)),
+           "another attack is not evaluated")
+
+    # Killed with -9 at random moments, resumed to the same bytes.
+    moments, kills, out = random.Random(1), 0, here("killed")
+    begin = time.time()
+    run(*command, "--out", here("timed"), "--quiet")
+    length = time.time() - begin
+    for _ in range(20):
+        process = subprocess.Popen([PROGRAM, *command, "--out", out, "--quiet"], stderr=subprocess.PIPE, text=True)
+        time.sleep(moments.uniform(0, length / 4))
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+    done = run(*command, "--out", out)
+    expect(done.returncode == 0, f"resumed study: {done.stderr}")
+    print(f"killed {kills} times")
+    expect(kills >= 5, "the study was hardly killed: the test proves nothing")
+    expect(content(here("killed/results.json")) == whole, "killed and resumed: other bytes")
+
+    # Mistakes in the file name the key, the line, and the nearest key.
+    def mistake(what, old, new, *mention):
+        refuse(what, 78, "study", write(here("bad.toml"), STUDY.replace(old, new)), "--data", data, "--out", here("bad"),
+               output=here("bad"), mention=["bad.toml", *mention])
+
+    mistake("typo of a flag", "batch = 16", "bacth = 16", ":7: bacth", "'batch'")
+    mistake("typo of a table", "[evaluate]", "[evalute]", ":17: evalute", "'evaluate'")
+    mistake("typo in a method", "steps = 2", "stepps = 2", ":14: stepps", "'steps'")
+    mistake("what the study decides", "epochs = 3", "seed = 3", ":15: seed")
+    mistake("a value that is none", "steps = 2\n", "steps = -2\n", ":14: steps")
+    mistake("an unknown method", 'method = "pgd"', 'method = "pdg"', ":13: method")
+    mistake("a flag of another method", 'method = "standard"', 'method = "standard"\neps = "4/255"', ":11: eps")
+    mistake("an unknown attack", "fgsm:eps", "fgms:eps", ":18: attack", "fgms")
+    mistake("seeds that are none", "[0, 1]", "[0, 0]", ":2: seeds")
+    mistake("a name that is no folder's", "[methods.robust]", '[methods."../robust"]', ":12:")
+    refuse("no methods", 78, "study", write(here("bad.toml"), "title = 'x'\n"), "--data", data, "--out", here("bad"), output=here("bad"))
+    refuse("no data", 64, "study", file, "--out", here("bad"), output=here("bad"), mention=["--data"])
+    refuse("missing file", 66, "study", here("none.toml"), "--data", data, "--out", here("bad"), output=here("bad"), mention=["none.toml"])
+    refuse("other settings", 78, "study", write(here("other.toml"), STUDY.replace("epochs = 3", "epochs = 4")), "--data", data,
+           "--out", here("whole"), "--quiet", mention=["epochs"])
+
+
+with scratch() as temporary:
+    main(temporary)
+finish()
