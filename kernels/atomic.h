@@ -16,4 +16,13 @@ INOCULA_DEVICE inline void atomic_add(std::uint64_t* counter, std::uint64_t amou
 #endif
 }
 
+/// As atomic_add, to a counter that no other team sees.
+INOCULA_DEVICE inline void add_in_team(std::uint64_t* counter, std::uint64_t amount) {
+#if defined(INOCULA_CUDA)
+  atomic_add(counter, amount);
+#else
+  *counter += amount;
+#endif
+}
+
 INOCULA_END_TARGET

@@ -30,12 +30,16 @@ enum class Draw : std::uint32_t {
 
 INOCULA_BEGIN_TARGET
 
+/// The counter's last word; `sub` < 2^24.
+INOCULA_HD inline std::uint32_t draw_tag(Draw purpose, std::uint32_t sub) {
+  return (static_cast<std::uint32_t>(purpose) << 24) | (sub & 0xFFFFFFu);
+}
+
 /// Four random words: number `block` of the stream that (seed, purpose, sub, step, sample) names.
 /// `sub` < 2^24 tells apart draws for one purpose, such as the restarts of an attack.
 INOCULA_HD inline Philox4 draw4(std::uint64_t seed, Draw purpose, std::uint32_t sub, std::uint32_t step,
                                 std::uint32_t sample, std::uint32_t block) {
-  const std::uint32_t tag = (static_cast<std::uint32_t>(purpose) << 24) | (sub & 0xFFFFFFu);
-  return philox4x32({{block, sample, step, tag}}, static_cast<std::uint32_t>(seed),
+  return philox4x32({{block, sample, step, draw_tag(purpose, sub)}}, static_cast<std::uint32_t>(seed),
                     static_cast<std::uint32_t>(seed >> 32));
 }
 

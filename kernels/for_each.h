@@ -54,6 +54,12 @@ class Team {
     }
   }
 
+  /// Calls f(i) for i = 0, kGroup, 2 kGroup, … below n, in any order: f sees to the elements from i on.
+  template <int kGroup, class F>
+  void each_group(std::int64_t n, F&& f) const {
+    for (std::int64_t i = 0; i < n; i += kGroup) f(i);
+  }
+
   /// Sum of f(i), a float or a double, over [0, n) by the fixed tree.
   template <class F>
   double sum(std::int64_t n, F&& f) const {
@@ -152,6 +158,12 @@ class Team {
       const std::uint32_t o = static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(inner);
       f(std::int64_t{o}, i - o * inner);
     }
+    __syncthreads();
+  }
+
+  template <int kGroup, class F>
+  __device__ void each_group(std::int64_t n, F&& f) const {
+    for (std::int64_t i = std::int64_t{threadIdx.x} * kGroup; i < n; i += kRowThreads * kGroup) f(i);
     __syncthreads();
   }
 

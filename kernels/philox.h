@@ -18,17 +18,21 @@ struct Philox4 {
   std::uint32_t w[4];
 };
 
+inline constexpr int kPhiloxRounds = 10;
+inline constexpr std::uint64_t kPhiloxFactor0 = 0xD2511F53ull, kPhiloxFactor1 = 0xCD9E8D57ull;
+inline constexpr std::uint32_t kPhiloxKeyStep0 = 0x9E3779B9u, kPhiloxKeyStep1 = 0xBB67AE85u;
+
 INOCULA_HD inline Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::uint32_t key1) {
 #if defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 10
 #endif
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = 0xD2511F53ull * counter.w[0];
-    const std::uint64_t p1 = 0xCD9E8D57ull * counter.w[2];
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const std::uint64_t p0 = kPhiloxFactor0 * counter.w[0];
+    const std::uint64_t p1 = kPhiloxFactor1 * counter.w[2];
     counter = {{static_cast<std::uint32_t>(p1 >> 32) ^ counter.w[1] ^ key0, static_cast<std::uint32_t>(p1),
                 static_cast<std::uint32_t>(p0 >> 32) ^ counter.w[3] ^ key1, static_cast<std::uint32_t>(p0)}};
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
+    key0 += kPhiloxKeyStep0;
+    key1 += kPhiloxKeyStep1;
   }
   return counter;
 }

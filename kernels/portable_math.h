@@ -15,10 +15,14 @@ INOCULA_BEGIN_TARGET
 /// e^x for x <= 0, relative error below 1e-15; 0 below -708, where the result would leave the normal numbers.
 /// x = k ln 2 + r with |r| <= ln 2 / 2, and Taylor's series of e^r to the power 13.
 INOCULA_HD inline double portable_exp(double x) {
-  if (!(x >= -708.0)) return x != x ? x : 0.0;
-  const std::int32_t k = static_cast<std::int32_t>(x * 1.4426950408889634 - 0.5);
+  // Below -708 go on with a number whose power of two is 0: a selection rather than a branch, so that loops
+  // vectorise. A NaN stays one, but its power is that number's.
+  constexpr double kVanishing = -709.2;
+  const double y = x < -708.0 ? kVanishing : x;
+  const double of_power = y > kVanishing ? y : kVanishing;
+  const std::int32_t k = static_cast<std::int32_t>(of_power * 1.4426950408889634 - 0.5);
   // ln 2 in two parts, the upper exact in 32 bits, so that k * upper is exact.
-  const double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+  const double r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
   double series = 1.0 / 6227020800.0;
   series = series * r + 1.0 / 479001600.0;
   series = series * r + 1.0 / 39916800.0;
@@ -45,14 +49,22 @@ INOCULA_HD inline double portable_log1p(double x) {
   memcpy(&bits, &u, sizeof bits);
   // Split at sqrt(1/2): the mantissa m then lies in [0.7071, 1.4142] and s below 0.1716 in magnitude.
   const std::uint64_t offset = bits - 0x3FE6A09E667F3BCDull;
-  const double exponent = static_cast<double>(static_cast<std::int64_t>(offset) >> 52);
+  const double exponent = static_cast<double>(static_cast<std::int32_t>(offset >> 32) >> 20);
   bits = (offset & 0xFFFFFFFFFFFFFull) + 0x3FE6A09E667F3BCDull;
   double m;
   memcpy(&m, &bits, sizeof m);
   const double s = (m - 1.0) / (m + 1.0);
   const double z = s * s;
   double series = 1.0 / 21;
-  for (int odd = 19; odd >= 3; odd -= 2) series = series * z + 1.0 / odd;
+  series = series * z + 1.0 / 19;
+  series = series * z + 1.0 / 17;
+  series = series * z + 1.0 / 15;
+  series = series * z + 1.0 / 13;
+  series = series * z + 1.0 / 11;
+  series = series * z + 1.0 / 9;
+  series = series * z + 1.0 / 7;
+  series = series * z + 1.0 / 5;
+  series = series * z + 1.0 / 3;
   // What 1 + x lost in rounding comes back as the derivative's share.
   const double lost = (x - (u - 1.0)) / u;
   return exponent * 6.93147180369123816490e-01 +

@@ -46,6 +46,16 @@ INOCULA_HD inline float project_linf(float y, float clean, float eps, float lo, 
   return clip(y, ball_lo > lo ? ball_lo : lo, ball_hi < hi ? ball_hi : hi);
 }
 
+/// project_linf(clean + delta, clean, eps, lo, hi) for |delta| <= eps: rounding can push it over that bound
+/// of the ball alone towards which it goes.
+INOCULA_HD inline float step_within_linf(float clean, float delta, float eps, float lo, float hi) {
+  const bool up = delta > 0;
+  const float bound = add_towards(clean, up ? eps : -eps);
+  const float lower = !up && bound > lo ? bound : lo;
+  const float upper = up && bound < hi ? bound : hi;
+  return clip(clean + delta, lower, upper);
+}
+
 /// Whether a difference of squared norm `squares`, summed in double, is inside the L2 ball whatever the sum's
 /// own rounding did.
 INOCULA_HD inline bool in_l2_ball(double squares, float eps) {

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/draw.h"
+#include "kernels/draw_blocks.h"
 #include "kernels/for_each.h"
 #include "kernels/normal.h"
 #include "kernels/project.h"
@@ -17,8 +17,21 @@ struct StartStream {
   std::uint64_t seed;
   std::uint32_t restart, step, sample;
 
-  INOCULA_DEVICE Philox4 words(std::int64_t block) const {
-    return draw4(seed, Draw::start, restart, step, sample, static_cast<std::uint32_t>(block));
+  /// The kWordsAbreast words from number `first` on, a multiple of 4.
+  INOCULA_DEVICE void words(std::int64_t first, std::uint32_t* word) const {
+    draw_blocks(seed, Draw::start, restart, step, sample, static_cast<std::uint32_t>(first / 4), word);
+  }
+
+  /// The same number of standard normals.
+  INOCULA_DEVICE void normals(std::int64_t first, float* z) const {
+    std::uint32_t word[kWordsAbreast];
+    words(first, word);
+#pragma omp simd
+    for (int pair = 0; pair < kWordsAbreast / 2; ++pair) {
+      const SinCos both = normal_pair(word[2 * pair], word[2 * pair + 1]);
+      z[2 * pair] = both.sin;
+      z[2 * pair + 1] = both.cos;
+    }
   }
 };
 
@@ -26,25 +39,27 @@ INOCULA_DEVICE inline StartStream start_stream(const RandomStart& a, std::int64_
   return {a.state->seed, a.state->restart, a.state->step, static_cast<std::uint32_t>(a.sample[row])};
 }
 
+/// How many of the kWordsAbreast elements from `first` on lie below `cols`.
+INOCULA_DEVICE inline int count_from(std::int64_t first, std::int64_t cols) {
+  return static_cast<int>(cols - first < kWordsAbreast ? cols - first : kWordsAbreast);
+}
+
 struct UniformLinf {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const StartStream stream = start_stream(a, row);
-    const float* const clean = a.clean + row * a.cols;
-    float* const x = a.x + row * a.cols;
+    const std::int64_t cols = a.cols;
+    const float* const clean = a.clean + row * cols;
+    float* const x = a.x + row * cols;
     const float eps = a.eps, lo = a.lo, hi = a.hi;
-    const auto place = [=](std::int64_t i, std::uint32_t word) {
-      x[i] = project_linf(clean[i] + eps * uniform_signed(word), clean[i], eps, lo, hi);
-    };
-    const std::int64_t blocks = a.cols / 4, rest = a.cols % 4;
-    team.each(blocks, [=](std::int64_t block) {
-      const Philox4 words = stream.words(block);
-      place(4 * block, words.w[0]);
-      place(4 * block + 1, words.w[1]);
-      place(4 * block + 2, words.w[2]);
-      place(4 * block + 3, words.w[3]);
+    team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
+      std::uint32_t word[kWordsAbreast];
+      stream.words(first, word);
+      const int count = count_from(first, cols);
+#pragma omp simd
+      for (int l = 0; l < count; ++l)
+        x[first + l] = step_within_linf(clean[first + l], eps * uniform_signed(word[l]), eps, lo, hi);
     });
-    team.each(rest, [=](std::int64_t w) { place(4 * blocks + w, stream.words(blocks).w[w]); });
   }
 };
 
@@ -55,21 +70,25 @@ struct NormalL2 {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const StartStream stream = start_stream(a, row);
-    const float* const clean = a.clean + row * a.cols;
-    float* const x = a.x + row * a.cols;
-    const std::int64_t cols = a.cols, blocks = cols / 4, rest = cols % 4;
-    team.each(blocks, [=](std::int64_t block) {
-      const Normal4 z = normal4(stream.words(block));
-      for (int w = 0; w < 4; ++w) x[4 * block + w] = z.v[w];
+    const std::int64_t cols = a.cols;
+    const float* const clean = a.clean + row * cols;
+    float* const x = a.x + row * cols;
+    team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
+      float z[kWordsAbreast];
+      stream.normals(first, z);
+      const int count = count_from(first, cols);
+#pragma omp simd
+      for (int l = 0; l < count; ++l) x[first + l] = z[l];
     });
-    team.each(rest, [=](std::int64_t w) { x[4 * blocks + w] = normal4(stream.words(blocks)).v[w]; });
     double squares = team.sum(cols, [=](std::int64_t i) {
       const double z = x[i];
       return z * z;
     });
+    float z[kWordsAbreast];
     for (std::int64_t i = cols; i < cols + kSpare; ++i) {
-      const double z = normal4(stream.words(i / 4)).v[i % 4];
-      squares += z * z;
+      const int at = static_cast<int>(i % kWordsAbreast);
+      if (i == cols || at == 0) stream.normals(i - at, z);
+      squares += static_cast<double>(z[at]) * z[at];
     }
     const float unit = squares > 0 ? shrink_to_l2(squares, a.eps) : 0.0f;
     const float lo = a.lo, hi = a.hi;

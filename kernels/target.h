@@ -12,11 +12,14 @@
 #define INOCULA_CUDA
 #endif
 
-// INOCULA_DEVICE marks a kernel's body, INOCULA_HD a function that the host calls too.
+// INOCULA_DEVICE marks a kernel's body, INOCULA_HD a function that the host calls too, INOCULA_SHARED a local
+// variable that all members of a team see.
 #if defined(INOCULA_CUDA)
+#define INOCULA_SHARED __shared__
 #define INOCULA_HD __host__ __device__
 #define INOCULA_DEVICE __device__
 #else
+#define INOCULA_SHARED
 #define INOCULA_HD
 #define INOCULA_DEVICE
 #endif

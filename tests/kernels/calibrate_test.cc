@@ -58,7 +58,7 @@ std::vector<CalibrationBin> reference(const Predictions& p, std::int32_t bins, b
 }
 
 TEST_CASE("bin_confidence equals the reference as integers on every target, in any order") {
-  for (const std::int64_t classes : {2, 3, 9, 14}) {
+  for (const std::int64_t classes : {1, 2, 3, 9, 14, 16, 17}) {
     for (const std::int32_t bins : {1, 2, 15, kMaxCalibrationBins}) {
       CAPTURE(classes);
       CAPTURE(bins);
@@ -81,6 +81,29 @@ TEST_CASE("bin_confidence equals the reference as integers on every target, in a
         CAPTURE(run.name);
         CHECK(equal(bin(run, p, bins), expected));
         CHECK(equal(bin(run, reversed, bins), expected));
+      }
+    }
+  }
+}
+
+TEST_CASE("bin_confidence: rows side by side are binned as by teams, whatever their number") {
+  constexpr std::size_t kAllClasses = 17;
+  for (const std::size_t classes : {1u, 2u, 3u, 9u, 16u}) {
+    for (const std::size_t rows : {1u, 7u, 8u, 9u, 1023u, 1025u}) {
+      CAPTURE(classes);
+      CAPTURE(rows);
+      Predictions few{random_floats(rows * classes, 3, -2, 2), {}, static_cast<std::int64_t>(classes)};
+      for (std::size_t row = 0; row < rows; ++row)
+        few.label.push_back(row % 5 == 4 ? -1 : static_cast<std::int32_t>(row % classes));
+      few.logits[few.logits.size() / 2] = kNan;
+      // Impossible classes add nothing.
+      Predictions many{std::vector<float>(rows * kAllClasses, -kInfinity), few.label, kAllClasses};
+      for (std::size_t row = 0; row < rows; ++row)
+        std::copy_n(few.logits.data() + row * classes, classes, many.logits.data() + row * kAllClasses);
+      const std::vector<CalibrationBin> expected = bin(runs().front(), many, 15);
+      for (const Run& run : runs(static_cast<std::int64_t>(rows))) {
+        CAPTURE(run.name);
+        CHECK(equal(bin(run, few, 15), expected));
       }
     }
   }

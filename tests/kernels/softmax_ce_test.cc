@@ -60,7 +60,7 @@ void check_against_reference(const Case& c) {
 }
 
 TEST_CASE("softmax_ce agrees with the double reference for any number of classes and any margin") {
-  for (const std::int64_t classes : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 1000}) {
+  for (const std::int64_t classes : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 1000}) {
     for (const float spread : {1e-3f, 1.0f, 30.0f, 80.0f, 1e4f}) {
       CAPTURE(classes);
       CAPTURE(spread);
@@ -68,6 +68,32 @@ TEST_CASE("softmax_ce agrees with the double reference for any number of classes
       check_against_reference(c);
       c.scale = 1.0f / 9;
       check_against_reference(c);
+    }
+  }
+}
+
+TEST_CASE("softmax_ce: rows side by side have the bits of rows alone, and of teams that sum 17 classes") {
+  constexpr std::size_t kAllClasses = 17;
+  for (const std::int64_t classes : {1, 2, 3, 4, 5, 8, 9, 12, 13, 15, 16}) {
+    for (const std::size_t rows : {1u, 7u, 8u, 9u, 64u, 65u, 137u}) {
+      CAPTURE(classes);
+      CAPTURE(rows);
+      const std::size_t k = static_cast<std::size_t>(classes);
+      Case few = random_case(classes, rows, 30, static_cast<unsigned>(rows));
+      few.scale = 1.0f / 3;
+      // A row with nothing but NaN has another class to be predicted where it is filled up.
+      if (classes > 1) few.logits[few.logits.size() / 2] = kNan;
+      for (std::size_t j = 0; j < k; ++j) few.logits[j] = 0;  // equals: the lowest is predicted
+      // Impossible classes add nothing.
+      Case many{std::vector<float>(rows * kAllClasses, -kInfinity), few.label, kAllClasses, few.scale};
+      for (std::size_t row = 0; row < rows; ++row)
+        for (std::size_t j = 0; j < k; ++j) many.logits[row * kAllClasses + j] = few.logits[row * k + j];
+      const Outputs side_by_side = softmax_ce(few), by_teams = softmax_ce(many);
+      std::vector<float> dlogits;
+      for (std::size_t row = 0; row < rows; ++row)
+        for (std::size_t j = 0; j < k; ++j) dlogits.push_back(by_teams[0][row * kAllClasses + j]);
+      CHECK(difference_in_bits({side_by_side[0]}, {dlogits}) == "");
+      CHECK(difference_in_bits({side_by_side[1], side_by_side[2]}, {by_teams[1], by_teams[2]}) == "");
     }
   }
 }

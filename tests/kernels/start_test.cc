@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/normal.h"
+#include "kernels/project.h"
 #include "tests/kernels/harness.h"
 
 namespace inocula::test {
@@ -53,7 +54,7 @@ double l2_distance(const std::vector<float>& x, const Images& images, std::int64
 }
 
 TEST_CASE("start_uniform_linf is the documented function of the draws") {
-  for (const std::int64_t cols : {1, 2, 3, 4, 5, 787}) {
+  for (const std::int64_t cols : {1, 2, 3, 4, 5, 62, 63, 64, 65, 127, 128, 787}) {
     const Images images = grey_images(3, cols, 8 / 255.f);
     std::vector<double> expected;
     for (const std::int32_t sample : images.sample)
@@ -65,8 +66,28 @@ TEST_CASE("start_uniform_linf is the documented function of the draws") {
   }
 }
 
+TEST_CASE("start_uniform_linf has the bits of a draw that is projected") {
+  for (const float eps : {0.0f, 1e-8f, 4 / 255.f, 1.0f, 3.0f}) {
+    CAPTURE(eps);
+    Images images = grey_images(5, 1001, eps);
+    // Some pixels lie outside the box that they are moved into.
+    images.clean = random_floats(images.clean.size(), 11, -0.25f, 1.25f);
+    for (std::size_t i = 0; i < images.clean.size(); i += 7) images.clean[i] = i % 2 == 0 ? 0.0f : 1.0f;
+    std::vector<float> expected;
+    for (std::size_t row = 0; row < 5; ++row) {
+      for (std::uint32_t i = 0; i < 1001; ++i) {
+        const float clean = images.clean[expected.size()];
+        const float u =
+            uniform_signed(draw(5, Draw::start, 1, 3, static_cast<std::uint32_t>(images.sample[row]), i));
+        expected.push_back(project_linf(clean + eps * u, clean, eps, 0, 1));
+      }
+    }
+    CHECK(difference_in_bits({start(&KernelTable::start_uniform_linf, images)}, {expected}) == "");
+  }
+}
+
 TEST_CASE("L2 starts are the documented functions of the draws") {
-  for (const std::int64_t cols : {1, 2, 3, 4, 5, 787}) {
+  for (const std::int64_t cols : {1, 2, 3, 4, 5, 62, 63, 64, 65, 127, 128, 787}) {
     for (const int spare : {0, 2}) {
       const Images images = grey_images(3, cols, 0.4f);
       std::vector<double> expected;
