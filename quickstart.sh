@@ -6,12 +6,8 @@
 # with a planted shortcut, faint lines that betray the class, so that there is something for an attack to find.
 set -euo pipefail
 
-readonly model=resnet18:width=16
-readonly epochs=3 batch=64
-readonly epsilon=8/255 inner_steps=5 inner_alpha=2/255
-readonly attack=pgd:norm=linf,eps=8/255,steps=20,alpha=2/255
+readonly plan=tools/presets/robust_training_quick.toml
 readonly synthetic_images=2000
-readonly evaluated_images=500  # at most; attacking every image of a large set takes long
 
 if [[ $# -gt 1 || ${1:-} == -* ]]; then
   echo "usage: ./quickstart.sh [DATA.npz|DATA.h5]" >&2
@@ -34,31 +30,16 @@ cmake=/usr/bin/cmake
 inocula=build/cpu/inocula
 
 # The folder is named after the data; each start replaces what an earlier one left there.
+readonly runs=runs/quickstart
 if [[ -n $data ]]; then
   name=$(basename "$data")
-  study=runs/quickstart/${name%.*}
-  mkdir -p "$study"
+  study=$runs/${name%.*}
 else
-  study=runs/quickstart/synthetic
-  mkdir -p "$study"
-  data=$study/data.npz
+  study=$runs/synthetic
+  data=$study.npz
+  mkdir -p "$runs"
   rm -f "$data"
   "$inocula" data synth "$data" --kind shortcut --n "$synthetic_images" --size 28 --seed 0
 fi
-
-train() {  # METHOD [flags]
-  "$inocula" train --data "$data" --model "$model" --out "$study/$1" --overwrite --seed 0 \
-    --epochs "$epochs" --batch "$batch" --method "$@"
-}
-evaluate() {  # METHOD
-  echo "== $1 training, attacked by $attack"
-  "$inocula" evaluate --model "$study/$1" --data "$data" --out "$study/$1/evaluate.json" --seed 0 \
-    --attack "$attack" --limit "$evaluated_images"
-}
-
-train standard
-train pgd --norm linf --eps "$epsilon" --steps "$inner_steps" --alpha "$inner_alpha"
-evaluate standard
-evaluate pgd
-"$inocula" report "$study/standard" "$study/pgd" --out "$study/report.html" --quiet
-echo "report: $PWD/$study/report.html"
+rm -rf "$study"
+"$inocula" study "$plan" --data "$data" --out "$PWD/$study"

@@ -31,8 +31,13 @@ def main(folder):
     for page in ("README.md", "docs/tutorial.md"):
         work = os.path.join(folder, page.replace("/", "-"))
         os.mkdir(work)
-        if page == "README.md":  # it speaks of a chest.npz that the reader has
+        if page == "README.md":  # it speaks of a chest.npz that the reader has, in a clone
+            os.symlink(os.path.join(REPOSITORY, "tools"), os.path.join(work, "tools"))
             run("data", "synth", os.path.join(work, "chest.npz"), "--n", 200)
+        with open(os.path.join(REPOSITORY, page)) as file:
+            for name, text in re.findall(r"```toml\n# (\S+\.toml)\n(.*?)```", file.read(), re.S):  # files that it shows
+                with open(os.path.join(work, name), "w") as shown:
+                    shown.write(text)
         for line in shown_commands(os.path.join(REPOSITORY, page)):
             words = shlex.split(line)
             if words[1] == "train" and "--epochs" not in words:
@@ -60,7 +65,7 @@ def main(folder):
     expect(counted >= 10, f"only {counted} commands were found in the documentation")
     print(f"{counted} commands ran")
     for command in ("", "data info", "data convert", "data synth", "train", "evaluate", "predict", "attack", "bench",
-                    "report", "devices", "selftest"):
+                    "report", "devices", "selftest", "study"):
         done = run(*command.split(), "--help")
         expect(done.returncode == 0 and "Usage" in done.stdout, f"inocula {command} --help: {done.returncode}")
     shutil.rmtree(where)
