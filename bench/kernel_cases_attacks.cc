@@ -1,4 +1,6 @@
 // Kernels on rows of images and of logits: attacks, their judgement, losses, scores.
+#include <algorithm>
+#include <bit>
 #include <limits>
 #include <numeric>
 
@@ -53,6 +55,54 @@ KernelWork<Noise> noise_of(Arrays& m, float level) {
   a.state = m.one(0, StepState{});
   a.level = level;
   return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+}
+
+/// As many images as there is scratch for, at most 2048.
+std::int64_t augmented_rows(const Arrays& m, std::int64_t values) {
+  const auto bytes = static_cast<std::int64_t>(augmix_scratch_bytes(values));
+  return std::min<std::int64_t>(2048, m.size() * static_cast<std::int64_t>(sizeof(float)) / bytes);
+}
+
+/// Gradients with noise, so that histograms have many levels: an even image would spare most of the work.
+const float* textured(Arrays& m, std::int64_t values) {
+  std::vector<std::int32_t> bits(static_cast<std::size_t>(values));
+  std::uint32_t noise = 1;
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    noise = noise * 1664525 + 1013904223;
+    const std::size_t level = 20 + (i % kPixels) / 5 + (noise >> 26);
+    bits[i] = std::bit_cast<std::int32_t>(static_cast<float>(level) / 255.0f);
+  }
+  return reinterpret_cast<const float*>(m.integers(1, bits));
+}
+
+KernelWork<AugMix> augmix_of(Arrays& m, std::int64_t channels, std::int64_t side) {
+  AugMix a;
+  a.channels = channels;
+  a.height = a.width = side;
+  const std::int64_t values = channels * side * side;
+  a.rows = augmented_rows(m, values);
+  a.y = m.floats(0);
+  a.x = textured(m, a.rows * values);
+  std::vector<std::int32_t> sample(static_cast<std::size_t>(a.rows));
+  std::iota(sample.begin(), sample.end(), 0);
+  a.sample = m.integers(2, sample);
+  a.state = m.one(0, StepState{});
+  a.scratch = m.zeros<std::uint8_t>(3);
+  a.set = ImageOpSet::all;
+  return {a, 2 * kFloat * static_cast<double>(a.rows * values)};
+}
+
+KernelWork<Augment> augment_of(Arrays& m, ImageOp kind) {
+  Augment a;
+  a.rows = augmented_rows(m, kPixels);
+  a.y = m.floats(0);
+  a.x = textured(m, a.rows * kPixels);
+  a.scratch = m.zeros<std::uint8_t>(3);
+  a.channels = 1;
+  a.height = a.width = kSide;
+  a.kind = kind;
+  a.level = 2;
+  return {a, 2 * kFloat * static_cast<double>(a.rows * kPixels)};
 }
 
 KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
@@ -172,6 +222,16 @@ std::vector<KernelCase<JsdCe>> jsd_ce() {
              a.views = kViews;
              return KernelWork<JsdCe>{a, kFloat * static_cast<double>(a.rows * (2 * kViews * kClasses + 3))};
            }}};
+}
+
+std::vector<KernelCase<AugMix>> augmix() {
+  return {{"28x28x1", [](Arrays& m) { return augmix_of(m, 1, kSide); }},
+          {"64x64x3", [](Arrays& m) { return augmix_of(m, 3, 64); }}};
+}
+
+std::vector<KernelCase<Augment>> augment() {
+  return {{"equalize", [](Arrays& m) { return augment_of(m, ImageOp::equalize); }},
+          {"rotate", [](Arrays& m) { return augment_of(m, ImageOp::rotate); }}};
 }
 
 std::vector<KernelCase<KeepBest>> keep_best() {

@@ -24,6 +24,7 @@ enum class Draw : std::uint32_t {
   synthesis = 6,  ///< the built-in synthetic data
   corrupt = 7,    ///< noise of corruptions; sub = its kind
   bootstrap = 8,  ///< resamples of a confidence interval; sample = resample, element = position
+  mix = 9,        ///< AugMix; sub = view, element = which decision
 };
 
 }  // namespace inocula

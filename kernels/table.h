@@ -1,6 +1,7 @@
 // Every fused kernel, once: its name, its arguments, and the table of function pointers a target fills.
 #pragma once
 
+#include "kernels/augmix.h"
 #include "kernels/best.h"
 #include "kernels/calibrate.h"
 #include "kernels/carried_delta.h"
@@ -75,7 +76,9 @@
   X(speckle_noise, Noise)                                    \
   X(impulse_noise, Noise)                                    \
   X(shot_noise, Noise)                                       \
-  X(jsd_ce, JsdCe)
+  X(jsd_ce, JsdCe)                                           \
+  X(augmix, AugMix)                                          \
+  X(augment, Augment)
 
 namespace inocula {
 
