@@ -11,13 +11,18 @@
 
 #include "kernels/augmix_draws.h"
 #include "kernels/step_state.h"
+#include "kernels/target.h"
 
-namespace inocula {
+INOCULA_BEGIN_TARGET
 
 /// Bytes that a row of `pixels` values needs to work in: two images of bytes, a histogram and a table.
-inline constexpr std::size_t augmix_scratch_bytes(std::int64_t pixels) {
+INOCULA_HD inline constexpr std::size_t augmix_scratch_bytes(std::int64_t pixels) {
   return 256 * sizeof(std::uint64_t) + 256 + 2 * static_cast<std::size_t>((pixels + 7) / 8 * 8);
 }
+
+INOCULA_END_TARGET
+
+namespace inocula {
 
 /// augmix: y = clip((1 - m) x + m (w_1 chain_1(x) + … + w_n chain_n(x)), 0, 1), w ~ Dirichlet(alpha, …), m ~
 /// Beta(alpha, alpha). A chain applies `depth` operations of the set one after the other to the image,

@@ -2,10 +2,14 @@
 #include "tools/method.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
+#include "attacks/augmix.h"
+#include "attacks/sequence.h"
 #include "engine/error.h"
 #include "engine/objectives/adversarial.h"
+#include "engine/objectives/consistent.h"
 #include "engine/objectives/erm.h"
 #include "engine/objectives/free.h"
 #include "engine/spec.h"
@@ -15,11 +19,16 @@ namespace inocula {
 namespace {
 
 constexpr std::int64_t kDefaultSteps = 7, kDefaultReplays = 4;
+constexpr double kDefaultJsdWeight = 12;
+
+/// How far the steps of an attack reach together, in radii, where images are augmented: as the authors of
+/// RobustAugMix and RTDA take them.
+constexpr double kAugmentedPath = 2.5;
 
 /// What one step of FGSM-RS is longer than its ball's radius: 10/255 at 8/255. Wong, Rice, Kolter, ICLR 2020.
 constexpr double kFastStep = 1.25;
 
-/// A method that trains, and its flags among those that describe an attack.
+/// A method that trains, and its flags among those that not every method has.
 struct MethodFlags {
   std::string_view method;
   std::vector<std::string_view> flags;
@@ -33,11 +42,15 @@ const std::vector<MethodFlags>& methods() {
       {"pgd", {"--norm", "--eps", "--alpha", "--steps", "--random-start", "--attack-bn"}},
       {"fast", {"--norm", "--eps", "--alpha", "--attack-bn"}},
       {"free", {"--norm", "--eps", "--replays"}},
+      {"augmix", {"--augmix", "--jsd-weight", "--views"}},
+      {"robustaugmix",
+       {"--norm", "--eps", "--alpha", "--steps", "--random-start", "--augmix", "--jsd-weight", "--views"}},
+      {"rtda", {"--norm", "--eps", "--alpha", "--steps", "--random-start", "--attack-bn", "--augmix"}},
   };
   return list;
 }
 
-/// "standard, pgd, fast or free": those that have `flag`, all for an empty one.
+/// "standard, pgd or fast": those that have `flag`, all for an empty one.
 std::string methods_with(std::string_view flag) {
   std::vector<std::string> names;
   for (const MethodFlags& m : methods())
@@ -52,7 +65,7 @@ std::string methods_with(std::string_view flag) {
   fail(ErrorKind::usage, "--method is '", o.method, "', expected ", methods_with(""));
 }
 
-/// The flags that describe an attack and were given.
+/// The flags that not every method has and that were given.
 std::vector<std::string_view> given_flags(const MethodOptions& o) {
   std::vector<std::string_view> given;
   if (!o.norm.empty()) given.emplace_back("--norm");
@@ -62,6 +75,9 @@ std::vector<std::string_view> given_flags(const MethodOptions& o) {
   if (o.replays) given.emplace_back("--replays");
   if (!o.random_start.empty()) given.emplace_back("--random-start");
   if (!o.attack_bn.empty()) given.emplace_back("--attack-bn");
+  if (!o.augmix.empty()) given.emplace_back("--augmix");
+  if (o.jsd_weight) given.emplace_back("--jsd-weight");
+  if (!o.views.empty()) given.emplace_back("--views");
   return given;
 }
 
@@ -84,6 +100,11 @@ void check_flags(const MethodOptions& o) {
       fail(ErrorKind::usage, flag, " describes what --method ", o.method,
            " does not have; expected --method ", methods_with(flag));
   }
+}
+
+/// Methods that train on augmented images.
+bool augments(const MethodOptions& o) {
+  return o.method == "augmix" || o.method == "robustaugmix" || o.method == "rtda";
 }
 
 attacks::Norm parse_norm(const MethodOptions& o) {
@@ -109,22 +130,50 @@ attacks::PgdSpec described_attack(const MethodOptions& o) {
   attacks::PgdSpec p;
   p.norm = ball.norm;
   p.eps = ball.eps;
-  const bool fast = o.method == "fast";
-  p.alpha = !o.alpha.empty()                ? parse_number(o.alpha, "--alpha")
-            : fast                          ? kFastStep * p.eps
-            : p.norm == attacks::Norm::linf ? p.eps / 4
-                                            : p.eps / 5;
-  if (!(p.alpha > 0)) fail(ErrorKind::usage, "--alpha is ", o.alpha, ", expected a positive number");
+  const bool fast = o.method == "fast", linf = p.norm == attacks::Norm::linf;
   p.steps = fast ? 1 : o.steps.value_or(kDefaultSteps);
   if (p.steps < 1) fail(ErrorKind::usage, "--steps is ", p.steps, ", expected at least 1");
+  p.alpha = !o.alpha.empty() ? parse_number(o.alpha, "--alpha")
+            : fast           ? kFastStep * p.eps
+            : augments(o)    ? kAugmentedPath * p.eps / static_cast<double>(p.steps)
+            : linf           ? p.eps / 4
+                             : p.eps / 5;
+  if (!(p.alpha > 0)) fail(ErrorKind::usage, "--alpha is ", o.alpha, ", expected a positive number");
   if (!o.random_start.empty() && o.random_start != "true" && o.random_start != "false")
     fail(ErrorKind::usage, "--random-start is '", o.random_start, "', expected true or false");
-  p.start = o.random_start == "false" ? attacks::Start::clean : attacks::Start::uniform;
+  // The authors of RobustAugMix begin with a normal direction brought to the ball: on its sphere.
+  const bool on_sphere = o.method == "robustaugmix" && !linf;
+  p.start = o.random_start == "false" ? attacks::Start::clean
+            : on_sphere               ? attacks::Start::sphere
+                                      : attacks::Start::uniform;
   return p;
 }
 
 bool attacks_inside(const MethodOptions& o) {
-  return o.method == "pgd" || o.method == "fast" || (o.method == "eval" && !is_clean_evaluation(o));
+  return o.method == "pgd" || o.method == "fast" || o.method == "robustaugmix" || o.method == "rtda" ||
+         (o.method == "eval" && !is_clean_evaluation(o));
+}
+
+attacks::AugMixSpec described_augmix(const MethodOptions& o) {
+  return attacks::parse_augmix(o.augmix.empty() ? "augmix" : o.augmix);
+}
+
+bool compares_views(const MethodOptions& o) {
+  return o.method == "augmix" || o.method == "robustaugmix";
+}
+
+double jsd_weight(const MethodOptions& o) {
+  const double weight = o.jsd_weight.value_or(kDefaultJsdWeight);
+  if (!(weight >= 0) || !std::isfinite(weight))
+    fail(ErrorKind::usage, "--jsd-weight is ", weight, ", expected 0 or more");
+  return weight;
+}
+
+/// As a word of --views: how the methods' authors do it, unless told otherwise.
+std::string views_word(const MethodOptions& o) {
+  if (!o.views.empty() && o.views != "together" && o.views != "one_by_one")
+    fail(ErrorKind::usage, "--views is '", o.views, "', expected together or one_by_one");
+  return !o.views.empty() ? o.views : o.method == "augmix" ? "together" : "one_by_one";
 }
 
 /// What batch norm does while the method attacks, as a word of --attack-bn. Fast training crafts in training
@@ -149,17 +198,26 @@ NormMode parse_attack_bn(const std::string& text) {
 
 void MethodOptions::add_flags(CLI::App& app) {
   app.add_option("--method", method, "Training method: " + methods_with(""))->capture_default_str();
-  app.add_option("--norm", norm, "Ball of the inner attack: linf (the default) or l2 (pgd alone)");
+  app.add_option("--norm", norm,
+                 "Ball of the inner attack: linf (the default) or l2 (not for fast and free)");
   app.add_option("--eps", eps, "Radius of the inner attack in pixel units [0, 1]: 8/255 (linf) or 1 (l2)");
-  app.add_option("--alpha", alpha,
-                 "Step length of the inner attack: eps/4 (linf), eps/5 (l2) or 1.25 eps (fast)");
-  app.add_option("--steps", steps, "pgd: steps of the inner attack: 7");
+  app.add_option(
+      "--alpha", alpha,
+      "Step length of the inner attack: eps/4 (linf), eps/5 (l2), 1.25 eps (fast) or 2.5 eps/steps "
+      "(robustaugmix, rtda)");
+  app.add_option("--steps", steps, "Steps of the inner attack: 7");
   app.add_option("--replays", replays,
                  "free: minibatch replays, how often in succession a batch is taken: 4");
   app.add_flag("--random-start,!--no-random-start", random_start,
-               "pgd: start the inner attack at a random point: true");
+               "Start the inner attack at a random point: true");
   app.add_option("--attack-bn", attack_bn,
                  "Batch norm while attacking: eval (the default), train (fast's default) or train_no_update");
+  app.add_option(
+      "--augmix", augmix,
+      "augmix, robustaugmix, rtda: augmix:severity=3,chains=3,depth=-1,alpha=1,ops=standard|all|flips");
+  app.add_option("--jsd-weight", jsd_weight, "augmix, robustaugmix: weight of the views' divergence: 12");
+  app.add_option("--views", views,
+                 "augmix, robustaugmix: views pass the network together (augmix's default) or one_by_one");
   app.add_option("--precision", precision, "How activations inside the network are stored: fp32 or bf16")
       ->capture_default_str();
 }
@@ -173,6 +231,11 @@ void MethodOptions::check() const {
   } else if (method == "free") {
     FreeTraining(described_ball(*this).eps, replays.value_or(kDefaultReplays));
   }
+  if (augments(*this)) described_augmix(*this);
+  if (compares_views(*this)) {
+    inocula::jsd_weight(*this);
+    views_word(*this);
+  }
 }
 
 std::optional<attacks::PgdSpec> MethodOptions::attack() const {
@@ -183,7 +246,7 @@ std::optional<attacks::PgdSpec> MethodOptions::attack() const {
 
 std::optional<Ball> MethodOptions::ball() const {
   check();
-  if (method == "standard" || is_clean_evaluation(*this)) return std::nullopt;
+  if (method == "standard" || method == "augmix" || is_clean_evaluation(*this)) return std::nullopt;
   return described_ball(*this);
 }
 
@@ -205,17 +268,22 @@ NormMode MethodOptions::attack_norm() const {
 std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const {
   require_training(*this);
   std::vector<std::pair<std::string, std::string>> list{{"method", method}, {"precision", precision}};
+  if (augments(*this)) list.emplace_back("augmix", attacks::AugMixView(described_augmix(*this)).spec());
+  if (compares_views(*this)) {
+    list.emplace_back("jsd_weight", format_number(inocula::jsd_weight(*this)));
+    list.emplace_back("views", views_word(*this));
+  }
   const std::optional<Ball> against = ball();
   if (!against) return list;
   list.insert(list.end(),
               {{"norm", attacks::to_string(against->norm)}, {"eps", format_number(against->eps)}});
   if (const std::optional<attacks::PgdSpec> inner = attack()) {
     list.emplace_back("alpha", format_number(inner->alpha));
-    if (method == "pgd") {
+    if (method != "fast") {
       list.emplace_back("steps", std::to_string(inner->steps));
-      list.emplace_back("random_start", inner->start == attacks::Start::uniform ? "true" : "false");
+      list.emplace_back("random_start", inner->start == attacks::Start::clean ? "false" : "true");
     }
-    list.emplace_back("attack_bn", attack_bn_word(*this));
+    if (!compares_views(*this)) list.emplace_back("attack_bn", attack_bn_word(*this));
   } else {
     list.emplace_back("replays", std::to_string(replays_of_a_batch()));
   }
@@ -225,12 +293,35 @@ std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const
 TrainingMethod make_method(const MethodOptions& o) {
   require_training(o);
   TrainingMethod m;
-  m.description = o.method;
-  if (const std::optional<attacks::PgdSpec> inner = o.attack()) {
-    auto attack = std::make_unique<attacks::Pgd>(*inner);
+  const auto own = [&](std::unique_ptr<Perturbation> p) -> const Perturbation* {
+    m.perturbations.push_back(std::move(p));
+    return m.perturbations.back().get();
+  };
+  /// One of several independent mixtures of the images.
+  const auto mixture = [&](std::int64_t view) {
+    attacks::AugMixSpec spec = described_augmix(o);
+    spec.view += view;
+    return own(std::make_unique<attacks::AugMixView>(spec));
+  };
+  const std::optional<attacks::PgdSpec> inner = o.attack();
+  const Perturbation* const attack = inner ? own(std::make_unique<attacks::Pgd>(*inner)) : nullptr;
+  m.description = o.method + (attack != nullptr ? " (" + attack->spec() + ")" : "");
+
+  if (compares_views(o)) {
+    std::vector<const Perturbation*> views{mixture(0)};
+    views.push_back(attack != nullptr ? attack : mixture(1));
+    m.description += " (" + views[0]->spec() + "; jsd weight " + format_number(jsd_weight(o)) + ", views " +
+                     views_word(o) + ")";
+    m.objective = std::make_unique<ConsistentTraining>(
+        o.method, std::move(views), jsd_weight(o),
+        views_word(o) == "together" ? ViewPasses::together : ViewPasses::one_by_one);
+  } else if (o.method == "rtda") {
+    const Perturbation* const first = mixture(0);
+    m.description += " around (" + first->spec() + ")";
+    m.objective = std::make_unique<AdversarialTraining>(
+        o.method, *own(std::make_unique<attacks::Sequence>(*first, *attack)), o.attack_norm(), inner->steps);
+  } else if (attack != nullptr) {
     m.objective = std::make_unique<AdversarialTraining>(o.method, *attack, o.attack_norm(), inner->steps);
-    m.description += " (" + attack->spec() + ")";
-    m.attack = std::move(attack);
   } else if (const std::optional<Ball> ball = o.ball()) {
     const std::int64_t replays = o.replays_of_a_batch();
     m.objective = std::make_unique<FreeTraining>(ball->eps, replays);

@@ -27,22 +27,26 @@ struct Ball {
 /// the method has nothing of the kind.
 struct MethodOptions {
   std::string method = "standard";
-  std::string norm;                     ///< linf
-  std::string eps;                      ///< 8/255 for linf, 1 for l2
-  std::string alpha;                    ///< eps / 4 for linf, eps / 5 for l2; fast: 1.25 eps
+  std::string norm;  ///< linf
+  std::string eps;   ///< 8/255 for linf, 1 for l2
+  std::string
+      alpha;  ///< eps / 4 for linf, eps / 5 for l2; fast: 1.25 eps; robustaugmix, rtda: 2.5 eps / steps
   std::optional<std::int64_t> steps;    ///< 7
   std::optional<std::int64_t> replays;  ///< 4
   std::string random_start;             ///< true
   std::string attack_bn;                ///< eval; fast: train
+  std::string augmix;                   ///< how images are augmented (attacks/augmix.h): augmix
+  std::optional<double> jsd_weight;     ///< 12
+  std::string views;                    ///< how views pass the network: together; robustaugmix: one_by_one
   std::string precision = "fp32";
 
   void add_flags(CLI::App& app);
   /// Throws Error (usage) naming the flag that is out of range or describes what the method does not have.
   void check() const;
-  /// The attack that runs inside a step; none for standard and free training and for `eval`, bench's
-  /// evaluation, in 0 steps. Errors, here and below: as check.
+  /// The attack that runs inside a step; none for standard training, free training and augmix and for `eval`,
+  /// bench's evaluation, in 0 steps. Errors, here and below: as check.
   std::optional<attacks::PgdSpec> attack() const;
-  /// What the method trains against; none for standard training.
+  /// What the method trains against; none for standard training and augmix.
   std::optional<Ball> ball() const;
   /// How often free training takes each batch; 1 for the others.
   std::int64_t replays_of_a_batch() const;
@@ -55,9 +59,9 @@ struct MethodOptions {
   std::vector<std::pair<std::string, std::string>> resolved() const;
 };
 
-/// An objective and the attack inside it.
+/// An objective and what perturbs images inside it.
 struct TrainingMethod {
-  std::unique_ptr<Perturbation> attack;  ///< null where no attack runs inside a step
+  std::vector<std::unique_ptr<Perturbation>> perturbations;
   std::unique_ptr<Objective> objective;
   std::string description;  ///< in one line: name and settings
 };
