@@ -58,6 +58,26 @@ def main(folder):
     text = settings("milestones = [0.25, 0.5]\nschedule = \"steps\"\nseed = 9223372036854775807\n")
     expect("seed = 9223372036854775807" in text and "[0.25, 0.5]" in text, f"lists and seeds in a file: {text}")
 
+    # Methods that augment: settings written out, read back, the same network again; each flag changes it.
+    def trained(out, *flags):
+        done = run("train", "--quiet", "--overwrite", "--out", here(out), *flags)
+        expect(done.returncode == 0, f"train {flags}: {done.stderr}")
+        return read(out)
+
+    short = ["--data", here("rgb.npz"), "--model", "resnet18:width=4", "--epochs", 1, "--batch", 10]
+    for method, others in (("augmix", [["--augmix", "augmix:ops=flips"], ["--augmix", "augmix:severity=9,ops=all"], ["--jsd-weight", 1],
+                                       ["--views", "one_by_one"]]),
+                           ("robustaugmix", [["--norm", "l2"], ["--eps", "16/255"], ["--steps", 1], ["--views", "together"],
+                                             ["--no-random-start"], ["--augmix", "augmix:chains=1,depth=1"]]),
+                           ("rtda", [["--alpha", "1/255"], ["--augmix", "augmix:alpha=0.5"], ["--attack-bn", "train_no_update"]])):
+        plain = trained("plain", *short, "--method", method)
+        with open(os.path.join(here("plain"), "config.toml")) as file:
+            text = file.read()
+        expect("augmix:severity=3," in text and ("jsd_weight = 12" in text) == (method != "rtda"), f"{method}: {text}")
+        expect(trained("again", "--config", os.path.join(here("plain"), "config.toml")) == plain, f"{method}: config.toml gives another network")
+        for flags in others:
+            expect(trained("other", *short, "--method", method, *flags) != plain, f"{method}: {flags} changes nothing")
+
     # The documented keys.
     done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--attack", "pgd:eps=1/255;8/255,steps=3",
                "--attack", "fgsm:norm=l2,eps=0.5", "--attack", "pgd:target=least_likely,steps=2,keep=best", "--out", here("r.json"))
