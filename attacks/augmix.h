@@ -1,5 +1,4 @@
-// AugMix as a perturbation: the mixture of an image with chains of operations on it that kernels/augmix.h
-// defines.
+// AugMix as a perturbation: a view of images mixed with chains of operations on themselves.
 #pragma once
 
 #include <cstdint>

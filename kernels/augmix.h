@@ -1,5 +1,4 @@
-// AugMix: an image mixed with chains of simple operations on itself, a function of (seed, view, step,
-// sample).
+// AugMix: an image mixed with chains of operations on itself, a function of (seed, view, step, sample).
 //
 // Hendrycks, Mu, Cubuk, Zoph, Gilmer and Lakshminarayanan, "AugMix: a simple data processing method to
 // improve robustness and uncertainty", ICLR 2020. Operations are those of Pillow that the authors' program

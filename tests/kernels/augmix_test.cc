@@ -1,5 +1,4 @@
-// AugMix: each operation against Pillow and against its definition, the draws against theory, the mixture of
-// both.
+// AugMix: operations against Pillow and their definitions, draws against theory, the mixture of both.
 #include "kernels/augmix.h"
 
 #include <algorithm>
@@ -464,7 +463,7 @@ TEST_CASE("augmix: an image's mixture depends on neither its batch nor its place
 }
 
 TEST_CASE("augmix: depths, operations, levels and signs are drawn alike") {
-  std::vector<int> depths(3), kinds(13), signs(2), flips(2);
+  std::vector<int> depths(3), kinds(13), signs(2), flips(2), together(13 * 2 * 2);
   std::vector<double> levels;
   for (std::uint32_t sample = 0; sample < kMany; ++sample) {
     const MixDraws draws{7, 1, 2, sample};
@@ -477,6 +476,8 @@ TEST_CASE("augmix: depths, operations, levels and signs are drawn alike") {
       REQUIRE(static_cast<std::int32_t>(drawn.kind) < 13);
       ++kinds[static_cast<std::size_t>(drawn.kind)];
       ++signs[drawn.negative ? 1 : 0];
+      const int of_pair = (drawn.negative ? 2 : 0) + (drawn.level > 1.55 ? 1 : 0);
+      ++together[static_cast<std::size_t>(static_cast<int>(drawn.kind) * 4 + of_pair)];
       levels.push_back(drawn.level);
     }
     const ImageOp standard = draws.operation(0, 0, ImageOpSet::standard, 3).kind;
@@ -488,6 +489,7 @@ TEST_CASE("augmix: depths, operations, levels and signs are drawn alike") {
   check_even(depths);
   check_even(kinds);
   check_even(signs);
+  check_even(together);
   check_even(flips);
   CHECK(kolmogorov(levels, [](double l) { return (l - 0.1) / 2.9; }) < kKolmogorovBound);
   CHECK(MixDraws{7, 1, 2, 0}.depth_of(0, 5) == 5);
