@@ -41,5 +41,9 @@ else
   rm -f "$data"
   "$inocula" data synth "$data" --kind shortcut --n "$synthetic_images" --size 28 --seed 0
 fi
+if [[ $(realpath -m "$data") == "$(realpath -m "$study")"/* || $study == "$runs/" ]]; then
+  echo "quickstart.sh: $data: lies where results are written or has no name; expected a file outside of $runs" >&2
+  exit 64
+fi
 rm -rf "$study"
 "$inocula" study "$plan" --data "$data" --out "$PWD/$study"

@@ -41,7 +41,7 @@ std::vector<Interval> bootstrap95(const Predictions& predictions, const Bootstra
   std::vector<std::vector<double>> of_resample(static_cast<std::size_t>(spec.resamples));
   std::exception_ptr failed;
   // Every resample by itself: the order in which threads take them changes nothing.
-#pragma omp parallel for schedule(dynamic, 16)
+#pragma omp parallel for schedule(dynamic, 16) num_threads(spec.threads)
   for (std::int64_t b = 0; b < spec.resamples; ++b) {
     try {
       of_resample[static_cast<std::size_t>(b)] = values(

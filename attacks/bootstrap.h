@@ -15,6 +15,7 @@ namespace inocula::attacks {
 struct BootstrapSpec {
   std::int64_t resamples = 1000;  ///< 0: no intervals
   std::uint64_t seed = 0;
+  int threads = 1;  ///< changes no result
 };
 
 /// The images of one resample: `n` of 0 … n - 1 with replacement, a function of (seed, resample).

@@ -15,11 +15,12 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kZ95 = 1.959963984540054;  // 97.5 % quantile of the standard normal
 
-double log_sum_exp(std::span<const float> row) {
+/// Of row / temperature.
+double log_sum_exp(std::span<const float> row, double temperature) {
   const double top = *std::max_element(row.begin(), row.end());
   double sum = 0;
-  for (const float z : row) sum += std::exp(static_cast<double>(z) - top);
-  return top + std::log(sum);
+  for (const float z : row) sum += std::exp((static_cast<double>(z) - top) / temperature);
+  return top / temperature + std::log(sum);
 }
 
 double p_log_p(double p) {
@@ -57,13 +58,13 @@ double roc_auc(std::span<const double> score, const std::vector<bool>& positive)
   return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
 }
 
-std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t classes) {
+std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t classes, double temperature) {
   const auto k = static_cast<std::size_t>(classes);
   std::vector<double> p(logits.size());
   for (std::size_t row = 0; row + k <= logits.size(); row += k) {
-    const double log_sum = log_sum_exp(logits.subspan(row, k));
+    const double log_sum = log_sum_exp(logits.subspan(row, k), temperature);
     for (std::size_t j = 0; j < k; ++j)
-      p[row + j] = std::min(1.0, std::exp(static_cast<double>(logits[row + j]) - log_sum));
+      p[row + j] = std::min(1.0, std::exp(static_cast<double>(logits[row + j]) / temperature - log_sum));
   }
   return p;
 }
@@ -122,17 +123,17 @@ double medmnist_auc(std::span<const double> probability, std::span<const std::in
 }
 
 Predictions::Predictions(std::span<const float> logits, std::span<const std::int32_t> labels,
-                         std::int64_t class_count)
+                         std::int64_t class_count, double temperature)
     : classes(class_count), label(labels.begin(), labels.end()) {
   const auto k = static_cast<std::size_t>(classes);
   if (label.empty() || logits.size() != label.size() * k)
     fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes,
          " classes");
   predicted = argmax_rows(logits, classes);
-  probability = softmax_rows(logits, classes);
+  probability = softmax_rows(logits, classes, temperature);
   for (std::size_t i = 0; i < label.size(); ++i)
-    nll.push_back(log_sum_exp(logits.subspan(i * k, k)) -
-                  static_cast<double>(logits[i * k + static_cast<std::size_t>(label[i])]));
+    nll.push_back(log_sum_exp(logits.subspan(i * k, k), temperature) -
+                  static_cast<double>(logits[i * k + static_cast<std::size_t>(label[i])]) / temperature);
 }
 
 Predictions Predictions::pick(std::span<const std::uint32_t> images) const {

@@ -20,8 +20,9 @@ Interval wilson95(std::int64_t hits, std::int64_t n);
 /// empty.
 double roc_auc(std::span<const double> score, const std::vector<bool>& positive);
 
-/// Softmax of each row in double: (n, classes) row-major. Each probability is at most 1.
-std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t classes);
+/// Softmax of each row of logits / temperature, in double: (n, classes) row-major. Each probability is at
+/// most 1.
+std::vector<double> softmax_rows(std::span<const float> logits, std::int64_t classes, double temperature = 1);
 
 /// Arg max of each row, the lowest index among equals. Throws Error (bad_data) where a logit is not finite:
 /// no class follows from it, and none may be counted as right.
@@ -46,9 +47,11 @@ struct Predictions {
   std::vector<double> probability;  ///< (n, classes)
   std::vector<double> nll;          ///< of each image: -ln softmax_label, from logits
 
-  /// Throws Error: usage where the sizes do not belong together or there is no image; bad_data where a logit
-  /// is not finite.
-  Predictions(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes);
+  /// Of logits / temperature (attacks/temperature.h); `predicted` is that of the logits as they are. Throws
+  /// Error: usage where the sizes do not belong together or there is no image; bad_data where a logit is not
+  /// finite.
+  Predictions(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
+              double temperature = 1);
 
   std::size_t size() const { return label.size(); }
   std::vector<double> confidence() const;  ///< probability of the predicted class

@@ -52,11 +52,16 @@ PgdSpec defaults(Norm norm) {
 }
 
 PgdSpec pgd_from(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "alpha", "steps", "restarts", "random_start", "target", "keep", "seed"});
+  s.allow({"norm", "eps", "alpha", "path", "steps", "restarts", "random_start", "target", "keep", "seed"});
   PgdSpec p = defaults(parse_norm(s));
   p.eps = eps;
-  p.alpha = s.number("alpha", p.alpha);
   p.steps = s.integer("steps", p.steps);
+  if (s.has("path") && s.has("alpha"))
+    fail(ErrorKind::usage, "'", s.text(),
+         "': alpha and path both say how long a step is, expected one of them");
+  // At eps 0 every step is projected back: its length is immaterial.
+  const bool relative = s.has("path") && eps > 0 && p.steps > 0;
+  p.alpha = relative ? s.number("path", 0) * eps / static_cast<double>(p.steps) : s.number("alpha", p.alpha);
   p.restarts = s.integer("restarts", p.restarts);
   const std::string start = s.word("random_start", "1");
   if (start == "0")
@@ -120,7 +125,8 @@ std::string list_attacks() {
          "    one step of length eps along the gradient's sign (L2: direction)\n"
          "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere,restarts=1,"
          "keep=last|best,target=none\n"
-         "    projected gradient descent; with norm=l2 eps=1, alpha=0.2\n"
+         "    projected gradient descent; with norm=l2 eps=1, alpha=0.2; path=2.5 in place of alpha makes "
+         "the steps 2.5 eps long together\n"
          "target is a class number, least_likely or random; eps may be a list such as 1/255;2/255;4/255;\n"
          "seed=N takes the random numbers of another seed than --seed\n";
 }

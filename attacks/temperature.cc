@@ -12,7 +12,7 @@ namespace {
 
 double mean_nll(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
                 double temperature) {
-  const Predictions p(divide_by_temperature(logits, temperature), label, classes);
+  const Predictions p(logits, label, classes, temperature);
   return std::accumulate(p.nll.begin(), p.nll.end(), 0.0) / static_cast<double>(p.size());
 }
 
@@ -38,13 +38,6 @@ double fit_temperature(std::span<const float> logits, std::span<const std::int32
     }
   }
   return std::exp((low + high) / 2);
-}
-
-std::vector<float> divide_by_temperature(std::span<const float> logits, double temperature) {
-  std::vector<float> divided;
-  divided.reserve(logits.size());
-  for (const float z : logits) divided.push_back(static_cast<float>(z / temperature));
-  return divided;
 }
 
 }  // namespace inocula::attacks

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace inocula::attacks {
 
@@ -12,8 +11,5 @@ namespace inocula::attacks {
 /// fitted on images that are neither trained on nor judged. Throws Error as Predictions.
 double fit_temperature(std::span<const float> logits, std::span<const std::int32_t> label,
                        std::int64_t classes);
-
-/// logits / T.
-std::vector<float> divide_by_temperature(std::span<const float> logits, double temperature);
 
 }  // namespace inocula::attacks

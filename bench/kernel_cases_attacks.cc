@@ -57,10 +57,11 @@ KernelWork<Noise> noise_of(Arrays& m, float level) {
   return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
 }
 
-/// As many images as there is scratch for, at most 2048.
+/// As many images as an array holds and there is scratch for, at most 2048.
 std::int64_t augmented_rows(const Arrays& m, std::int64_t values) {
   const auto bytes = static_cast<std::int64_t>(augmix_scratch_bytes(values));
-  return std::min<std::int64_t>(2048, m.size() * static_cast<std::int64_t>(sizeof(float)) / bytes);
+  const std::int64_t scratch = m.size() * static_cast<std::int64_t>(sizeof(float)) / bytes;
+  return std::min({std::int64_t{2048}, scratch, rows_of(m, values)});
 }
 
 /// Gradients with noise, so that histograms have many levels: an even image would spare most of the work.

@@ -11,8 +11,8 @@ namespace inocula {
 /// jsd_ce: with z_v the logits of view v, p_v their softmax and M the mean of the p_v, not below 1e-7,
 ///   loss = logsumexp(z_0) - z_0[label] + weight / views sum over v and j of p_v[j] ln(p_v[j] / M[j]),
 /// and dlogits = scale times the loss's gradient: cross-entropy of view 0, the Jensen-Shannon divergence of
-/// all. Where M is held at 1e-7 it is a constant. Computed in double. A NaN or +infinite logit makes its
-/// row's loss and gradients NaN.
+/// all. Where M is held at 1e-7 it is a constant. Computed in double. A logit that is not finite
+/// makes its row's loss and gradients NaN.
 struct JsdCe {
   const float* logits = nullptr;        ///< (views, rows, classes)
   const std::int32_t* label = nullptr;  ///< (rows), each in [0, classes)

@@ -33,7 +33,12 @@ void EvaluationOptions::check() const {
     fail(ErrorKind::usage, "--bootstrap is ", bootstrap, ", expected a number of resamples, 0 or more");
   if (temperature_scaling && subject.split == "val")
     fail(ErrorKind::usage, "--temperature-scaling fits on the split val, expected another --split to judge");
-  parse_attack_bn(evaluator.attack_bn);
+  if (parse_attack_bn(evaluator.attack_bn) == NormMode::batch)
+    fail(ErrorKind::usage,
+         "--attack-bn is 'train', which changes the network, expected eval or train_no_update");
+  if (subject.batch < 1) fail(ErrorKind::usage, "--batch is ", subject.batch, ", expected at least 1");
+  if (evaluator.limit < 0)
+    fail(ErrorKind::usage, "--limit is ", evaluator.limit, ", expected 0 (all) or more");
 }
 
 nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) {
@@ -60,7 +65,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
 
   nlohmann::ordered_json result{
       {"model", o.subject.model}, {"data", o.subject.data}, {"split", o.subject.split}};
-  Scoring scoring{.bootstrap = {.resamples = o.bootstrap, .seed = common.seed}};
+  Scoring scoring{
+      .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()}};
   if (o.temperature_scaling) {
     const attacks::Evaluation val =
         evaluate_split(require_split(subject.data, "val"), attacks::Clean{}, common.seed, 0);

@@ -50,17 +50,6 @@ const std::vector<MethodFlags>& methods() {
   return list;
 }
 
-/// "standard, pgd or fast": those that have `flag`, all for an empty one.
-std::string methods_with(std::string_view flag) {
-  std::vector<std::string> names;
-  for (const MethodFlags& m : methods())
-    if (flag.empty() || m.has(flag)) names.emplace_back(m.method);
-  std::string text;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
-  return text;
-}
-
 [[noreturn]] void refuse_method(const MethodOptions& o) {
   fail(ErrorKind::usage, "--method is '", o.method, "', expected ", methods_with(""));
 }
@@ -188,6 +177,16 @@ void require_training(const MethodOptions& o) {
 }
 
 }  // namespace
+
+std::string methods_with(std::string_view flag) {
+  std::vector<std::string> names;
+  for (const MethodFlags& m : methods())
+    if (flag.empty() || m.has(flag)) names.emplace_back(m.method);
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
+  return text;
+}
 
 NormMode parse_attack_bn(const std::string& text) {
   if (text == "eval") return NormMode::frozen;

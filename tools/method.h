@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,9 @@ struct TrainingMethod {
   std::unique_ptr<Objective> objective;
   std::string description;  ///< in one line: name and settings
 };
+
+/// "pgd, fast or free": the training methods that have this flag, all of them for an empty one.
+std::string methods_with(std::string_view flag);
 
 /// Errors: as MethodOptions::check.
 TrainingMethod make_method(const MethodOptions& options);

@@ -3,10 +3,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <vector>
-
-#include "attacks/temperature.h"
 
 namespace inocula {
 
@@ -18,15 +17,18 @@ using Json = nlohmann::ordered_json;
 struct ScoreKey {
   const char* key;
   double attacks::Scores::*value;
+  double attacks::Scores::*resampled = value;  ///< whose spread over resamples is the interval
 };
+/// A resample's noise is taken off a debiased error once and is in it twice: like the authors of the
+/// estimator, intervals are given of the plug-in one.
 constexpr ScoreKey kScoreKeys[] = {
     {"balanced_accuracy", &attacks::Scores::balanced_accuracy},
     {"auc", &attacks::Scores::auc},
     {"ece", &attacks::Scores::ece},
     {"mce", &attacks::Scores::mce},
     {"adaptive_ece", &attacks::Scores::adaptive_ece},
-    {"rmsce", &attacks::Scores::rmsce},
-    {"rmsce_top_label", &attacks::Scores::rmsce_top_label},
+    {"rmsce", &attacks::Scores::rmsce, &attacks::Scores::rmsce_plug_in},
+    {"rmsce_top_label", &attacks::Scores::rmsce_top_label, &attacks::Scores::rmsce_top_label_plug_in},
     {"rmsce_plug_in", &attacks::Scores::rmsce_plug_in},
     {"rmsce_top_label_plug_in", &attacks::Scores::rmsce_top_label_plug_in},
     {"brier", &attacks::Scores::brier},
@@ -35,9 +37,9 @@ constexpr ScoreKey kScoreKeys[] = {
     {"entropy_over_samples", &attacks::Scores::entropy_over_samples},
 };
 
-std::vector<double> values_of(const attacks::Scores& s) {
+std::vector<double> resampled_values(const attacks::Scores& s) {
   std::vector<double> values;
-  for (const ScoreKey& k : kScoreKeys) values.push_back(s.*k.value);
+  for (const ScoreKey& k : kScoreKeys) values.push_back(s.*k.resampled);
   return values;
 }
 
@@ -68,22 +70,20 @@ std::int64_t correct_of(const std::vector<float>& logits, const attacks::Evaluat
 }
 
 void add_scores(Json& row, const attacks::Evaluation& e, std::int64_t correct, const Scoring& scoring) {
-  const attacks::Predictions predictions(attacks::divide_by_temperature(e.logits, scoring.temperature),
-                                         e.label, e.classes);
+  const attacks::Predictions predictions(e.logits, e.label, e.classes, scoring.temperature);
   const attacks::Scores s = attacks::score(predictions);
   row["n"] = s.n;
   row["accuracy"] = static_cast<double>(correct) / static_cast<double>(s.n);
   const auto pair = [](const attacks::Interval& i) { return Json{i.low, i.high}; };
   row["accuracy_ci95"] = pair(attacks::wilson95(correct, s.n));
-  const std::vector<double> values = values_of(s);
   std::vector<attacks::Interval> intervals;
   if (scoring.bootstrap.resamples > 0)
     intervals = attacks::bootstrap95(
         predictions, scoring.bootstrap,
-        [](const attacks::Predictions& resample) { return values_of(attacks::score(resample)); });
-  for (std::size_t i = 0; i < values.size(); ++i) {
+        [](const attacks::Predictions& resample) { return resampled_values(attacks::score(resample)); });
+  for (std::size_t i = 0; i < std::size(kScoreKeys); ++i) {
     const std::string key = kScoreKeys[i].key;
-    row[key] = values[i];
+    row[key] = s.*kScoreKeys[i].value;
     if (!intervals.empty()) row[key + "_ci95"] = pair(intervals[i]);
   }
   row["entropy_bits"] = s.entropy / std::log(2.0);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 #include "engine/error.h"
 #include "io/atomic_file.h"
@@ -10,7 +11,7 @@
 #include "io/digest.h"
 #include "io/folder_lock.h"
 #include "io/input_file.h"
-#include "io/run_folder.h"
+#include "models/registry.h"
 #include "tools/command.h"
 #include "tools/evaluation.h"
 #include "tools/report.h"
@@ -18,6 +19,7 @@
 #include "tools/study_results.h"
 #include "tools/terminal.h"
 #include "tools/training_run.h"
+#include "tools/version.h"
 
 namespace inocula {
 
@@ -51,16 +53,26 @@ std::optional<std::string> read_if_there(const std::string& path) {
 /// What an evaluation depends on, kept inside its document: one that was asked the same is not run again.
 Json asked(const Part& part, const std::string& data_digest) {
   const EvaluationOptions& e = part.evaluation;
-  return {{"attack", e.attacks},
-          {"corruption", e.corruptions},
-          {"split", e.subject.split},
-          {"limit", e.evaluator.limit},
-          {"attack_bn", e.evaluator.attack_bn},
-          {"bootstrap", e.bootstrap},
-          {"temperature_scaling", e.temperature_scaling},
-          {"seed", e.subject.common.seed},
-          {"model", xxh3_128_of_file(part.file("model.safetensors"))},
-          {"data", data_digest}};
+  return {{"attack", e.attacks},           {"corruption", e.corruptions},
+          {"split", e.subject.split},      {"limit", e.evaluator.limit},
+          {"batch", e.subject.batch},      {"attack_bn", e.evaluator.attack_bn},
+          {"bootstrap", e.bootstrap},      {"temperature_scaling", e.temperature_scaling},
+          {"seed", e.subject.common.seed}, {"model", xxh3_128_of_file(part.file("model.safetensors"))},
+          {"data", data_digest},           {"version", kVersion}};
+}
+
+/// The line of metrics.jsonl that the model is of: the last, or the one before where the run ended because
+/// its last epoch overfitted to the attack.
+Json epoch_of_model(const Part& part) {
+  std::istringstream lines(read_text_file(part.file("metrics.jsonl"), kLargestFile));
+  Json before, last;
+  for (std::string line; std::getline(lines, line);) {
+    before = std::move(last);
+    last = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  }
+  const bool stopped = part.train.on_overfitting() == TrainOptions::OnOverfitting::stop &&
+                       last.value("catastrophic_overfitting", false);
+  return stopped ? before : last;
 }
 
 class Study {
@@ -86,8 +98,12 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
     fail(ErrorKind::usage, o.file, ": names no data, expected data = \"FILE\" there or --data FILE");
   data_ = load_image_data(plan_.data);
   require_split(data_, plan_.evaluation.subject.split);
+  if (plan_.evaluation.temperature_scaling) require_split(data_, "val");
   data_digest_ = xxh3_128_of_file(plan_.data);
   for (const StudyMethod& m : plan_.methods) {
+    // Found now rather than after the methods before it were trained.
+    models::build(m.train.model, m.train.input_spec(data_.channels, data_.height, data_.width),
+                  data_.classes);
     parts_.emplace_back();
     for (const std::uint64_t seed : plan_.seeds) {
       Part part{m.train, plan_.evaluation, m.name + ", seed " + std::to_string(seed)};
@@ -112,7 +128,7 @@ std::optional<Json> Study::evaluation_of(const Part& part) const {
 /// Does what of a part is not done yet.
 StudyPart Study::finish(const Part& part) {
   try {
-    train(part.train);  // of a run that is done only its settings and data are compared
+    train(part.train);  // a run that is done takes no step: its settings and data are compared
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::interrupted) throw;
     fail(ErrorKind::interrupted, "stopped in part '", part.name, "' with a checkpoint in ", part.train.out,
@@ -125,11 +141,7 @@ StudyPart Study::finish(const Part& part) {
     (*evaluation)["asked"] = asked(part, data_digest_);
     write_file(part.file("evaluate.json"), evaluation->dump(1) + "\n");
   }
-  const std::string metrics = read_text_file(part.file("metrics.jsonl"), kLargestFile);
-  const std::size_t end = metrics.find_last_not_of('\n');
-  const std::size_t begin = metrics.find_last_of('\n', end);
-  return {Json::parse(metrics.substr(begin == std::string::npos ? 0 : begin + 1), nullptr, false),
-          std::move(*evaluation)};
+  return {epoch_of_model(part), std::move(*evaluation)};
 }
 
 void Study::print_plan() const {
@@ -140,7 +152,8 @@ void Study::print_plan() const {
               plan_.evaluation.subject.split.c_str());
   for (const std::vector<Part>& seeds : parts_)
     for (const Part& part : seeds) {
-      const bool trained = std::filesystem::exists(part.file("model.json"));
+      const bool trained = std::filesystem::exists(part.file("model.json")) &&
+                           std::filesystem::exists(part.file("model.safetensors"));
       std::printf("  %-32s %s, %s\n", part.name.c_str(), trained ? "trained" : "to be trained",
                   trained && evaluation_of(part) ? "evaluated" : "to be evaluated");
     }
@@ -148,7 +161,7 @@ void Study::print_plan() const {
 
 void Study::run() {
   create_folder(options_.out);
-  const FolderLock lock(options_.out + "/lock");
+  const FolderLock lock(options_.out + "/.lock");
   Progress progress(options_.common.quiet);
   std::vector<std::vector<StudyPart>> done;
   std::vector<std::string> folders;

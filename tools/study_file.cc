@@ -97,6 +97,7 @@ EvaluationOptions read_evaluation(const std::string& path, const toml::table* ta
 StudyPlan read_study(const std::string& path, const CommonOptions& common) {
   const toml::table file = read_toml(path);
   StudyPlan plan;
+  plan.seeds = {common.seed};
   const toml::table *train = nullptr, *evaluation = nullptr, *methods = nullptr;
   const std::vector<std::string> known = {"title", "data", "seeds", "train", "methods", "evaluate"};
   for (const TomlEntry& entry : entries_of(file)) {

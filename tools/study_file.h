@@ -18,7 +18,7 @@ struct StudyMethod {
 struct StudyPlan {
   std::string title;
   std::string data;
-  std::vector<std::uint64_t> seeds{0};
+  std::vector<std::uint64_t> seeds;  ///< that of the command line where the file names none
   std::vector<StudyMethod> methods;  ///< in the order of the file
   EvaluationOptions evaluation;      ///< all but model, data and seed
 };

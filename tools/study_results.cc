@@ -26,6 +26,9 @@ std::vector<RowGroup> groups_of(const EvaluationOptions& evaluation) {
   std::vector<RowGroup> groups{{"clean", "clean", 0, 1}};
   const auto add = [&](std::string label, const std::string& spec, std::size_t count, const char* of_what) {
     if (count > 1) label += ", mean of " + std::to_string(count) + " " + of_what;
+    // Two of a kind are told apart by all that the file says of them.
+    if (std::any_of(groups.begin(), groups.end(), [&](const RowGroup& g) { return g.label == label; }))
+      label = spec;
     groups.push_back({label, spec, groups.back().first + groups.back().count, count});
   };
   for (const std::string& spec : evaluation.attacks) {

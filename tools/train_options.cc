@@ -92,7 +92,7 @@ std::optional<TrainOptions::OnOverfitting> TrainOptions::on_overfitting() const 
                                      std::pair{"--stop-on-overfitting", &stop_on_overfitting}})
       if (!text->empty())
         fail(ErrorKind::usage, flag, " watches accuracy under attack, but --method ", method.method,
-             " has no attack; expected one that has --eps");
+             " has no attack; expected --method ", methods_with("--eps"));
     return std::nullopt;
   }
   const bool stop = parse_truth("--stop-on-overfitting", stop_on_overfitting, false);

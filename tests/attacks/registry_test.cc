@@ -77,6 +77,11 @@ TEST_CASE("registry: a list of eps makes one attack for each") {
   CHECK(list[2].perturbation->spec() ==
         "pgd:norm=linf,eps=0.02,steps=3,alpha=2/255,random_start=1,restarts=1,keep=last");
   CHECK(list[3].steps == 3);
+  const auto paths = attacks::parse_attacks("pgd:norm=l2,eps=0;1;4,path=2.5,steps=20");
+  CHECK(paths[1].perturbation->spec() ==
+        "pgd:norm=l2,eps=1,steps=20,alpha=0.125,random_start=1,restarts=1,keep=last");
+  CHECK(paths[2].perturbation->spec() ==
+        "pgd:norm=l2,eps=4,steps=20,alpha=0.5,random_start=1,restarts=1,keep=last");
   CHECK(list[3].norm == attacks::Norm::linf);
   check_throws(ErrorKind::usage, "'pgd:eps=1/255;2/255': 2 values of eps, expected one",
                [] { attacks::parse_pgd("pgd:eps=1/255;2/255"); });
@@ -86,8 +91,10 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("", "expected name:key=value");
   refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, pgd");
   refuse("pgd:iterations=5",
-         "unknown key 'iterations', expected one of: norm, eps, alpha, steps, restarts, random_start, "
-         "target, keep, seed");
+         "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
+         "random_start, target, keep, seed");
+  refuse("pgd:alpha=1/255,path=2", "alpha and path both say how long a step is");
+  refuse("pgd:path=-1", "pgd: alpha is ");
   refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target, seed");
   refuse("pgd:norm=l1", "'pgd:norm=l1': norm=l1, expected linf or l2");
   refuse("pgd:eps=big", "'pgd:eps=big': eps: 'big', expected a number such as 8/255 or 0.03");

@@ -27,13 +27,20 @@ TEST_CASE("temperature: logits too large by a factor have that factor as their t
     const double t = attacks::fit_temperature(logits, label, 2);
     CHECK(t == doctest::Approx(factor).epsilon(0.05));
     const auto nll = [&](double at) {
-      return attacks::score(attacks::Predictions(attacks::divide_by_temperature(logits, at), label, 2)).nll;
+      return attacks::score(attacks::Predictions(logits, label, 2, at)).nll;
     };
     CHECK(nll(t) <= nll(1.01 * t));
     CHECK(nll(t) <= nll(t / 1.01));
-    const std::vector<float> scaled = attacks::divide_by_temperature(logits, t);
-    CHECK(attacks::argmax_rows(scaled, 2) == attacks::argmax_rows(logits, 2));
   }
+}
+
+TEST_CASE("temperature: probabilities are those of the divided logits, predictions those of the logits") {
+  // Two neighbouring floats that division by 1.8 would round to one.
+  const float low = 1.9f, high = std::nextafter(low, 2.0f);
+  const attacks::Predictions p(std::vector<float>{low, high, 3, 0}, std::vector<std::int32_t>{1, 0}, 2, 1.8);
+  CHECK(p.predicted == std::vector<std::int32_t>{1, 0});
+  CHECK(p.probability[2] == doctest::Approx(1 / (1 + std::exp(-3 / 1.8))).epsilon(1e-12));
+  CHECK(p.nll[1] == doctest::Approx(-std::log(p.probability[2])).epsilon(1e-12));
 }
 
 TEST_CASE("temperature: all right or all wrong, the answer is an end of the range") {

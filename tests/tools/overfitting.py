@@ -76,7 +76,7 @@ def main(folder):
             ("free in another ball", ["--method", "free", "--norm", "l2"], ["--norm", "linf"]),
             ("replays of fast", ["--method", "fast", "--replays", 4], ["--replays", "--method free"]),
             ("replays of pgd", ["--method", "pgd", "--replays", 4], ["--replays", "--method free"]),
-            ("alpha of free", ["--method", "free", "--alpha", "2/255"], ["--alpha", "--method pgd or fast"]),
+            ("alpha of free", ["--method", "free", "--alpha", "2/255"], ["--alpha", "--method pgd, fast"]),
             ("batch norm of free", ["--method", "free", "--attack-bn", "eval"], ["--attack-bn"]),
             ("steps of free", ["--method", "free", "--steps", 7], ["--steps", "--method pgd"]),
             ("replays 0", ["--method", "free", "--replays", 0], ["replays is 0"]),
@@ -85,8 +85,8 @@ def main(folder):
             ("eps above 1", ["--method", "free", "--eps", 8], ["eps is 8"]),
             ("epochs 0", ["--method", "free", "--epochs", 0], ["epochs is 0"]),
             ("epochs below 0", ["--method", "free", "--epochs", -1], ["--epochs is -1"]),
-            ("nothing to monitor", ["--monitor-overfitting"], ["--monitor-overfitting", "fast or free"]),
-            ("nothing to stop on", ["--stop-on-overfitting"], ["--stop-on-overfitting", "fast or free"]),
+            ("nothing to monitor", ["--monitor-overfitting"], ["--monitor-overfitting", "fast, free"]),
+            ("nothing to stop on", ["--stop-on-overfitting"], ["--stop-on-overfitting", "fast, free"]),
             ("no truth value", ["--method", "fast", "--stop-on-overfitting=maybe"], ["--stop-on-overfitting is 'maybe'"]),
             ("stop without a monitor", ["--method", "fast", "--stop-on-overfitting", "--no-monitor-overfitting"], ["--monitor-overfitting"])):
         refuse(what, 64, *train, *flags, "--out", out, output=out, mention=mention)
