@@ -93,7 +93,7 @@ TEST_CASE("bootstrap: resamples in which a score is undefined are left out") {
   CHECK(std::isnan(attacks::bootstrap95(p, {.resamples = 20, .seed = 2}, never)[0].low));
 }
 
-TEST_CASE("bootstrap: the same numbers again, others with another seed; no resamples are refused") {
+TEST_CASE("bootstrap: the same numbers again and others with another seed, and no resamples are refused") {
   const Predictions p = random_predictions(100, 6);
   const auto interval = [&](std::uint64_t seed) {
     return attacks::bootstrap95(p, {.resamples = 50, .seed = seed}, mean_nll)[0];

@@ -79,7 +79,7 @@ def main(folder):
             expect(trained("other", *short, "--method", method, *flags) != plain, f"{method}: {flags} changes nothing")
 
     # The documented keys.
-    done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--attack", "pgd:eps=1/255;8/255,steps=3",
+    done = run("evaluate", "--bootstrap", "20", "--model", here("first"), "--data", here("rgb.h5"), "--attack", "pgd:eps=1/255;8/255,steps=3",
                "--attack", "fgsm:norm=l2,eps=0.5", "--attack", "pgd:target=least_likely,steps=2,keep=best", "--out", here("r.json"))
     expect(done.returncode == 0, f"evaluate: {done.stderr}")
     result = read_json(here("r.json"))
@@ -92,7 +92,7 @@ def main(folder):
         expect(row["max_norm"] <= row["eps"] * (1 + 2**-20), f"norm {row['max_norm']} above {row['eps']}")
         expect(row["accuracy"] <= rows[0]["accuracy"], "robust accuracy above clean accuracy")
     expect(rows[1]["eps"] < rows[2]["eps"], "an eps list makes one row of each value, in order")
-    done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--corruption", "gaussian_noise:level=0;0.2",
+    done = run("evaluate", "--bootstrap", "20", "--model", here("first"), "--data", here("rgb.h5"), "--corruption", "gaussian_noise:level=0;0.2",
                "--corruption", "shot_noise:level=60,seed=3", "--out", here("c.json"))
     expect(done.returncode == 0, f"evaluate --corruption: {done.stderr}")
     noisy = read_json(here("c.json"))["rows"]
@@ -101,12 +101,12 @@ def main(folder):
     expect(all(KEYS <= set(r) and {"corruption", "level"} <= set(r) for r in noisy[1:]), "keys of corruption rows")
     expect(noisy[0] == rows[0] and noisy[1]["nll"] == rows[0]["nll"] and noisy[2]["nll"] != rows[0]["nll"], "levels 0 and 0.2")
     expect(sum(b["count"] for b in rows[0]["reliability"]) == sum(map(sum, rows[0]["confusion"])) == rows[0]["n"], "counts of images")
-    done = run("evaluate", "--model", here("first"), "--data", here("rgb.h5"), "--temperature-scaling", "--bootstrap", "0", "--json")
+    done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.h5"), "--temperature-scaling", "--json")
     scaled = json.loads(done.stdout)
     expect(scaled["temperature"] > 0 and scaled["rows"][0]["accuracy"] == rows[0]["accuracy"], f"temperature: {scaled}")
     expect(not any(k.endswith("_ci95") and k != "accuracy_ci95" for k in scaled["rows"][0]), "intervals of no resamples")
     expect("shot_noise" in run("evaluate", "--list").stdout, "the list of corruptions")
-    again = run("evaluate", "--model", here("first") + "/model.safetensors", "--data", here("rgb.npz"), "--json")
+    again = run("evaluate", "--bootstrap", "20", "--model", here("first") + "/model.safetensors", "--data", here("rgb.npz"), "--json")
     expect(json.loads(again.stdout)["rows"][0] == rows[0], "npz and HDF5, folder and file give different scores")
 
     # Arrays out.
