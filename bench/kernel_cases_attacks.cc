@@ -17,6 +17,13 @@ std::int64_t rows_of(const Arrays& m, std::int64_t cols) {
   return m.size() / cols;
 }
 
+/// Each row its number, in the third array.
+const std::int32_t* numbered_samples(Arrays& m, std::int64_t rows) {
+  std::vector<std::int32_t> sample(static_cast<std::size_t>(rows));
+  std::iota(sample.begin(), sample.end(), 0);
+  return m.integers(2, sample);
+}
+
 KernelWork<PgdStep> pgd_step(Arrays& m) {
   PgdStep a;
   a.x = m.floats(0, 0.51f);
@@ -35,9 +42,7 @@ KernelWork<RandomStart> random_start(Arrays& m) {
   a.clean = m.floats(1);
   a.rows = rows_of(m, kPixels);
   a.cols = kPixels;
-  std::vector<std::int32_t> sample(static_cast<std::size_t>(a.rows));
-  std::iota(sample.begin(), sample.end(), 0);
-  a.sample = m.integers(2, sample);
+  a.sample = numbered_samples(m, a.rows);
   a.state = m.one(0, StepState{});
   a.eps = 8.0f / 255;
   return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
@@ -49,9 +54,7 @@ KernelWork<Noise> noise_of(Arrays& m, float level) {
   a.x = m.floats(1, 0.5f);
   a.rows = rows_of(m, kPixels);
   a.cols = kPixels;
-  std::vector<std::int32_t> sample(static_cast<std::size_t>(a.rows));
-  std::iota(sample.begin(), sample.end(), 0);
-  a.sample = m.integers(2, sample);
+  a.sample = numbered_samples(m, a.rows);
   a.state = m.one(0, StepState{});
   a.level = level;
   return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
@@ -84,9 +87,7 @@ KernelWork<AugMix> augmix_of(Arrays& m, std::int64_t channels, std::int64_t side
   a.rows = augmented_rows(m, values);
   a.y = m.floats(0);
   a.x = textured(m, a.rows * values);
-  std::vector<std::int32_t> sample(static_cast<std::size_t>(a.rows));
-  std::iota(sample.begin(), sample.end(), 0);
-  a.sample = m.integers(2, sample);
+  a.sample = numbered_samples(m, a.rows);
   a.state = m.one(0, StepState{});
   a.scratch = m.zeros<std::uint8_t>(3);
   a.set = ImageOpSet::all;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -67,6 +68,12 @@ std::string read_text_file(const std::string& path, std::uint64_t max_bytes) {
   std::string text(file.size(), '\0');
   file.read_at(0, text.data(), text.size());
   return text;
+}
+
+std::optional<std::string> read_text_file_if_there(const std::string& path, std::uint64_t max_bytes) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
+  return read_text_file(path, max_bytes);
 }
 
 }  // namespace inocula

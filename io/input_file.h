@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace inocula {
@@ -32,5 +33,7 @@ class InputFile {
 
 /// A whole file as text. Errors: as InputFile; bad_data when it is larger than max_bytes.
 std::string read_text_file(const std::string& path, std::uint64_t max_bytes);
+/// Of a file that need not be there.
+std::optional<std::string> read_text_file_if_there(const std::string& path, std::uint64_t max_bytes);
 
 }  // namespace inocula

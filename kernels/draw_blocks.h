@@ -1,4 +1,4 @@
-// The random words of neighbouring blocks together: vectors of counters on the CPU, one block a call on a
+// The random numbers of neighbouring blocks together: vectors of counters on the CPU, one block a call on a
 // GPU.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/draw.h"
+#include "kernels/normal.h"
 #include "kernels/target.h"
 
 #if defined(__SSE2__) && !defined(INOCULA_CUDA)
@@ -108,6 +109,35 @@ INOCULA_HD inline void draw_blocks(std::uint64_t seed, Draw purpose, std::uint32
     std::memcpy(word + 4 * b, interleaved, sizeof interleaved);
   }
 #endif
+}
+
+/// A sample's stream of random numbers for one purpose and step.
+struct RandomStream {
+  std::uint64_t seed;
+  Draw purpose;
+  std::uint32_t sub, step, sample;
+
+  /// The kWordsAbreast words from number `first` on, a multiple of 4.
+  INOCULA_DEVICE void words(std::int64_t first, std::uint32_t* word) const {
+    draw_blocks(seed, purpose, sub, step, sample, static_cast<std::uint32_t>(first / 4), word);
+  }
+
+  /// The same number of standard normals.
+  INOCULA_DEVICE void normals(std::int64_t first, float* z) const {
+    std::uint32_t word[kWordsAbreast];
+    words(first, word);
+#pragma omp simd
+    for (int pair = 0; pair < kWordsAbreast / 2; ++pair) {
+      const SinCos both = normal_pair(word[2 * pair], word[2 * pair + 1]);
+      z[2 * pair] = both.sin;
+      z[2 * pair + 1] = both.cos;
+    }
+  }
+};
+
+/// How many of the kWordsAbreast elements from `first` on lie below `cols`.
+INOCULA_DEVICE inline int count_abreast(std::int64_t first, std::int64_t cols) {
+  return static_cast<int>(cols - first < kWordsAbreast ? cols - first : kWordsAbreast);
 }
 
 INOCULA_END_TARGET

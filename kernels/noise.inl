@@ -3,9 +3,8 @@
 
 #include <cmath>
 
-#include "kernels/draw.h"
+#include "kernels/draw_blocks.h"
 #include "kernels/for_each.h"
-#include "kernels/normal.h"
 #include "kernels/portable_math.h"
 #include "kernels/project.h"
 
@@ -16,59 +15,34 @@ namespace {
 /// Tells the kinds' random numbers apart: part of every saved result, never renumber.
 enum class NoiseKind : std::uint32_t { gaussian = 0, speckle = 1, impulse = 2, shot = 3 };
 
-/// A sample's stream of random words for one kind of noise.
-struct NoiseStream {
-  std::uint64_t seed;
-  std::uint32_t kind, step, sample;
-
-  INOCULA_DEVICE NoiseStream(const Noise& a, NoiseKind kind, std::int64_t row)
-      : seed(a.state->seed),
-        kind(static_cast<std::uint32_t>(kind)),
-        step(a.state->step),
-        sample(static_cast<std::uint32_t>(a.sample[row])) {}
-  INOCULA_DEVICE Philox4 words(std::int64_t block) const {
-    return draw4(seed, Draw::corrupt, kind, step, sample, static_cast<std::uint32_t>(block));
-  }
-};
-
-/// y[i] = noisy(x[i], value i of the four that `draw` makes of each block of words).
-template <class Four, class Map>
-INOCULA_DEVICE inline void each_value(const Noise& a, NoiseKind kind, std::int64_t row, const Team& team,
-                                      Four four, Map noisy) {
-  const NoiseStream stream(a, kind, row);
-  const float* const x = a.x + row * a.cols;
-  float* const y = a.y + row * a.cols;
-  const std::int64_t blocks = a.cols / 4, rest = a.cols % 4;
-  team.each(blocks, [=](std::int64_t block) {
-    const auto drawn = four(stream.words(block));
-    for (int i = 0; i < 4; ++i) y[4 * block + i] = noisy(x[4 * block + i], drawn[i]);
-  });
-  team.each(rest, [=](std::int64_t i) {
-    y[4 * blocks + i] = noisy(x[4 * blocks + i], four(stream.words(blocks))[i]);
-  });
+INOCULA_DEVICE inline RandomStream noise_stream(const Noise& a, NoiseKind kind, std::int64_t row) {
+  return {a.state->seed, Draw::corrupt, static_cast<std::uint32_t>(kind), a.state->step,
+          static_cast<std::uint32_t>(a.sample[row])};
 }
 
-struct FourNormals {
-  Normal4 n;
-  INOCULA_DEVICE float operator[](std::int64_t i) const { return n.v[i]; }
-};
-struct MakeNormals {
-  INOCULA_DEVICE FourNormals operator()(const Philox4& words) const { return {normal4(words)}; }
-};
-struct FourWords {
-  Philox4 words;
-  INOCULA_DEVICE std::uint32_t operator[](std::int64_t i) const { return words.w[i]; }
-};
-struct KeepWords {
-  INOCULA_DEVICE FourWords operator()(const Philox4& words) const { return {words}; }
-};
+/// y[i] = noisy(x[i], normal number i of the row).
+template <class Map>
+INOCULA_DEVICE inline void add_normals(const Noise& a, NoiseKind kind, std::int64_t row, const Team& team,
+                                       Map noisy) {
+  const RandomStream stream = noise_stream(a, kind, row);
+  const std::int64_t cols = a.cols;
+  const float* const x = a.x + row * cols;
+  float* const y = a.y + row * cols;
+  team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
+    float z[kWordsAbreast];
+    stream.normals(first, z);
+    const int count = count_abreast(first, cols);
+#pragma omp simd
+    for (int l = 0; l < count; ++l) y[first + l] = noisy(x[first + l], z[l]);
+  });
+}
 
 struct Gaussian {
   Noise a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const float deviation = sqrtf(a.level), lo = a.lo, hi = a.hi;
-    each_value(a, NoiseKind::gaussian, row, team, MakeNormals{},
-               [=](float x, float n) { return clip(x + deviation * n, lo, hi); });
+    add_normals(a, NoiseKind::gaussian, row, team,
+                [=](float x, float n) { return clip(x + deviation * n, lo, hi); });
   }
 };
 
@@ -76,19 +50,29 @@ struct Speckle {
   Noise a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const float deviation = sqrtf(a.level), lo = a.lo, hi = a.hi;
-    each_value(a, NoiseKind::speckle, row, team, MakeNormals{},
-               [=](float x, float n) { return clip(x + x * (deviation * n), lo, hi); });
+    add_normals(a, NoiseKind::speckle, row, team,
+                [=](float x, float n) { return clip(x + x * (deviation * n), lo, hi); });
   }
 };
 
 struct Impulse {
   Noise a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const RandomStream stream = noise_stream(a, NoiseKind::impulse, row);
+    const std::int64_t cols = a.cols;
+    const float* const x = a.x + row * cols;
+    float* const y = a.y + row * cols;
     const float level = a.level, lo = a.lo, hi = a.hi;
-    // The upper 24 bits say whether, the lowest which.
-    each_value(a, NoiseKind::impulse, row, team, KeepWords{}, [=](float x, std::uint32_t word) {
-      const float end = (word & 1u) != 0 ? hi : lo;
-      return uniform01(word) < level ? end : x;
+    team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
+      std::uint32_t word[kWordsAbreast];
+      stream.words(first, word);
+      const int count = count_abreast(first, cols);
+      // The upper 24 bits say whether, the lowest which.
+#pragma omp simd
+      for (int l = 0; l < count; ++l) {
+        const float end = (word[l] & 1u) != 0 ? hi : lo;
+        y[first + l] = uniform01(word[l]) < level ? end : x[first + l];
+      }
     });
   }
 };
@@ -111,13 +95,14 @@ struct Shot {
   INOCULA_DEVICE void operator()(std::int64_t index) const {
     constexpr double kMostAtOnce = 512;
     const std::int64_t row = index / a.cols, i = index % a.cols;
-    const NoiseStream stream(a, NoiseKind::shot, row);
+    const RandomStream stream = noise_stream(a, NoiseKind::shot, row);
     const double mean = static_cast<double>(a.level) * static_cast<double>(a.x[index]);
     // Sums of Poisson numbers are Poisson numbers.
     const auto parts = static_cast<std::int32_t>(mean / kMostAtOnce) + 1;
     std::int64_t events = 0;
     for (std::int32_t part = 0; part < parts; ++part) {
-      const Philox4 words = stream.words(i * kParts + part);
+      const Philox4 words = draw4(stream.seed, stream.purpose, stream.sub, stream.step, stream.sample,
+                                  static_cast<std::uint32_t>(i * kParts + part));
       const double u =
           (static_cast<double>(words.w[0] >> 5) * 0x1p26 + static_cast<double>(words.w[1] >> 6)) * 0x1p-53;
       events += poisson(mean / parts, u);

@@ -5,49 +5,21 @@
 
 #include "kernels/draw_blocks.h"
 #include "kernels/for_each.h"
-#include "kernels/normal.h"
 #include "kernels/project.h"
 
 INOCULA_BEGIN_TARGET
 
 namespace {
 
-/// A sample's stream of random words for this step and restart.
-struct StartStream {
-  std::uint64_t seed;
-  std::uint32_t restart, step, sample;
-
-  /// The kWordsAbreast words from number `first` on, a multiple of 4.
-  INOCULA_DEVICE void words(std::int64_t first, std::uint32_t* word) const {
-    draw_blocks(seed, Draw::start, restart, step, sample, static_cast<std::uint32_t>(first / 4), word);
-  }
-
-  /// The same number of standard normals.
-  INOCULA_DEVICE void normals(std::int64_t first, float* z) const {
-    std::uint32_t word[kWordsAbreast];
-    words(first, word);
-#pragma omp simd
-    for (int pair = 0; pair < kWordsAbreast / 2; ++pair) {
-      const SinCos both = normal_pair(word[2 * pair], word[2 * pair + 1]);
-      z[2 * pair] = both.sin;
-      z[2 * pair + 1] = both.cos;
-    }
-  }
-};
-
-INOCULA_DEVICE inline StartStream start_stream(const RandomStart& a, std::int64_t row) {
-  return {a.state->seed, a.state->restart, a.state->step, static_cast<std::uint32_t>(a.sample[row])};
-}
-
-/// How many of the kWordsAbreast elements from `first` on lie below `cols`.
-INOCULA_DEVICE inline int count_from(std::int64_t first, std::int64_t cols) {
-  return static_cast<int>(cols - first < kWordsAbreast ? cols - first : kWordsAbreast);
+INOCULA_DEVICE inline RandomStream start_stream(const RandomStart& a, std::int64_t row) {
+  return {a.state->seed, Draw::start, a.state->restart, a.state->step,
+          static_cast<std::uint32_t>(a.sample[row])};
 }
 
 struct UniformLinf {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
-    const StartStream stream = start_stream(a, row);
+    const RandomStream stream = start_stream(a, row);
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;
     float* const x = a.x + row * cols;
@@ -55,7 +27,7 @@ struct UniformLinf {
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       std::uint32_t word[kWordsAbreast];
       stream.words(first, word);
-      const int count = count_from(first, cols);
+      const int count = count_abreast(first, cols);
 #pragma omp simd
       for (int l = 0; l < count; ++l)
         x[first + l] = step_within_linf(clean[first + l], eps * uniform_signed(word[l]), eps, lo, hi);
@@ -69,14 +41,14 @@ template <int kSpare>
 struct NormalL2 {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
-    const StartStream stream = start_stream(a, row);
+    const RandomStream stream = start_stream(a, row);
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;
     float* const x = a.x + row * cols;
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       float z[kWordsAbreast];
       stream.normals(first, z);
-      const int count = count_from(first, cols);
+      const int count = count_abreast(first, cols);
 #pragma omp simd
       for (int l = 0; l < count; ++l) x[first + l] = z[l];
     });

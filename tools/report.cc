@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -141,20 +140,13 @@ Json epoch_line(const std::string& text, const std::string& where) {
   return line;
 }
 
-/// A file of the run that need not be there.
-std::optional<std::string> read_if_there(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
-  return read_text_file(path, kLargestFile);
-}
-
 Run read_run(const std::string& path) {
   Run run{path, read_model_card(find_model(path).card), {}, std::nullopt};
   const std::string metrics = path + "/metrics.jsonl", evaluation = path + "/evaluate.json";
-  std::istringstream lines(read_if_there(metrics).value_or(""));
+  std::istringstream lines(read_text_file_if_there(metrics, kLargestFile).value_or(""));
   for (std::string line; std::getline(lines, line);)
     run.epochs.push_back(epoch_line(line, metrics + ":" + std::to_string(run.epochs.size() + 1)));
-  if (const std::optional<std::string> text = read_if_there(evaluation)) {
+  if (const std::optional<std::string> text = read_text_file_if_there(evaluation, kLargestFile)) {
     run.evaluation = parse_object(*text, evaluation);
     check_evaluation(*run.evaluation, evaluation);
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,16 +63,12 @@ Json confusion_matrix(const attacks::Predictions& p) {
   return counts;
 }
 
-std::int64_t correct_of(const std::vector<float>& logits, const attacks::Evaluation& e) {
-  const std::vector<std::int32_t> predicted = attacks::argmax_rows(logits, e.classes);
-  std::int64_t correct = 0;
-  for (std::size_t i = 0; i < predicted.size(); ++i) correct += predicted[i] == e.label[i] ? 1 : 0;
-  return correct;
-}
-
-void add_scores(Json& row, const attacks::Evaluation& e, std::int64_t correct, const Scoring& scoring) {
+/// `robust_correct`: of an attack, whose accuracy counts what was right before and after it.
+void add_scores(Json& row, const attacks::Evaluation& e, const Scoring& scoring,
+                std::optional<std::int64_t> robust_correct = {}) {
   const attacks::Predictions predictions(e.logits, e.label, e.classes, scoring.temperature);
   const attacks::Scores s = attacks::score(predictions);
+  const std::int64_t correct = robust_correct.value_or(s.correct);
   row["n"] = s.n;
   row["accuracy"] = static_cast<double>(correct) / static_cast<double>(s.n);
   const auto pair = [](const attacks::Interval& i) { return Json{i.low, i.high}; };
@@ -96,7 +93,7 @@ void add_scores(Json& row, const attacks::Evaluation& e, std::int64_t correct, c
 
 Json clean_row(const attacks::Evaluation& e, const Scoring& scoring) {
   Json row{{"kind", "clean"}};
-  add_scores(row, e, correct_of(e.logits, e), scoring);
+  add_scores(row, e, scoring);
   return row;
 }
 
@@ -107,7 +104,7 @@ Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack
            {"eps", attack.eps},
            {"norm", attacks::to_string(attack.norm)},
            {"steps", attack.steps}};
-  add_scores(row, e, r.robust_correct, scoring);
+  add_scores(row, e, scoring, r.robust_correct);
   row["attack_success_rate"] = r.success_rate;
   row["clean_correct"] = r.clean_correct;
   row["fooled"] = r.clean_correct - r.robust_correct;
@@ -124,7 +121,7 @@ Json corruption_row(const attacks::Evaluation& e, const attacks::NamedCorruption
            {"spec", corruption.spec()},
            {"corruption", corruption.name},
            {"level", corruption.level}};
-  add_scores(row, e, correct_of(e.logits, e), scoring);
+  add_scores(row, e, scoring);
   return row;
 }
 

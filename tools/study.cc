@@ -44,12 +44,6 @@ struct Part {
   std::string file(const char* leaf) const { return train.out + "/" + leaf; }
 };
 
-std::optional<std::string> read_if_there(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
-  return read_text_file(path, kLargestFile);
-}
-
 /// What an evaluation depends on, kept inside its document: one that was asked the same is not run again.
 Json asked(const Part& part, const std::string& data_digest) {
   const EvaluationOptions& e = part.evaluation;
@@ -87,7 +81,7 @@ class Study {
 
   const StudyOptions& options_;
   StudyPlan plan_;
-  ImageData data_;
+  std::int64_t trained_images_ = 0, judged_images_ = 0;
   std::string data_digest_;
   std::vector<std::vector<Part>> parts_;  ///< by method, then by seed
 };
@@ -96,14 +90,14 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
   if (!o.data.empty()) plan_.data = o.data;
   if (plan_.data.empty())
     fail(ErrorKind::usage, o.file, ": names no data, expected data = \"FILE\" there or --data FILE");
-  data_ = load_image_data(plan_.data);
-  require_split(data_, plan_.evaluation.subject.split);
-  if (plan_.evaluation.temperature_scaling) require_split(data_, "val");
+  const ImageData data = load_image_data(plan_.data);
+  trained_images_ = data.train.count;
+  judged_images_ = require_split(data, plan_.evaluation.subject.split).count;
+  if (plan_.evaluation.temperature_scaling) require_split(data, "val");
   data_digest_ = xxh3_128_of_file(plan_.data);
   for (const StudyMethod& m : plan_.methods) {
     // Found now rather than after the methods before it were trained.
-    models::build(m.train.model, m.train.input_spec(data_.channels, data_.height, data_.width),
-                  data_.classes);
+    models::build(m.train.model, m.train.input_spec(data.channels, data.height, data.width), data.classes);
     parts_.emplace_back();
     for (const std::uint64_t seed : plan_.seeds) {
       Part part{m.train, plan_.evaluation, m.name + ", seed " + std::to_string(seed)};
@@ -117,7 +111,7 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
 }
 
 std::optional<Json> Study::evaluation_of(const Part& part) const {
-  const std::optional<std::string> text = read_if_there(part.file("evaluate.json"));
+  const std::optional<std::string> text = read_text_file_if_there(part.file("evaluate.json"), kLargestFile);
   if (!text) return std::nullopt;
   const Json found = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!found.is_object() || !found.contains("asked") || found["asked"] != asked(part, data_digest_))
@@ -147,9 +141,8 @@ StudyPart Study::finish(const Part& part) {
 void Study::print_plan() const {
   std::printf("%s: %zu methods, %zu seeds, %lld training images, %lld of split %s\n",
               plan_.title.empty() ? options_.file.c_str() : plan_.title.c_str(), plan_.methods.size(),
-              plan_.seeds.size(), static_cast<long long>(data_.train.count),
-              static_cast<long long>(require_split(data_, plan_.evaluation.subject.split).count),
-              plan_.evaluation.subject.split.c_str());
+              plan_.seeds.size(), static_cast<long long>(trained_images_),
+              static_cast<long long>(judged_images_), plan_.evaluation.subject.split.c_str());
   for (const std::vector<Part>& seeds : parts_)
     for (const Part& part : seeds) {
       const bool trained = std::filesystem::exists(part.file("model.json")) &&

@@ -83,6 +83,13 @@ std::vector<double> noisy(const BatchByHand& batch, std::int64_t step, double de
   return x;
 }
 
+/// A network, its double, and images for two batches, always from the same start.
+struct Scene {
+  Network network{graph_by_hand(kImage, kClasses), precise_cpu()};
+  Reference reference{(network.initialize(7), network)};
+  const ImageSplit split = random_split(2 * kBatch, kImage, kClasses, 5);
+};
+
 std::vector<double> joined(std::vector<double> a, const std::vector<double>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -97,10 +104,8 @@ std::int64_t launches_of(Trainer& trainer, const std::string& name) {
 }  // namespace
 
 TEST_CASE("consistent: with views together a step is AugMix's, written out in double") {
-  Network network(graph_by_hand(kImage, kClasses), precise_cpu());
-  network.initialize(7);
-  Reference reference(network);
-  const ImageSplit split = random_split(2 * kBatch, kImage, kClasses, 5);
+  Scene scene;
+  auto& [network, reference, split] = scene;
   const NoiseCorruption weak(Corruption::gaussian_noise, 0.01), strong(Corruption::gaussian_noise, 0.09);
   const ConsistentTraining objective("augmix", {&weak, &strong}, kWeight, ViewPasses::together);
   Trainer trainer(network, objective, split, spec_by_hand());
@@ -122,10 +127,8 @@ TEST_CASE("consistent: with views together a step is AugMix's, written out in do
 }
 
 TEST_CASE("consistent: with views one by one each has its own statistics, written out in double") {
-  Network network(graph_by_hand(kImage, kClasses), precise_cpu());
-  network.initialize(7);
-  Reference reference(network);
-  const ImageSplit split = random_split(2 * kBatch, kImage, kClasses, 5);
+  Scene scene;
+  auto& [network, reference, split] = scene;
   const NoiseCorruption weak(Corruption::gaussian_noise, 0.01), strong(Corruption::gaussian_noise, 0.09);
   const ConsistentTraining objective("robustaugmix", {&weak, &strong}, kWeight, ViewPasses::one_by_one);
   Trainer trainer(network, objective, split, spec_by_hand());
@@ -177,15 +180,13 @@ TEST_CASE("consistent: an attack may be a view, and only then are weights prepar
 TEST_CASE("consistent: an attack after an augmentation finds what that made") {
   // RTDA: adversarial training around augmented images. With a ball of next to nothing what is left is the
   // noise.
-  const ImageSplit split = random_split(2 * kBatch, kImage, kClasses, 5);
+  Scene scene;
+  auto& [network, reference, split] = scene;
   const NoiseCorruption noise(Corruption::gaussian_noise, 0.04);
   const attacks::Pgd attack({.eps = 1e-9, .alpha = 1e-9, .steps = 1, .target = {}});
   const attacks::Sequence both(noise, attack);
   CHECK(both.use() == VictimUse::gradients);
   CHECK(both.spec() == noise.spec() + " then " + attack.spec());
-  Network network(graph_by_hand(kImage, kClasses), precise_cpu());
-  network.initialize(7);
-  Reference reference(network);
   const AdversarialTraining objective("rtda", both, NormMode::frozen, 1);
   Trainer trainer(network, objective, split, spec_by_hand());
   const BatchByHand batch = batch_by_hand(split, spec_by_hand(), 0);
