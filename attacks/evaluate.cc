@@ -34,6 +34,8 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
     fail(ErrorKind::usage,
          "an attack in training mode would change the running statistics of the network that it "
          "evaluates; expected frozen statistics or those of the batch without update");
+  for (const std::int64_t i : spec.keep_only)
+    if (i < 0 || i >= n_) fail(ErrorKind::usage, "image ", i, " is to be kept, expected 0 to ", n_ - 1);
   labels_.assign(split.labels.begin(), split.labels.begin() + n_);  // images_ found one for each image
   const Device& device = network.device();
   const auto floats = [&](std::int64_t count) {
@@ -103,6 +105,20 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   return r;
 }
 
+/// Downloads what is to be kept of images [first, first + rows).
+void Evaluator::keep_images(Evaluation& e, std::int64_t first, std::int64_t rows) const {
+  if (spec_.keep_images == KeepImages::no) return;
+  const auto cols = static_cast<std::size_t>(image_.per_sample());
+  const auto download = [&](std::int64_t row, std::size_t place, std::size_t count) {
+    kept_images_.download(e.images.data() + place * cols, count * cols, static_cast<std::size_t>(row) * cols);
+  };
+  if (spec_.keep_only.empty())
+    return download(0, static_cast<std::size_t>(first), static_cast<std::size_t>(rows));
+  for (std::size_t i = 0; i < spec_.keep_only.size(); ++i)
+    if (spec_.keep_only[i] >= first && spec_.keep_only[i] < first + rows)
+      download(spec_.keep_only[i] - first, i, 1);
+}
+
 /// Runs the Program on images [first, first + rows).
 void Evaluator::run_batch(std::int64_t first, std::int64_t rows) {
   std::iota(index_.begin(), index_.begin() + rows, static_cast<std::int32_t>(first));
@@ -126,7 +142,8 @@ Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>&
   e.clean_logits.resize(static_cast<std::size_t>(n_ * k));
   e.logits.resize(static_cast<std::size_t>(n_ * k));
   e.norms.resize(static_cast<std::size_t>(n_));
-  if (spec_.keep_images == KeepImages::yes) e.images.resize(static_cast<std::size_t>(n_ * cols));
+  const auto kept = spec_.keep_only.empty() ? n_ : static_cast<std::int64_t>(spec_.keep_only.size());
+  if (spec_.keep_images == KeepImages::yes) e.images.resize(static_cast<std::size_t>(kept * cols));
   e.bins.assign(kCalibrationBins, {});
   bins_.upload(e.bins.data(), e.bins.size());
   const std::uint64_t zero[2] = {};
@@ -139,8 +156,7 @@ Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>&
     clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
     logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));
     norms_.download(e.norms.data() + first, count);
-    if (!e.images.empty())
-      kept_images_.download(e.images.data() + first * cols, count * static_cast<std::size_t>(cols));
+    keep_images(e, first, rows);
     if (progress) progress(first + rows, n_);
   }
   bins_.download(e.bins.data(), e.bins.size());

@@ -25,6 +25,7 @@ struct EvaluatorSpec {
   std::int64_t limit = 0;  ///< the first so many images of the split; 0 takes all
   NormMode attack_norm = NormMode::frozen;
   KeepImages keep_images = KeepImages::no;
+  std::vector<std::int64_t> keep_only = {};  ///< rising numbers of the images to be kept; empty keeps all
 };
 
 /// What came out, image by image, in the order of the split.
@@ -34,7 +35,7 @@ struct Evaluation {
   std::vector<float> clean_logits;      ///< (n, classes) of the images as they are
   std::vector<float> logits;            ///< (n, classes) of the perturbed ones
   std::vector<PerturbationNorm> norms;  ///< measured afresh from the stored floats
-  std::vector<float> images;            ///< (n, C, H, W), where they were to be kept
+  std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
   std::vector<CalibrationBin> bins;     ///< of the perturbed logits
   std::uint64_t zero_gradients = 0, all_gradients = 0;
 };
@@ -69,6 +70,7 @@ class Evaluator {
   Recorder record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
   Program finish(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
   void run_batch(std::int64_t first, std::int64_t rows);
+  void keep_images(Evaluation& e, std::int64_t first, std::int64_t rows) const;
 
   EvaluatorSpec spec_;
   std::int64_t n_, classes_, batch_;

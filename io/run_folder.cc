@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxMetricsBytes = std::uint64_t{1} << 30;
-constexpr std::array kFiles = {"config.toml", "algorithms.json", "model.safetensors",
-                               "model.json",  "metrics.jsonl",   "log.txt"};
+constexpr std::array kFiles = {"config.toml", "run.json",      "algorithms.json", "model.safetensors",
+                               "model.json",  "metrics.jsonl", "log.txt"};
 constexpr const char* kCheckpoint = "checkpoint";
 constexpr const char* kLock = "lock";
 

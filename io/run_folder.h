@@ -30,6 +30,7 @@ class RunFolder {
 
   const std::string& path() const { return folder_; }
   std::string config_toml() const { return in_folder("config.toml"); }
+  std::string run_json() const { return in_folder("run.json"); }
   std::string algorithms_json() const { return in_folder("algorithms.json"); }
   std::string model_safetensors() const { return in_folder("model.safetensors"); }
   std::string model_json() const { return in_folder("model.json"); }

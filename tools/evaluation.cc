@@ -1,17 +1,28 @@
 // Scores of one split after another perturbation.
 #include "tools/evaluation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "attacks/clean.h"
 #include "attacks/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
+#include "tools/examples.h"
 #include "tools/method.h"
 #include "tools/score_json.h"
+#include "tools/trust_checks.h"
 
 namespace inocula {
+
+namespace {
+
+/// They lie in the document as pictures.
+constexpr std::int64_t kMostExamples = 64;
+
+}  // namespace
 
 void EvaluationOptions::add_flags(CLI::App& app) {
   subject.add_flags(app);
@@ -23,6 +34,11 @@ void EvaluationOptions::add_flags(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--temperature-scaling,!--no-temperature-scaling", temperature_scaling,
                "Divide logits by the temperature that suits the split val best");
+  app.add_option("--examples", examples, "Images shown in the report, before and after; 0 for none")
+      ->capture_default_str();
+  app.add_flag(
+      "--trust-checks,!--no-trust-checks", trust_checks,
+      "Try each attack with one step and without bounds too, and say whether its figures can be believed");
   evaluator.add_flags(app);
 }
 
@@ -31,6 +47,8 @@ void EvaluationOptions::check() const {
   for (const std::string& text : corruptions) attacks::parse_corruptions(text);
   if (bootstrap < 0)
     fail(ErrorKind::usage, "--bootstrap is ", bootstrap, ", expected a number of resamples, 0 or more");
+  if (examples < 0 || examples > kMostExamples)
+    fail(ErrorKind::usage, "--examples is ", examples, ", expected 0 to ", kMostExamples);
   if (temperature_scaling && subject.split == "val")
     fail(ErrorKind::usage, "--temperature-scaling fits on the split val, expected another --split to judge");
   if (parse_attack_bn(evaluator.attack_bn) == NormMode::batch)
@@ -48,19 +66,25 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   const Subject subject(o.subject);
   const CommonOptions& common = o.subject.common;
 
+  Examples examples(*subject.split, o.evaluator.limit, o.examples);
   const auto evaluate_split = [&](const ImageSplit& split, const Perturbation& p, std::uint64_t seed,
-                                  std::int64_t limit) {
-    attacks::Evaluator evaluator(
-        *subject.network, split, p,
-        {.batch = o.subject.batch, .seed = seed, .limit = limit, .attack_norm = attack_norm});
+                                  std::int64_t limit, attacks::KeepImages keep = attacks::KeepImages::no) {
+    attacks::EvaluatorSpec spec{.batch = o.subject.batch,
+                                .seed = seed,
+                                .limit = limit,
+                                .attack_norm = attack_norm,
+                                .keep_images = keep};
+    if (keep == attacks::KeepImages::yes) spec.keep_only = examples.index();
+    attacks::Evaluator evaluator(*subject.network, split, p, spec);
     return evaluator.run([&](std::int64_t done, std::int64_t all) {
       progress.update(
           [&] { return p.spec() + ": " + std::to_string(done) + " of " + std::to_string(all) + " images"; });
     });
   };
 
-  const auto perturbed = [&](const Perturbation& p, std::optional<std::uint64_t> seed) {
-    return evaluate_split(*subject.split, p, seed.value_or(common.seed), o.evaluator.limit);
+  const auto perturbed = [&](const Perturbation& p, std::optional<std::uint64_t> seed,
+                             attacks::KeepImages keep = attacks::KeepImages::no) {
+    return evaluate_split(*subject.split, p, seed.value_or(common.seed), o.evaluator.limit, keep);
   };
 
   nlohmann::ordered_json result{
@@ -76,13 +100,40 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   const attacks::Evaluation clean = perturbed(attacks::Clean{}, {});
   result["n"] = clean.n;
   result["classes"] = clean.classes;
-  result["rows"] = nlohmann::ordered_json::array({clean_row(clean, scoring)});
-  for (const std::string& text : o.attacks)
-    for (const attacks::NamedAttack& a : attacks::parse_attacks(text))
-      result["rows"].push_back(attack_row(perturbed(*a.perturbation, a.seed), a, scoring));
-  for (const std::string& text : o.corruptions)
-    for (const attacks::NamedCorruption& c : attacks::parse_corruptions(text))
-      result["rows"].push_back(corruption_row(perturbed(*c.perturbation, c.seed), c, scoring));
+  auto& rows = result["rows"] = nlohmann::ordered_json::array({clean_row(clean, scoring)});
+  if (!examples.index().empty()) examples.add_clean(clean, scoring.temperature);
+  /// The rows of one spec's list, from evaluations of its perturbations.
+  const auto add_rows = [&](const auto& list, const auto& row_of) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const bool shown = i == list.size() / 2 && !examples.index().empty();
+      const attacks::Evaluation e = perturbed(*list[i].perturbation, list[i].seed,
+                                              shown ? attacks::KeepImages::yes : attacks::KeepImages::no);
+      if (shown) examples.add(rows.size(), e, scoring.temperature);
+      rows.push_back(row_of(e, list[i], scoring));
+    }
+  };
+  nlohmann::ordered_json checks = nlohmann::ordered_json::array();
+  for (const std::string& text : o.attacks) {
+    const std::size_t first = rows.size();
+    add_rows(attacks::parse_attacks(text), attack_row);
+    if (!o.trust_checks) continue;
+    const nlohmann::ordered_json own(rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end());
+    const Shape image = subject.network->graph().input_shape();
+    for (auto& check :
+         trust_checks(text, own, image, clean.classes, [&](const std::string&spec, std::int64_t limit) {
+           const attacks::NamedAttack attack = std::move(attacks::parse_attacks(spec).front());
+           const std::int64_t asked = o.evaluator.limit;
+           const std::int64_t images =
+               asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
+           return attack_row(evaluate_split(*subject.split, *attack.perturbation, common.seed, images),
+                             attack,
+                             Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
+         }))
+      checks.push_back(std::move(check));
+  }
+  for (const std::string& text : o.corruptions) add_rows(attacks::parse_corruptions(text), corruption_row);
+  if (o.trust_checks) result["checks"] = checks;
+  result["examples"] = examples.json();
   result["warnings"] = nlohmann::ordered_json::array();
   if (const std::optional<std::string> warning = missing_class_warning(clean)) {
     result["warnings"].push_back(*warning);

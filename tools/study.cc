@@ -14,7 +14,7 @@
 #include "models/registry.h"
 #include "tools/command.h"
 #include "tools/evaluation.h"
-#include "tools/report.h"
+#include "tools/report/page.h"
 #include "tools/study_file.h"
 #include "tools/study_results.h"
 #include "tools/terminal.h"
@@ -51,6 +51,7 @@ Json asked(const Part& part, const std::string& data_digest) {
           {"split", e.subject.split},      {"limit", e.evaluator.limit},
           {"batch", e.subject.batch},      {"attack_bn", e.evaluator.attack_bn},
           {"bootstrap", e.bootstrap},      {"temperature_scaling", e.temperature_scaling},
+          {"examples", e.examples},        {"trust_checks", e.trust_checks},
           {"seed", e.subject.common.seed}, {"model", xxh3_128_of_file(part.file("model.safetensors"))},
           {"data", data_digest},           {"version", kVersion}};
 }
@@ -157,7 +158,6 @@ void Study::run() {
   const FolderLock lock(options_.out + "/.lock");
   Progress progress(options_.common.quiet);
   std::vector<std::vector<StudyPart>> done;
-  std::vector<std::string> folders;
   std::size_t number = 0;
   for (const std::vector<Part>& seeds : parts_) {
     done.emplace_back();
@@ -165,12 +165,11 @@ void Study::run() {
       progress.say("part " + std::to_string(++number) + " of " +
                    std::to_string(plan_.methods.size() * plan_.seeds.size()) + ": " + part.name);
       done.back().push_back(finish(part));
-      folders.push_back(part.train.out);
     }
   }
   const Json results = study_results(plan_, done);
   write_file(options_.out + "/results.json", results.dump(1) + "\n");
-  write_report(folders, &results, options_.out + "/report.html");
+  write_report({options_.out}, options_.out + "/report.html");
   if (options_.common.quiet) return;
   for (const auto& [name, table] : results.at("tables").items())
     std::printf("%s\n", print_table(table).c_str());

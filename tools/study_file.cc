@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "engine/error.h"
 #include "tools/config_table.h"
@@ -79,6 +80,7 @@ StudyMethod read_method(const std::string& path, const TomlEntry& entry, const t
 EvaluationOptions read_evaluation(const std::string& path, const toml::table* table,
                                   const CommonOptions& common) {
   EvaluationOptions e;
+  e.trust_checks = true;  // a study is read by others
   CLI::App flags;
   e.add_flags(flags);
   std::vector<FileSetting> settings;
@@ -92,14 +94,44 @@ EvaluationOptions read_evaluation(const std::string& path, const toml::table* ta
   return e;
 }
 
+/// [published.NAME] SCORE.AGAINST = number.
+void read_published(const std::string& path, const TomlEntry& method, StudyPlan& plan) {
+  for (const TomlEntry& score : entries_of(table_of(path, method)))
+    for (const TomlEntry& against : entries_of(table_of(path, score))) {
+      const std::optional<double> value = against.value->value<double>();
+      if (!value) refuse(path, against, "a number, shares from 0 to 1");
+      plan.published.push_back({method.key, score.key, against.key, *value});
+    }
+}
+
+void read_published(const std::string& path, const toml::table& table, StudyPlan& plan) {
+  std::vector<std::string> names;
+  for (const StudyMethod& m : plan.methods) names.push_back(m.name);
+  for (const TomlEntry& entry : entries_of(table)) {
+    if (entry.key == "source") {
+      plan.published_source = text_of(path, entry);
+      continue;
+    }
+    if (std::find(names.begin(), names.end(), entry.key) == names.end()) {
+      const std::string nearest = nearest_word(entry.key, names);
+      refuse(path, entry,
+             "source, or the name of a method" + (nearest.empty() ? "" : ", such as " + nearest));
+    }
+    read_published(path, entry, plan);
+  }
+  if (plan.published_source.empty())
+    fail(ErrorKind::config, path, ": [published] lacks source, expected where its values stand");
+}
+
 }  // namespace
 
 StudyPlan read_study(const std::string& path, const CommonOptions& common) {
   const toml::table file = read_toml(path);
   StudyPlan plan;
   plan.seeds = {common.seed};
-  const toml::table *train = nullptr, *evaluation = nullptr, *methods = nullptr;
-  const std::vector<std::string> known = {"title", "data", "seeds", "train", "methods", "evaluate"};
+  const toml::table *train = nullptr, *evaluation = nullptr, *methods = nullptr, *published = nullptr;
+  const std::vector<std::string> known = {"title",   "data",     "seeds",    "train",
+                                          "methods", "evaluate", "published"};
   for (const TomlEntry& entry : entries_of(file)) {
     if (entry.key == "title") {
       plan.title = text_of(path, entry);
@@ -111,13 +143,16 @@ StudyPlan read_study(const std::string& path, const CommonOptions& common) {
       train = &table_of(path, entry);
     } else if (entry.key == "evaluate") {
       evaluation = &table_of(path, entry);
+    } else if (entry.key == "published") {
+      published = &table_of(path, entry);
     } else if (entry.key == "methods") {
       methods = &table_of(path, entry);
     } else {
       const std::string nearest = nearest_word(entry.key, known);
       fail(ErrorKind::config, place_of(path, entry), ": unknown key",
-           nearest.empty() ? ", expected title, data, seeds, [train], [methods.NAME] or [evaluate]"
-                           : ", did you mean '" + nearest + "'?");
+           nearest.empty()
+               ? ", expected title, data, seeds, [train], [methods.NAME], [evaluate] or [published]"
+               : ", did you mean '" + nearest + "'?");
     }
   }
   if (methods == nullptr || methods->empty())
@@ -125,6 +160,7 @@ StudyPlan read_study(const std::string& path, const CommonOptions& common) {
   for (const TomlEntry& entry : entries_of(*methods))
     plan.methods.push_back(read_method(path, entry, train, common));
   plan.evaluation = read_evaluation(path, evaluation, common);
+  if (published != nullptr) read_published(path, *published, plan);
   return plan;
 }
 

@@ -75,6 +75,36 @@ bool names_row(const std::string& key) {
   return std::find(names.begin(), names.end(), key) != names.end();
 }
 
+/// Counts of every seed together.
+Json summed_confusion(const std::vector<const Json*>& seeds) {
+  Json sum = *seeds.front();
+  for (std::size_t s = 1; s < seeds.size(); ++s)
+    for (std::size_t label = 0; label < sum.size(); ++label)
+      for (std::size_t k = 0; k < sum.size(); ++k)
+        sum[label][k] = sum[label][k].get<std::int64_t>() + seeds[s]->at(label).at(k).get<std::int64_t>();
+  return sum;
+}
+
+/// Bins of every seed together; a bin's confidence is the mean over all its images.
+Json summed_reliability(const std::vector<const Json*>& seeds) {
+  Json bins = Json::array();
+  for (std::size_t b = 0; b < seeds.front()->size(); ++b) {
+    std::int64_t count = 0, correct = 0;
+    double confidence = 0;
+    for (const Json* seed : seeds) {
+      const Json& bin = seed->at(b);
+      const auto n = bin.at("count").get<std::int64_t>();
+      count += n;
+      correct += bin.at("correct").get<std::int64_t>();
+      if (n > 0) confidence += static_cast<double>(n) * bin.at("confidence").get<double>();
+    }
+    bins.push_back({{"count", count},
+                    {"correct", correct},
+                    {"confidence", count > 0 ? Json(confidence / static_cast<double>(count)) : Json()}});
+  }
+  return bins;
+}
+
 /// Row `index` of every seed's evaluation as one.
 Json mean_row(const std::vector<StudyPart>& seeds, std::size_t index) {
   const auto row_of = [&](const StudyPart& part) -> const Json& {
@@ -84,6 +114,10 @@ Json mean_row(const std::vector<StudyPart>& seeds, std::size_t index) {
   for (const auto& [key, value] : row_of(seeds.front()).items()) {
     if (names_row(key)) {
       mean[key] = value;
+    } else if (key == "confusion" || key == "reliability") {
+      std::vector<const Json*> of_seeds;
+      for (const StudyPart& part : seeds) of_seeds.push_back(&row_of(part).at(key));
+      mean[key] = key == "confusion" ? summed_confusion(of_seeds) : summed_reliability(of_seeds);
     } else if (is_interval(key)) {
       Json ends = Json::array();
       for (const std::size_t end : {0, 1}) {
@@ -102,6 +136,15 @@ Json mean_row(const std::vector<StudyPart>& seeds, std::size_t index) {
     }
   }
   return mean;
+}
+
+/// What was published of a column, or null.
+Json published_of(const StudyPlan& plan, const std::string& method, const RowGroup& group,
+                  const std::string& key) {
+  for (const PublishedValue& p : plan.published)
+    if (p.method == method && p.score == key && p.against == group.spec.substr(0, group.spec.find(':')))
+      return p.value;
+  return nullptr;
 }
 
 /// The mean of a score over a group's rows, and its spread over the seeds.
@@ -141,7 +184,12 @@ Json table_of(const std::string& title, const std::vector<Column>& columns, cons
     table["columns"].push_back({{"label", c.label}, {"spec", c.group->spec}, {"key", c.key}});
   for (std::size_t m = 0; m < plan.methods.size(); ++m) {
     Json row{{"method", plan.methods[m].name}, {"cells", Json::array()}};
-    for (const Column& c : columns) row["cells"].push_back(cell(parts[m], *c.group, c.key));
+    for (const Column& c : columns) {
+      Json found = cell(parts[m], *c.group, c.key);
+      const Json published = published_of(plan, plan.methods[m].name, *c.group, c.key);
+      if (!published.is_null()) found["published"] = published;
+      row["cells"].push_back(std::move(found));
+    }
     table["rows"].push_back(row);
   }
   return table;
@@ -157,6 +205,7 @@ Json study_results(const StudyPlan& plan, const std::vector<std::vector<StudyPar
                {"seeds", plan.seeds},
                {"n", first.at("n")},
                {"classes", first.at("classes")}};
+  if (!plan.published_source.empty()) results["published"] = plan.published_source;
   for (std::size_t m = 0; m < plan.methods.size(); ++m) {
     Json& method = results["methods"][plan.methods[m].name];
     method["train"] = {{"method", plan.methods[m].train.method.method},
@@ -201,6 +250,7 @@ std::string print_table(const Json& table) {
       if (cell.contains("std")) text += " ± " + value(cell.at("std"));
       if (cell.contains("ci95"))
         text += "  (" + value(cell.at("ci95").at(0)) + " to " + value(cell.at("ci95").at(1)) + ")";
+      if (cell.contains("published")) text += "  published " + value(cell.at("published"));
       text += "\n";
     }
   }

@@ -17,8 +17,9 @@ struct StudyPart {
 
 /// The document results.json: {"methods": {NAME: {"train": …, "evaluate": {"rows": […]}}}, "tables": {…}}. A
 /// row holds the mean over the seeds of each score of evaluate.json, with KEY_std (of the sample) where there
-/// are several seeds; KEY_ci95 is the mean of their intervals. Times are left out: whoever repeats the study
-/// gets the same bytes. `parts` by method, then by seed, in the plan's order.
+/// are several seeds; KEY_ci95 is the mean of their intervals, "confusion" and "reliability" count the images
+/// of all seeds. Times are left out: whoever repeats the study gets the same bytes. `parts` by method, then
+/// by seed, in the plan's order.
 nlohmann::ordered_json study_results(const StudyPlan& plan, const std::vector<std::vector<StudyPart>>& parts);
 
 /// A table of results.json for the screen.

@@ -27,6 +27,7 @@
 #include "tools/overfitting_monitor.h"
 #include "tools/terminal.h"
 #include "tools/training_checkpoint.h"
+#include "tools/version.h"
 
 namespace inocula {
 
@@ -71,6 +72,7 @@ class TrainingRun {
   void stop_if_asked();
   void save_model();
   void record_algorithms();
+  void record_run();
   std::string progress_line(Clock::time_point begin, std::int64_t first_step) const;
   template <class... Parts>
   [[noreturn]] void diverged(const Parts&... what) const;
@@ -299,11 +301,30 @@ void TrainingRun::record_algorithms() {
   write_file(path, text);
 }
 
+/// What a reader of the results asks of the run beside its settings.
+void TrainingRun::record_run() {
+  const nlohmann::ordered_json record{
+      {"version", kVersion},
+      {"compiler", __VERSION__},
+      {"device", device_.backend().describe()},
+      {"threads", device_.threads()},
+      {"isa", device_.kernels().target},
+      {"method", method_.description},
+      {"data", options_.data},
+      {"data_xxh3_128", identity_.data_digest},
+      {"parameters", network_.graph().parameter_count()},
+      {"multiply_adds", network_.graph().multiply_adds()},
+      {"step_bytes", trainer_.program().footprint().arena_bytes},
+  };
+  write_file(folder_.run_json(), record.dump(1) + "\n");
+}
+
 void TrainingRun::run() {
   const InterruptWatch watch;
   resume();
   write_file(folder_.config_toml(), config_);
   record_algorithms();
+  record_run();
   char macs[32];
   std::snprintf(macs, sizeof macs, "%.3g", network_.graph().multiply_adds());
   progress_.say(model_spec_ + ": " + std::to_string(network_.graph().parameter_count()) + " parameters, " +

@@ -119,6 +119,26 @@ TEST_CASE("evaluator: a sample's result is the same alone, in another place of t
   CHECK(more.run().n == 20);
 }
 
+TEST_CASE("evaluator: images that alone are kept are those of all") {
+  Scene s(20);
+  const attacks::Pgd attack(attacks::parse_pgd("pgd:eps=8/255,steps=3"));
+  const Evaluation all = evaluate(s.network, s.split, attack, 20);
+  const std::vector<std::int64_t> chosen{0, 7, 8, 19};
+  for (const std::int64_t batch : {3, 8, 20}) {
+    Evaluator evaluator(s.network, s.split, attack,
+                        {.batch = batch, .seed = 7, .keep_images = KeepImages::yes, .keep_only = chosen});
+    const Evaluation some = evaluator.run();
+    REQUIRE(some.images.size() == chosen.size() * 81);
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+      CHECK(same_bits(std::vector<float>(some.images.begin() + static_cast<std::ptrdiff_t>(i * 81),
+                                         some.images.begin() + static_cast<std::ptrdiff_t>((i + 1) * 81)),
+                      std::vector<float>(all.images.begin() + chosen[i] * 81,
+                                         all.images.begin() + (chosen[i] + 1) * 81)));
+  }
+  CHECK_THROWS_AS(Evaluator(s.network, s.split, attack, {.keep_images = KeepImages::yes, .keep_only = {20}}),
+                  Error);
+}
+
 TEST_CASE("evaluator: padding rows count nowhere") {
   Scene s(5);
   for (const std::string& spec : kAttacks) {

@@ -23,6 +23,7 @@ VENDORS = [(what, re.compile(headers), re.compile(homes)) for what, headers, hom
     ("libzip", r"zip(conf)?\.h", r"io/.*\.cc$"),
     ("zlib", r"z(lib|conf)\.h", r"io/.*\.cc$"),
     ("xxHash", r"xxh", r"io/.*\.cc$"),
+    ("libspng", r"spng", r"io/.*\.cc$"),
     ("nlohmann-json", r"nlohmann/", r"io/.*\.cc$|io/strict_json\.h$|tools/"),
     ("CLI11", r"CLI", r"tools/"),
     ("toml++", r"toml", r"tools/"),

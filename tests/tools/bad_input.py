@@ -257,6 +257,22 @@ def main(folder):
     bad_report("accuracy as text", 65, "evaluate.json", evaluation({**row, "accuracy": "good"}), ["accuracy is", "number in [0, 1]"])
     bad_report("AUC as text", 65, "evaluate.json", evaluation({**row, "auc": "good"}), ["auc is", "number"])
     bad_report("spec as number", 65, "evaluate.json", evaluation({**row, "spec": 3}), ["spec is 3", "text"])
+    attack = {**row, "kind": "attack", "spec": "pgd:eps=0.1", "eps": 0.1, "norm": "linf", "steps": 3}
+    bad_report("attack without eps", 65, "evaluate.json", evaluation({k: v for k, v in attack.items() if k != "eps"}), ["eps is missing"])
+    bad_report("level as text", 65, "evaluate.json", evaluation({**row, "kind": "corruption", "corruption": "x", "level": "1"}), ["level is"])
+    bad_report("bins of another kind", 65, "evaluate.json", evaluation({**row, "reliability": [{"count": 1}]}), ["reliability is"])
+    bad_report("matrix that is not square", 65, "evaluate.json", evaluation({**row, "confusion": [[1, 2]]}), ["confusion is", "square"])
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    made = {"row": 0, "predicted": 1, "confidence": 0.5, "scale": 2, "image": picture, "change": picture}
+    example = {"index": 0, "label": 1, "predicted": 1, "confidence": 0.5, "image": picture, "rows": [made]}
+    with_examples = lambda **changed: json.dumps({"n": 4, "split": "test", "rows": [row], "examples": [{**example, **changed}]})
+    bad_report("image elsewhere", 65, "evaluate.json", with_examples(image="javascript:alert(1)"), ["examples[0]", "image is"])
+    bad_report("image with a script", 65, "evaluate.json", with_examples(image=picture + "\"><script>"), ["examples[0]", "image is"])
+    bad_report("example of no row", 65, "evaluate.json", with_examples(rows=[{**made, "row": 7}]), ["row is 7"])
+    bad_report("check without verdict", 65, "evaluate.json",
+               json.dumps({"n": 4, "split": "test", "rows": [row], "checks": [{"attack": "a", "check": "b", "says": "c"}]}),
+               ["checks[0]", "passed is missing"])
+    bad_report("results of no study", 65, "results.json", "{}", ["title is missing"])
     bad_report("a folder", 66, "evaluate.json", None, ["folder"])
     line = json.dumps({"epoch": 0, "loss": 0.5})
     bad_report("list as metrics", 65, "metrics.jsonl", line + "\n[]\n", ["metrics.jsonl:2", "object"])

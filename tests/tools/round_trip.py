@@ -109,6 +109,19 @@ def main(folder):
     again = run("evaluate", "--bootstrap", "20", "--model", here("first") + "/model.safetensors", "--data", here("rgb.npz"), "--json")
     expect(json.loads(again.stdout)["rows"][0] == rows[0], "npz and HDF5, folder and file give different scores")
 
+    # Pictures and checks.
+    done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=1/255;8/255,steps=3",
+               "--trust-checks", "--examples", "3", "--json")
+    shown = json.loads(done.stdout)
+    expect([c["check"] for c in shown["checks"]] == ["iterative_at_least_as_strong", "falls_with_eps", "unbounded_reaches_chance",
+                                                     "gradients_not_zero", "norms_within_eps"], f"checks: {shown['checks']}")
+    expect([r["nll"] for r in shown["rows"]] == [r["nll"] for r in rows[:3]], "pictures and checks change scores")
+    expect(len(shown["examples"]) == 3 and {e["label"] for e in shown["examples"]} >= {0, 1}, f"examples: {shown['examples']}")
+    for example in shown["examples"]:
+        expect([made["row"] for made in example["rows"]] == [2] and example["image"].startswith("data:image/png;base64,"), "an example's rows")
+    done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--examples", "0", "--json")
+    expect(json.loads(done.stdout)["examples"] == [], "no examples")
+
     # Arrays out.
     for name in ("logits.npz", "logits.h5"):
         expect(run("predict", "--model", here("first"), "--data", here("rgb.npz"), "--out", here(name)).returncode == 0, name)
@@ -116,7 +129,8 @@ def main(folder):
         done = run("attack", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "fgsm", "--out", here(name))
         expect(done.returncode == 0 and os.path.exists(here(name)), f"{name}: {done.stderr}")
     done = run("report", here("first"), here("second"), "--out", here("report.html"))
-    expect(done.returncode == 0 and "://" not in open(here("report.html")).read(), f"report: {done.stderr}")
+    expect(done.returncode == 0 and "<h1>Runs compared</h1>" in open(here("report.html")).read(), f"report: {done.stderr}")
+    expect(open(here("report.csv")).readline() == "chart,series,line,x,y,y_low,y_high,images\n", "the numbers of the charts")
     for command in (["devices", "--json"], ["selftest", "--json"]):
         done = run(*command)
         expect(done.returncode == 0 and json.loads(done.stdout), f"{command}: {done.stderr}")

@@ -27,6 +27,12 @@ epochs = 3
 attack = ["pgd:eps=1/255;8/255,steps=2", "fgsm:eps=4/255"]
 corruption = ["gaussian_noise:level=0.01;0.1"]
 bootstrap = 20
+examples = 2
+
+[published]
+source = "somebody, somewhere"
+[published.robust]
+accuracy = {clean = 0.75, pgd = 0.5}
 """
 
 
@@ -68,9 +74,23 @@ def main(folder):
         for column, chosen in enumerate(([0], [1, 2], [3], [4, 5])):
             mean = sum(rows[i]["accuracy"] for rows in of_seeds for i in chosen) / (2 * len(chosen))
             expect(abs(table["rows"][m]["cells"][column]["mean"] - mean) < 1e-12, f"{method}, column {column}")
+        rows = results["methods"][method]["evaluate"]["rows"]
+        for i, row in enumerate(rows):
+            a, b = (seed[i] for seed in of_seeds)
+            expect(row["confusion"] == [[x + y for x, y in zip(p, q)] for p, q in zip(a["confusion"], b["confusion"])], f"{method}, matrix {i}")
+            expect([bin["count"] for bin in row["reliability"]] == [p["count"] + q["count"] for p, q in zip(a["reliability"], b["reliability"])],
+                   f"{method}, bins {i}")
+    published = [[cell.get("published") for cell in row["cells"]] for row in table["rows"]]
+    expect(published == [[None] * 4, [0.75, 0.5, None, None]], f"published: {published}")
     settings = content(here("whole/robust/seed-1/config.toml")).decode()
     expect("epochs = 3" in settings and "seed = 1" in settings and "batch = 16" in settings, f"a part's settings: {settings}")
     expect("pgd linf, mean of 2 eps" in content(here("whole/report.html")).decode(), "the report lacks the table")
+
+    page = content(here("whole/report.html"))
+    expect(run("report", here("whole"), "--out", here("whole/again.html")).returncode == 0 and content(here("whole/again.html")) == page,
+           "a report made again has other bytes")
+    expect(content(here("whole/again.csv")) == content(here("whole/report.csv")), "its numbers as well")
+    expect(b"somebody, somewhere" in page and b"published: 75.0" in page, "the report lacks what was published")
 
     # A finished part is never run again.
     stamps = lambda: [os.stat(here(f"whole/{m}/seed-{s}/evaluate.json")).st_mtime_ns for m in ("standard", "robust") for s in (0, 1)]
@@ -106,6 +126,9 @@ def main(folder):
     mistake("typo of a flag", "batch = 16", "bacth = 16", ":7: bacth", "'batch'")
     mistake("typo of a table", "[evaluate]", "[evalute]", ":17: evalute", "'evaluate'")
     mistake("typo in a method", "steps = 2", "stepps = 2", ":14: stepps", "'steps'")
+    mistake("published of no method", "[published.robust]", "[published.robus]", "robus", "such as robust")
+    mistake("published without source", "source = ", "# ", "lacks source")
+    mistake("published as text", "clean = 0.75", "clean = 'good'", "clean", "a number")
     mistake("what the study decides", "epochs = 3", "seed = 3", ":15: seed")
     mistake("a value that is none", "steps = 2\n", "steps = -2\n", ":14: steps")
     mistake("an unknown method", 'method = "pgd"', 'method = "pdg"', ":13: method")

@@ -8,12 +8,12 @@ set -euo pipefail
 readonly build_set=(
   g++ cmake ninja-build
   libdnnl-dev libhdf5-dev libzip-dev libxxhash-dev zlib1g-dev
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libspng-dev libjs-vega
 )
 readonly test_set=(
   "${build_set[@]}"
   doctest-dev librapidcheck-dev libbenchmark-dev
-  python3 python3-torch python3-numpy python3-h5py hdf5-tools shellcheck
+  python3 python3-torch python3-numpy python3-h5py hdf5-tools shellcheck chromium
 )
 readonly bench_set=("${build_set[@]}" libbenchmark-dev)
 readonly fetch_set=(python3 python3-pip)

@@ -1,0 +1,75 @@
+// Checks of all runs, gathered by series.
+#include "tools/report/trust.h"
+
+#include "tools/report/html.h"
+
+namespace inocula {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string words_for(const std::string& check) {
+  if (check == "iterative_at_least_as_strong") return "many steps are at least as strong as one";
+  if (check == "falls_with_eps") return "accuracy falls as eps grows";
+  if (check == "unbounded_reaches_chance") return "without bounds the attack always succeeds";
+  if (check == "gradients_not_zero") return "the attack sees gradients";
+  if (check == "norms_within_eps") return "perturbations are within eps, measured afresh";
+  return check;
+}
+
+/// Checks of one attack and kind over the runs of a series.
+struct Gathered {
+  std::string attack, check, says;
+  std::size_t runs = 0, passed = 0;
+};
+
+std::vector<Gathered> gather(const ReportSeries& series) {
+  std::vector<Gathered> list;
+  for (const ReportRun& run : series.runs) {
+    if (!run.evaluation || !run.evaluation->contains("checks")) continue;
+    for (const Json& check : run.evaluation->at("checks")) {
+      const std::string attack = check.at("attack"), name = check.at("check");
+      auto found = list.begin();
+      while (found != list.end() && (found->attack != attack || found->check != name)) ++found;
+      if (found == list.end()) found = list.insert(list.end(), {attack, name, check.at("says")});
+      const bool passed = check.at("passed");
+      if (!passed && found->passed == found->runs) found->says = check.at("says");
+      found->runs += 1;
+      found->passed += passed ? 1 : 0;
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string trust_panel(const std::vector<ReportSeries>& series) {
+  std::string rows;
+  std::size_t checks = 0, failed = 0;
+  for (const ReportSeries& s : series)
+    for (const Gathered& g : gather(s)) {
+      const bool passed = g.passed == g.runs;
+      checks += 1;
+      failed += passed ? 0 : 1;
+      rows += "<tr><td>" + html::escaped(s.name) + "</td><td title=\"" + html::escaped(g.attack) + "\">" +
+              html::escaped(g.attack.substr(0, g.attack.find(',', g.attack.find("norm=")))) + "</td><td>" +
+              words_for(html::escaped(g.check)) + "</td><td class=\"" +
+              (passed ? "pass\">passed" : "fail\">failed") +
+              (g.runs > 1 ? " (" + std::to_string(g.passed) + " of " + std::to_string(g.runs) + ")" : "") +
+              "</td><td class=\"says\">" + html::escaped(g.says) + "</td></tr>\n";
+    }
+  if (checks == 0) return "";
+  const std::string verdict =
+      failed == 0
+          ? "<p><span class=\"pass\">All " + std::to_string(checks) + " checks passed.</span></p>\n"
+          : "<p><span class=\"fail\">" + std::to_string(failed) + " of " + std::to_string(checks) +
+                " checks failed:</span> the figures of those attacks are upper bounds of the accuracy that a "
+                "better attack would leave.</p>\n";
+  return verdict + "<details" + (failed > 0 ? " open" : "") +
+         "><summary>Every check</summary><div class=\"wide\"><table><thead><tr><th>method</th><th>attack</th>"
+         "<th>check</th><th>verdict</th><th>measured</th></tr></thead><tbody>\n" +
+         rows + "</tbody></table></div></details>\n";
+}
+
+}  // namespace inocula

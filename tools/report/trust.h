@@ -1,0 +1,15 @@
+// The panel that says whether figures under attack can be believed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/report/sources.h"
+
+namespace inocula {
+
+/// A line for each check of tools/trust_checks.h and each series: passed by how many of its runs, and what
+/// the first that failed (or the first) says. Empty where nothing was checked.
+std::string trust_panel(const std::vector<ReportSeries>& series);
+
+}  // namespace inocula

@@ -1,0 +1,92 @@
+// From rows and two more attacks to verdicts.
+#include "tools/trust_checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "engine/spec.h"
+
+namespace inocula {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kTolerance = 0.01;          ///< of accuracies
+constexpr double kMostZeroGradients = 0.05;  ///< of all gradients
+constexpr double kPath = 2.5;                ///< of the unbounded attack's steps together, in radii
+constexpr std::int64_t kFewestSteps = 20;    ///< of the unbounded attack
+
+double number(const Json& row, const char* key) {
+  return row.at(key).get<double>();
+}
+
+template <class... Values>
+std::string says(const char* format, Values... values) {
+  char text[200];
+  std::snprintf(text, sizeof text, format, values...);
+  return text;
+}
+
+}  // namespace
+
+Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, std::int64_t classes,
+                  const RunAttack& run) {
+  Json list = Json::array();
+  const auto add = [&](const char* check, bool passed, const std::string& text) {
+    list.push_back({{"attack", attack}, {"check", check}, {"passed", passed}, {"says", text}});
+  };
+  std::vector<const Json*> by_eps;
+  for (const Json& row : rows) by_eps.push_back(&row);
+  std::stable_sort(by_eps.begin(), by_eps.end(),
+                   [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
+  const Json& largest = *by_eps.back();
+  const std::string norm = largest.at("norm");
+  const auto steps = largest.at("steps").get<std::int64_t>();
+
+  if (steps > 1) {
+    const Json one = run("fgsm:norm=" + norm + ",eps=" + format_number(number(largest, "eps")), 0);
+    const double iterative = number(largest, "accuracy"), single = number(one, "accuracy");
+    add("iterative_at_least_as_strong", iterative <= single + kTolerance,
+        says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", number(largest, "eps"),
+             100 * iterative, static_cast<long long>(steps), 100 * single));
+  }
+
+  double most_risen = 0;
+  for (std::size_t i = 1; i < by_eps.size(); ++i)
+    most_risen = std::max(most_risen, number(*by_eps[i], "accuracy") - number(*by_eps[i - 1], "accuracy"));
+  if (by_eps.size() > 1)
+    add("falls_with_eps", most_risen <= kTolerance,
+        says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises between neighbours by %.1f points at most",
+             100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
+             100 * number(largest, "accuracy"), number(largest, "eps"), 100 * most_risen));
+
+  const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
+  const Json unbounded =
+      run("pgd:norm=" + norm + ",eps=" + format_number(everything) + ",path=" + format_number(kPath) +
+              ",steps=" + std::to_string(std::max(steps, kFewestSteps)),
+          kUnboundedImages);
+  const double chance = 1.0 / static_cast<double>(classes);
+  add("unbounded_reaches_chance", number(unbounded, "accuracy") <= chance,
+      says("%.1f %% of %lld images right at eps %.4g, which allows any image; chance is %.1f %%",
+           100 * number(unbounded, "accuracy"), static_cast<long long>(unbounded.at("n").get<std::int64_t>()),
+           everything, 100 * chance));
+
+  double zero = 0, excess = -1;
+  for (const Json& row : rows) {
+    zero = std::max(zero, number(row, "zero_gradient_fraction"));
+    // Norms are sums of rounded squares.
+    const double eps = number(row, "eps"), slack = 1e-6 + 1e-5 * eps;
+    excess = std::max(excess, (number(row, "max_norm") - eps) / slack);
+  }
+  add("gradients_not_zero", zero <= kMostZeroGradients,
+      says("%.2f %% of the gradients were zero", 100 * zero));
+  add("norms_within_eps", excess <= 1,
+      says("largest %s norm %.6g at eps %.6g", norm.c_str(), number(largest, "max_norm"),
+           number(largest, "eps")));
+  return list;
+}
+
+}  // namespace inocula

@@ -1,0 +1,35 @@
+// Whether the figures of an attack can be believed: the checks that a careful reader would make.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/shape.h"
+
+namespace inocula {
+
+/// Images that the unbounded attack is tried on, at most.
+inline constexpr std::int64_t kUnboundedImages = 256;
+
+/// Runs the attack of a spec on at most so many images (0: on all that are judged) and answers its row.
+using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, std::int64_t limit)>;
+
+/// What Carlini et al., "On evaluating adversarial robustness" (2019), and Athalye et al., ICML 2018, ask of
+/// every figure under attack, for one attack whose rows of evaluate.json, by rising or falling eps, are
+/// `rows`:
+/// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
+/// largest
+///   eps; missing for an attack of one step;
+/// - "falls_with_eps": accuracy rises nowhere by more than a hundredth as eps grows; missing for a single
+/// eps;
+/// - "unbounded_reaches_chance": where every image may become any other, at most one image in `classes` is
+///   still right;
+/// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
+/// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding.
+/// Answers [{"attack", "check", "passed", "says"}].
+nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
+                                    const Shape& image, std::int64_t classes, const RunAttack& run);
+
+}  // namespace inocula
