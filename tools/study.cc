@@ -129,6 +129,7 @@ StudyPart Study::finish(const Part& part) {
     fail(ErrorKind::interrupted, "stopped in part '", part.name, "' with a checkpoint in ", part.train.out,
          "; the same command goes on");
   }
+  remove_temporaries(part.train.out, {"evaluate.json"});
   std::optional<Json> evaluation = evaluation_of(part);
   if (!evaluation) {
     Progress progress(options_.common.quiet);
@@ -160,6 +161,7 @@ void Study::print_plan() const {
 void Study::run() {
   create_folder(options_.out);
   const FolderLock lock(options_.out + "/.lock");
+  remove_temporaries(options_.out, {"results.json", "report.html"});
   Progress progress(options_.common.quiet);
   std::vector<std::vector<StudyPart>> done;
   std::vector<std::string> folders;

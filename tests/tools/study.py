@@ -139,8 +139,15 @@ def main(folder):
         kills += process.poll() is None
         process.kill()
         process.communicate()
+    # What a kill in the midst of writing leaves, which chance may not have brought about.
+    os.makedirs(here("killed/robust/seed-0"), exist_ok=True)
+    for name in ("results.json", "report.html", "robust/seed-0/evaluate.json", "robust/seed-0/metrics.jsonl"):
+        write(here(f"killed/{name}.tmp.4711.0"), "half of")
+    write(here("killed/results.json.tmp.mine"), "somebody's")
     done = run(*command, "--out", out)
     expect(done.returncode == 0, f"resumed study: {done.stderr}")
+    left = [name for _, _, names in os.walk(out) for name in names if ".tmp" in name]
+    expect(left == ["results.json.tmp.mine"], f"temporaries of killed studies: {left}")
     print(f"killed {kills} times")
     expect(kills >= 5, "the study was hardly killed: the test proves nothing")
     expect(content(here("killed/results.json")) == whole, "killed and resumed: other bytes")
