@@ -23,10 +23,12 @@ std::vector<double> distinct(std::vector<double> values) {
   return values;
 }
 
-/// Few distinct values are bins of their own; else bins of equal mass.
+/// Few distinct values are bins of their own; else bins of equal mass. Edges midway between values, which two
+/// neighbours in double precision may share.
 std::vector<double> edges_for(const std::vector<double>& values, bool discrete) {
   if (!discrete) return equal_mass_edges(values, kCalibrationErrorBins);
   std::vector<double> edges = distinct(values);
+  for (std::size_t i = 0; i + 1 < edges.size(); ++i) edges[i] = (edges[i] + edges[i + 1]) / 2;
   if (!edges.empty()) edges.back() = 1.0;
   return edges;
 }

@@ -43,7 +43,8 @@ enum class Estimator { plug_in, debiased };
 double squared_error(std::span<const ReliabilityBin> bins, Estimator estimator);
 
 /// sqrt of the mean over classes of the squared error of that class's probability. Where no class has n / 4
-/// distinct values, each distinct value is a bin of its own, as in the package.
+/// distinct values, each distinct value is a bin of its own (but those that no edge fits between), as in the
+/// package.
 double rmsce_marginal(std::span<const double> probability, std::span<const std::int32_t> label,
                       std::int64_t classes, Estimator estimator = Estimator::debiased);
 

@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
@@ -123,6 +124,24 @@ bool is_temporary_name(const std::string& name) {
   const std::size_t dot = tail.find('.');
   return dot != std::string::npos && dot > 0 && dot + 1 < tail.size() && tail.rfind('.') == dot &&
          tail.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+void remove_temporaries(const std::string& folder, const std::vector<std::string>& names) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string found = it->path().filename().string();
+    const bool left = is_temporary_name(found) &&
+                      std::any_of(names.begin(), names.end(),
+                                  [&](const std::string& name) { return found.starts_with(name + ".tmp."); });
+    if (!left) continue;
+    std::error_code failed;
+    if (fs::is_directory(it->symlink_status(failed)))
+      fail(ErrorKind::cannot_create, it->path().string(), ": is a folder, expected a temporary file");
+    fs::remove(it->path(), failed);
+    if (failed)
+      fail(ErrorKind::cannot_create, it->path().string(), ": cannot be removed: ", failed.message());
+  }
 }
 
 void require_free_space(const std::string& folder, std::uint64_t bytes) {

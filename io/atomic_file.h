@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace inocula {
 
@@ -39,6 +40,10 @@ void write_file(const std::string& path, const std::string& text);
 
 /// Whether a file name is one that AtomicFile gives to its temporaries, for removing what a killed run left.
 bool is_temporary_name(const std::string& name);
+
+/// Removes from a folder what killed processes left beside files of these names. Nobody else may be writing
+/// them: the caller holds the folder's lock. Errors: cannot_create where one cannot be removed.
+void remove_temporaries(const std::string& folder, const std::vector<std::string>& names);
 
 /// Errors: io when the file system that holds `folder` has fewer than `bytes` free for this user.
 void require_free_space(const std::string& folder, std::uint64_t bytes);

@@ -160,6 +160,19 @@ std::optional<Checkpoint> CheckpointStore::load_latest(std::string* warning) {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> newest_checkpoint_step(const std::string& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) return std::nullopt;
+  const std::set<std::uint64_t> manifests = list_store(folder).manifests;
+  for (auto number = manifests.rbegin(); number != manifests.rend(); ++number) {
+    try {
+      return load_number(folder, *number).step;
+    } catch (const Error&) {  // resuming passes it over as well, and says why
+    }
+  }
+  return std::nullopt;
+}
+
 void remove_checkpoints(const std::string& folder) {
   std::error_code ignored;
   if (!fs::is_directory(fs::symlink_status(folder, ignored))) return;

@@ -36,6 +36,10 @@ class CheckpointStore {
   std::optional<std::uint64_t> known_good_;  ///< last number that this object saved or verified
 };
 
+/// Step of the newest checkpoint in a folder whose checksums agree; none where there is none or no folder.
+/// Nothing is changed there.
+std::optional<std::uint64_t> newest_checkpoint_step(const std::string& folder);
+
 /// Removes a store's own files, and the folder if nothing else is in it.
 void remove_checkpoints(const std::string& folder);
 

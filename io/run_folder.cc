@@ -36,13 +36,6 @@ std::vector<std::string> missing_folders(const std::string& folder) {
   return missing;
 }
 
-/// Temporaries that a killed run left beside one of its files.
-bool is_own_temporary(const std::string& name) {
-  return is_temporary_name(name) && std::any_of(kFiles.begin(), kFiles.end(), [&](const std::string& file) {
-           return name.starts_with(file + ".tmp.");
-         });
-}
-
 void remove_file(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(fs::symlink_status(path, error))) {
@@ -50,13 +43,6 @@ void remove_file(const fs::path& path) {
   }
   fs::remove(path, error);
   if (error) fail(ErrorKind::cannot_create, path.string(), ": cannot be removed: ", error.message());
-}
-
-void remove_temporaries(const std::string& folder) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (is_own_temporary(it->path().filename().string())) remove_file(it->path());
-  }
 }
 
 void refuse_existing_run(const std::string& folder) {
@@ -91,7 +77,7 @@ RunFolder::RunFolder(const std::string& folder, RunMode mode) : folder_(folder) 
     for (const char* name : kFiles) remove_file(in_folder(name));
     remove_checkpoints(checkpoint());
   }
-  remove_temporaries(folder);
+  remove_temporaries(folder, {kFiles.begin(), kFiles.end()});
   for (const char* name : kFiles)
     if (!is_there(in_folder(name))) files_.paths.push_back(in_folder(name));
   if (!is_there(checkpoint())) files_.checkpoint = checkpoint();

@@ -1,6 +1,4 @@
 // `inocula bench`: how fast a step of the user's own network and batch runs, and what its time is made of.
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,12 +16,12 @@
 #include "tools/command.h"
 #include "tools/method.h"
 #include "tools/roof.h"
+#include "tools/timing.h"
 
 namespace inocula {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
 // Far beyond any use, so that products of sizes stay within 64 bits.
@@ -62,22 +60,6 @@ ImageSplit random_images(const Shape& s, std::int64_t count, std::int64_t classe
         static_cast<std::uint8_t>(draw(seed, Draw::synthesis, 0, 0, 0, static_cast<std::uint32_t>(i)) >> 24);
   for (std::int64_t i = 0; i < count; ++i) split.labels.push_back(static_cast<std::int32_t>(i % classes));
   return split;
-}
-
-/// Seconds of each repetition after one warm-up, sorted.
-template <class Work>
-std::vector<double> time_repeatedly(const Device& device, std::int64_t repeat, const Work& work) {
-  work();
-  device.backend().synchronize();
-  std::vector<double> seconds;
-  for (std::int64_t i = 0; i < repeat; ++i) {
-    const auto begin = Clock::now();
-    work();
-    device.backend().synchronize();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds;
 }
 
 /// Forward passes' worth of work in one step with that many attack steps, a backward half counting as one.

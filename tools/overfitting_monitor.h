@@ -47,6 +47,7 @@ class OverfittingMonitor {
   /// The share of the images that the network gets right before and after the attack, with frozen statistics.
   /// Changes nothing.
   double measure();
+  Footprint footprint() { return evaluator_.program().footprint(); }
 
  private:
   attacks::Evaluator evaluator_;

@@ -15,6 +15,7 @@
 #include "tools/command.h"
 #include "tools/evaluation.h"
 #include "tools/report/page.h"
+#include "tools/study_estimate.h"
 #include "tools/study_file.h"
 #include "tools/study_results.h"
 #include "tools/terminal.h"
@@ -129,6 +130,7 @@ StudyPart Study::finish(const Part& part) {
     fail(ErrorKind::interrupted, "stopped in part '", part.name, "' with a checkpoint in ", part.train.out,
          "; the same command goes on");
   }
+  remove_temporaries(part.train.out, {"evaluate.json"});
   std::optional<Json> evaluation = evaluation_of(part);
   if (!evaluation) {
     Progress progress(options_.common.quiet);
@@ -144,18 +146,23 @@ void Study::print_plan() const {
               plan_.title.empty() ? options_.file.c_str() : plan_.title.c_str(), plan_.methods.size(),
               plan_.seeds.size(), static_cast<long long>(trained_images_),
               static_cast<long long>(judged_images_), plan_.evaluation.subject.split.c_str());
-  for (const std::vector<Part>& seeds : parts_)
-    for (const Part& part : seeds) {
+  std::vector<PartToDo> to_do;
+  for (std::size_t m = 0; m < parts_.size(); ++m)
+    for (const Part& part : parts_[m]) {
       const bool trained = std::filesystem::exists(part.file("model.json")) &&
                            std::filesystem::exists(part.file("model.safetensors"));
+      const bool judged = trained && evaluation_of(part);
       std::printf("  %-32s %s, %s\n", part.name.c_str(), trained ? "trained" : "to be trained",
-                  trained && evaluation_of(part) ? "evaluated" : "to be evaluated");
+                  judged ? "evaluated" : "to be evaluated");
+      to_do.push_back({plan_.methods[m].name, &part.train, &part.evaluation, !trained, !judged});
     }
+  print_estimate(to_do, plan_.data, options_.common.quiet);
 }
 
 void Study::run() {
   create_folder(options_.out);
   const FolderLock lock(options_.out + "/.lock");
+  remove_temporaries(options_.out, {"results.json", "report.html", "report.csv"});
   Progress progress(options_.common.quiet);
   std::vector<std::vector<StudyPart>> done;
   std::size_t number = 0;
@@ -185,7 +192,8 @@ void add_study_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("FILE", o->file, "TOML file: title, data, seeds, [train], [methods.NAME], [evaluate]");
   app->add_option("--out", o->out, "Folder to write");
   app->add_option("--data", o->data, "Images, in place of those that the file names");
-  app->add_flag("--dry-run", o->dry_run, "Print the parts and what of them is done, and do nothing");
+  app->add_flag("--dry-run", o->dry_run,
+                "Print the parts, what of them is done and what the rest costs, and do nothing");
   add_common(*app, o->common);
   commands.push_back({app, [o] {
                         require_flag(o->file, "FILE");

@@ -26,6 +26,7 @@
 #include "tools/network_files.h"
 #include "tools/overfitting_monitor.h"
 #include "tools/terminal.h"
+#include "tools/timing.h"
 #include "tools/training_checkpoint.h"
 #include "tools/version.h"
 
@@ -36,10 +37,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kMostRecordBytes = 1 << 24;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 std::string fixed(double value, int digits) {
   char text[64];

@@ -17,7 +17,6 @@ using Json = nlohmann::ordered_json;
 constexpr double kTolerance = 0.01;          ///< of accuracies
 constexpr double kMostZeroGradients = 0.05;  ///< of all gradients
 constexpr double kPath = 2.5;                ///< of the unbounded attack's steps together, in radii
-constexpr std::int64_t kFewestSteps = 20;    ///< of the unbounded attack
 
 double number(const Json& row, const char* key) {
   return row.at(key).get<double>();
@@ -66,7 +65,7 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
   const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
   const Json unbounded =
       run("pgd:norm=" + norm + ",eps=" + format_number(everything) + ",path=" + format_number(kPath) +
-              ",steps=" + std::to_string(std::max(steps, kFewestSteps)),
+              ",steps=" + std::to_string(std::max(steps, kUnboundedSteps)),
           kUnboundedImages);
   const double chance = 1.0 / static_cast<double>(classes);
   add("unbounded_reaches_chance", number(unbounded, "accuracy") <= chance,

@@ -1,12 +1,14 @@
-// Calibration errors of equal-mass bins, on cases worked out by hand and against a plain second writing of
-// the formulas.
+// Calibration errors of equal-mass bins, on cases worked out by hand and against second writings of the
+// formulas, one of them stored.
 #include "attacks/calibration.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <random>
+#include <string>
 
+#include "tests/attacks/rmsce_values.h"
 #include "tests/engine/harness.h"
 
 namespace inocula::test {
@@ -141,6 +143,25 @@ TEST_CASE("calibration: RMSCE over the classes and of the top label") {
   CHECK(attacks::rmsce_marginal(three, labels, 3) == doctest::Approx(std::sqrt(sum / 3)).epsilon(1e-9));
   CHECK(attacks::rmsce_top_label(three, tops, labels, 3) ==
         doctest::Approx(std::sqrt(by_rank(confidence, right, 15))).epsilon(1e-9));
+}
+
+TEST_CASE("calibration: RMSCE is that of a second writing after the authors' package") {
+  for (const RmsceValues& stored : kRmsceValues) {
+    INFO(std::string(stored.name));
+    const Doubles& p = stored.probability;
+    Labels predicted;
+    for (auto row = p.begin(); row != p.end(); row += stored.classes)
+      predicted.push_back(static_cast<std::int32_t>(std::max_element(row, row + stored.classes) - row));
+    REQUIRE(predicted.size() == stored.label.size());
+    const auto near = [](double found, double expected) { return std::abs(found - expected) < 1e-9; };
+    using attacks::Estimator;
+    CHECK(near(attacks::rmsce_marginal(p, stored.label, stored.classes), stored.marginal));
+    CHECK(near(attacks::rmsce_marginal(p, stored.label, stored.classes, Estimator::plug_in),
+               stored.marginal_plug_in));
+    CHECK(near(attacks::rmsce_top_label(p, predicted, stored.label, stored.classes), stored.top_label));
+    CHECK(near(attacks::rmsce_top_label(p, predicted, stored.label, stored.classes, Estimator::plug_in),
+               stored.top_label_plug_in));
+  }
 }
 
 TEST_CASE("calibration: one column of many values keeps all columns in bins of equal mass") {

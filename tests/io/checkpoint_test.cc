@@ -31,9 +31,11 @@ bool right(const Checkpoint& checkpoint) {
          checkpoint.tensors.at("w").bytes == expected.tensors.at("w").bytes;
 }
 
-/// The step of what a new store finds; it has to be right.
+/// The step of what a new store finds; it has to be right, and the one that is told without a store.
 std::optional<std::uint64_t> latest(const std::string& folder, std::string* warning) {
+  const std::optional<std::uint64_t> told = newest_checkpoint_step(folder);
   const auto checkpoint = CheckpointStore(folder).load_latest(warning);
+  CHECK(told == (checkpoint ? std::optional(checkpoint->step) : std::nullopt));
   if (!checkpoint) return std::nullopt;
   CHECK(right(*checkpoint));
   return checkpoint->step;
@@ -49,6 +51,8 @@ TEST_CASE("checkpoint: the last two are kept, the newest is loaded, also by anot
   const TempFolder folder;
   const std::string path = folder / "run/checkpoint";
   std::string warning = "left over";
+  CHECK_FALSE(newest_checkpoint_step(path).has_value());
+  CHECK_FALSE(std::filesystem::exists(path));
   CheckpointStore store(path);
   CHECK_FALSE(store.load_latest(&warning).has_value());
   CHECK(warning.empty());

@@ -75,7 +75,8 @@ CASES = [
 ]
 
 
-def main():
+def header():
+    """The text of augmix_pillow.h."""
     lines = [
         f"// What Pillow {PIL.__version__} makes of an image, written by augmix_pillow.py.",
         "#pragma once",
@@ -103,8 +104,8 @@ def main():
         lines.extend(f'     "{piece}"' for piece in pieces)
         lines[-1] += "},"
     lines += ["};", "// clang-format on", "", "}  // namespace inocula::test", ""]
-    pathlib.Path(__file__).with_name("augmix_pillow.h").write_text("\n".join(lines), encoding="ascii")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    pathlib.Path(__file__).with_name("augmix_pillow.h").write_text(header(), encoding="ascii")

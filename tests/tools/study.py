@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+import shutil
 import subprocess
 import time
 
@@ -47,6 +49,26 @@ def content(path):
         return file.read()
 
 
+def seconds(words):
+    """"0.42 s", "12 min", "1 h 12 min" """
+    units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.e+-]+) (\w+)", words))
+
+
+def estimate(plan):
+    """({method: (seconds of training, of judging, GiB)}, seconds left, GiB), the latter None where nothing is left."""
+    methods = {name: (seconds(training), seconds(judging), float(memory)) for name, training, judging, memory in
+               re.findall(r"^  (\w+)  +([\d.e+-]+ .+?)  +([\d.e+-]+ .+?)  +([\d.]+) GiB$", plan, re.M)}
+    found = re.search(r"^still to do: about (.+) on cpu \(\d+ threads\), about ([\d.]+) GiB$", plan, re.M)
+    return methods, *((seconds(found[1]), float(found[2])) if found else (None, None))
+
+
+def everything_in(folder):
+    return {path: (os.stat(path).st_mtime_ns, content(path)) for at, _, names in os.walk(folder)
+            for path in [at, *(os.path.join(at, name) for name in names)] if os.path.isfile(path)} | {
+                at: (os.stat(at).st_mtime_ns, None) for at, _, _ in os.walk(folder)}
+
+
 def main(folder):
     here = lambda name: os.path.join(folder, name)
     data, file = here("data.npz"), write(here("study.toml"), STUDY)
@@ -56,6 +78,11 @@ def main(folder):
     planned = run(*command, "--out", here("whole"), "--dry-run")
     expect(planned.returncode == 0 and planned.stdout.count("to be trained, to be evaluated") == 4, f"plan: {planned.stdout}")
     expect(not os.path.exists(here("whole")), "a dry run writes")
+    near = lambda a, b: abs(a - b) <= 0.11 * b  # each number is printed with two digits
+    methods, left, memory = estimate(planned.stdout)
+    expect(list(methods) == ["standard", "robust"] and min(min(numbers[:2]) for numbers in methods.values()) > 0 and memory is not None,
+           f"estimate: {planned.stdout}")
+    expect(near(left, 2 * sum(sum(numbers[:2]) for numbers in methods.values())), f"two seeds of each method are left: {planned.stdout}")
     done = run(*command, "--out", here("whole"))
     expect(done.returncode == 0, f"study: {done.stderr}")
     results = read_json(here("whole/results.json"))
@@ -92,6 +119,26 @@ def main(folder):
     expect(content(here("whole/again.csv")) == content(here("whole/report.csv")), "its numbers as well")
     expect(b"somebody, somewhere" in page and b"published: 75.0" in page, "the report lacks what was published")
 
+    # The estimate counts what is left, and leaves the folder as it is.
+    def planned_now():
+        before = everything_in(here("planned"))
+        plan = run(*command, "--out", here("planned"), "--dry-run")
+        expect(plan.returncode == 0 and everything_in(here("planned")) == before, f"a dry run changes the folder: {plan.stderr}")
+        return (*estimate(plan.stdout), plan.stdout)
+
+    shutil.copytree(here("whole"), here("planned"))
+    methods, left, _, text = planned_now()
+    expect(not methods and left is None and "still to do: nothing" in text, f"plan of what is done: {text}")
+    os.remove(here("planned/robust/seed-1/evaluate.json"))
+    methods, left, _, text = planned_now()
+    expect(list(methods) == ["robust"] and near(left, methods["robust"][1]), f"plan of one network to judge: {text}")
+    os.remove(here("planned/robust/seed-1/model.json"))
+    methods, left, _, text = planned_now()
+    expect(list(methods) == ["robust"] and left < 0.98 * sum(methods["robust"][:2]), f"plan of a training with a checkpoint: {text}")
+    shutil.rmtree(here("planned/robust/seed-1"))
+    methods, left, _, text = planned_now()
+    expect(list(methods) == ["robust"] and near(left, sum(methods["robust"][:2])), f"plan of one network to train: {text}")
+
     # A finished part is never run again.
     stamps = lambda: [os.stat(here(f"whole/{m}/seed-{s}/evaluate.json")).st_mtime_ns for m in ("standard", "robust") for s in (0, 1)]
     before, whole = stamps(), content(here("whole/results.json"))
@@ -112,11 +159,31 @@ def main(folder):
         kills += process.poll() is None
         process.kill()
         process.communicate()
+    # What a kill in the midst of writing leaves, which chance may not have brought about.
+    os.makedirs(here("killed/robust/seed-0"), exist_ok=True)
+    for name in ("results.json", "report.html", "robust/seed-0/evaluate.json", "robust/seed-0/metrics.jsonl"):
+        write(here(f"killed/{name}.tmp.4711.0"), "half of")
+    write(here("killed/results.json.tmp.mine"), "somebody's")
     done = run(*command, "--out", out)
     expect(done.returncode == 0, f"resumed study: {done.stderr}")
+    left = [name for _, _, names in os.walk(out) for name in names if ".tmp" in name]
+    expect(left == ["results.json.tmp.mine"], f"temporaries of killed studies: {left}")
     print(f"killed {kills} times")
     expect(kills >= 5, "the study was hardly killed: the test proves nothing")
     expect(content(here("killed/results.json")) == whole, "killed and resumed: other bytes")
+
+    # The studies that come with the program.
+    npz(here("tiny.npz"), image_set(count=8, size=8))
+    presets = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/presets")
+    for preset in sorted(os.listdir(presets)):
+        planned = run("study", os.path.join(presets, preset), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
+        expect(planned.returncode == 0 and "still to do: about" in planned.stdout, f"{preset}: {planned.stderr}")
+    # With what its paper reports.
+    with open(os.path.join(presets, "robust_training_paper.toml")) as file:
+        text = file.read()
+    published = text[text.index("# [published]"):].replace("# ", "")
+    planned = run("study", write(here("paper.toml"), text + published), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
+    expect(planned.returncode == 0, f"published values of the paper: {planned.stderr}")
 
     # Mistakes in the file name the key, the line, and the nearest key.
     def mistake(what, old, new, *mention):

@@ -13,7 +13,7 @@ readonly build_set=(
 readonly test_set=(
   "${build_set[@]}"
   doctest-dev librapidcheck-dev libbenchmark-dev
-  python3 python3-torch python3-numpy python3-h5py hdf5-tools shellcheck chromium
+  python3 python3-torch python3-numpy python3-h5py python3-sklearn python3-pil hdf5-tools shellcheck chromium
 )
 readonly bench_set=("${build_set[@]}" libbenchmark-dev)
 readonly fetch_set=(python3 python3-pip)
