@@ -179,8 +179,8 @@ def main(folder):
         planned = run("study", os.path.join(presets, preset), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
         expect(planned.returncode == 0 and "still to do: about" in planned.stdout, f"{preset}: {planned.stderr}")
     # With what its paper reports.
-    with open(os.path.join(presets, "robust_training_paper.toml")) as file:
-        text = file.read()
+    with open(os.path.join(presets, "robust_training_paper.toml")) as paper:
+        text = paper.read()
     published = text[text.index("# [published]"):].replace("# ", "")
     planned = run("study", write(here("paper.toml"), text + published), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
     expect(planned.returncode == 0, f"published values of the paper: {planned.stderr}")
