@@ -173,7 +173,7 @@ def main(folder):
     expect(content(here("killed/results.json")) == whole, "killed and resumed: other bytes")
 
     # The studies that come with the program.
-    npz(here("tiny.npz"), image_set(count=8, size=8))
+    npz(here("tiny.npz"), image_set(count=64, size=8))
     presets = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/presets")
     for preset in sorted(os.listdir(presets)):
         planned = run("study", os.path.join(presets, preset), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
