@@ -16,28 +16,24 @@ INOCULA_DEVICE inline RandomStream start_stream(const RandomStart& a, std::int64
           static_cast<std::uint32_t>(a.sample[row])};
 }
 
-/// Neighbouring pixels' moves, uniform in [-eps, eps].
+/// Moves uniform in [-eps, eps].
 struct UniformMoves {
-  float eps;
-  std::uint32_t word[kWordsAbreast];
-
-  INOCULA_DEVICE UniformMoves(const RandomStart& a, const RandomStream& stream, std::int64_t first)
-      : eps(a.eps) {
+  using Drawn = std::uint32_t;
+  INOCULA_DEVICE static void draw(const RandomStream& stream, std::int64_t first, Drawn* word) {
     stream.words(first, word);
   }
-  INOCULA_DEVICE float operator[](int l) const { return eps * uniform_signed(word[l]); }
+  INOCULA_DEVICE static float move(Drawn word, float eps, float) { return eps * uniform_signed(word); }
 };
 
 /// Normal ones, held in [-eps, eps].
 struct NormalMoves {
-  float eps, deviation;
-  float z[kWordsAbreast];
-
-  INOCULA_DEVICE NormalMoves(const RandomStart& a, const RandomStream& stream, std::int64_t first)
-      : eps(a.eps), deviation(a.deviation) {
+  using Drawn = float;
+  INOCULA_DEVICE static void draw(const RandomStream& stream, std::int64_t first, Drawn* z) {
     stream.normals(first, z);
   }
-  INOCULA_DEVICE float operator[](int l) const { return clip(deviation * z[l], -eps, eps); }
+  INOCULA_DEVICE static float move(Drawn z, float eps, float deviation) {
+    return clip(deviation * z, -eps, eps);
+  }
 };
 
 template <class Moves>
@@ -48,13 +44,14 @@ struct StartLinf {
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;
     float* const x = a.x + row * cols;
-    const float eps = a.eps, lo = a.lo, hi = a.hi;
-    const RandomStart args = a;
+    const float eps = a.eps, deviation = a.deviation, lo = a.lo, hi = a.hi;
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
-      const Moves move(args, stream, first);
+      typename Moves::Drawn draw[kWordsAbreast];
+      Moves::draw(stream, first, draw);
       const int count = count_abreast(first, cols);
 #pragma omp simd
-      for (int l = 0; l < count; ++l) x[first + l] = step_within_linf(clean[first + l], move[l], eps, lo, hi);
+      for (int l = 0; l < count; ++l)
+        x[first + l] = step_within_linf(clean[first + l], Moves::move(draw[l], eps, deviation), eps, lo, hi);
     });
   }
 };
