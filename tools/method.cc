@@ -280,6 +280,10 @@ std::optional<Ball> MethodOptions::ball() const {
   return described_ball(*this);
 }
 
+bool MethodOptions::descends_on_attacked() const {
+  return ball() && !compares_views(*this);
+}
+
 std::int64_t MethodOptions::replays_of_a_batch() const {
   check();
   return method == "free" ? replays.value_or(kDefaultReplays) : 1;

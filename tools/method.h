@@ -50,6 +50,8 @@ struct MethodOptions {
   std::optional<attacks::PgdSpec> attack() const;
   /// What the method trains against; none for standard training and augmix.
   std::optional<Ball> ball() const;
+  /// Whether its cross-entropy, and the accuracy in the log, are those of attacked images.
+  bool descends_on_attacked() const;
   /// How often free training takes each batch; 1 for the others.
   std::int64_t replays_of_a_batch() const;
   /// Throws Error (usage) where the flag is no precision.
