@@ -85,6 +85,14 @@ Pgd::Pgd(const PgdSpec& spec, std::string name) : spec_(spec), name_(std::move(n
          "expected random_start=1");
   if (spec.start == Start::sphere && spec.norm != Norm::l2)
     fail(ErrorKind::usage, name_, ": a start on the sphere needs norm=l2");
+  if (spec_.loss == AttackLoss::cross_entropy) return;
+  if (spec_.start == Start::clean)
+    fail(ErrorKind::usage, name_, ": the gradient of loss=kl is zero at the image itself; expected a random ",
+         "start: random_start=1, sphere or normal");
+  if (spec_.target.targeted)
+    fail(ErrorKind::usage, name_,
+         ": loss=kl leads away from the image's answer, whatever that is; expected no ",
+         "target, or loss=ce");
 }
 
 std::string Pgd::spec() const {
@@ -94,9 +102,11 @@ std::string Pgd::spec() const {
             ",random_start=" +
             (spec_.start == Start::clean     ? "0"
              : spec_.start == Start::uniform ? "1"
-                                             : "sphere") +
+             : spec_.start == Start::sphere  ? "sphere"
+                                             : "normal") +
             ",restarts=" + std::to_string(spec_.restarts) +
             ",keep=" + (spec_.iterate == Iterate::last ? "last" : "best");
+  if (spec_.loss == AttackLoss::divergence) text += ",loss=kl";
   if (spec_.target.targeted) {
     const TargetRule rule = spec_.target.rule;
     text += ",target=" + (rule == TargetRule::given          ? std::to_string(spec_.target.given)
@@ -132,7 +142,9 @@ Tensor Pgd::record_target(Recorder& r, Victim& victim, const PerturbationPorts& 
 void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor& x) const {
   if (spec_.start == Start::clean) return r.copy("attack.copy", ports.images, x);
   const KernelTable& k = r.kernels();
-  const auto start = spec_.norm == Norm::linf       ? k.start_uniform_linf
+  const bool linf = spec_.norm == Norm::linf;
+  const auto start = spec_.start == Start::normal   ? linf ? k.start_normal_linf : k.start_normal_l2
+                     : linf                         ? k.start_uniform_linf
                      : spec_.start == Start::sphere ? k.start_sphere_l2
                                                     : k.start_uniform_l2;
   const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
@@ -145,6 +157,7 @@ void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor
     a.rows = rows;
     a.cols = cols;
     a.eps = eps;
+    a.deviation = static_cast<float>(kNormalStart);
     return a;
   });
 }
@@ -178,7 +191,11 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
 
 Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {
   const Tensor target = record_target(r, victim, ports);
-  const Tensor aim = target ? target : ports.label;
+  Aim aim;
+  if (spec_.loss == AttackLoss::divergence)
+    aim.reference = victim.logits(ports.images);
+  else
+    aim.label = target ? target : ports.label;
 
   const auto record_run = [&]() -> Tensor {
     const Tensor x = r.make("adversarial images", ports.images.shape);

@@ -52,7 +52,8 @@ PgdSpec defaults(Norm norm) {
 }
 
 PgdSpec pgd_from(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "alpha", "path", "steps", "restarts", "random_start", "target", "keep", "seed"});
+  s.allow({"norm", "eps", "alpha", "path", "steps", "restarts", "random_start", "target", "keep", "loss",
+           "seed"});
   PgdSpec p = defaults(parse_norm(s));
   p.eps = eps;
   p.steps = s.integer("steps", p.steps);
@@ -70,13 +71,19 @@ PgdSpec pgd_from(const Spec& s, double eps) {
     p.start = Start::uniform;
   else if (start == "sphere")
     p.start = Start::sphere;
+  else if (start == "normal")
+    p.start = Start::normal;
   else
-    fail(ErrorKind::usage, "'", s.text(), "': random_start=", start, ", expected 0, 1 or sphere");
+    fail(ErrorKind::usage, "'", s.text(), "': random_start=", start, ", expected 0, 1, sphere or normal");
   const std::string keep = s.word("keep", "last");
   if (keep != "last" && keep != "best")
     fail(ErrorKind::usage, "'", s.text(), "': keep=", keep, ", expected last or best");
   p.iterate = keep == "last" ? Iterate::last : Iterate::best;
   p.target = parse_target(s);
+  const std::string loss = s.word("loss", "ce");
+  if (loss != "ce" && loss != "kl")
+    fail(ErrorKind::usage, "'", s.text(), "': loss=", loss, ", expected ce or kl");
+  p.loss = loss == "ce" ? AttackLoss::cross_entropy : AttackLoss::divergence;
   return p;
 }
 
@@ -123,10 +130,12 @@ PgdSpec parse_pgd(const std::string& text) {
 std::string list_attacks() {
   return "fgsm:norm=linf|l2,eps=8/255,target=none\n"
          "    one step of length eps along the gradient's sign (L2: direction)\n"
-         "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere,restarts=1,"
-         "keep=last|best,target=none\n"
+         "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere|normal,"
+         "restarts=1,keep=last|best,loss=ce|kl,target=none\n"
          "    projected gradient descent; with norm=l2 eps=1, alpha=0.2; path=2.5 in place of alpha makes "
-         "the steps 2.5 eps long together\n"
+         "the steps 2.5 eps long together;\n"
+         "    loss=kl climbs the divergence from the answer to the image itself (TRADES) rather than the "
+         "cross-entropy\n"
          "target is a class number, least_likely or random; eps may be a list such as 1/255;2/255;4/255;\n"
          "seed=N takes the random numbers of another seed than --seed\n";
 }

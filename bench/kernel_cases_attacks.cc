@@ -45,6 +45,7 @@ KernelWork<RandomStart> random_start(Arrays& m) {
   a.sample = numbered_samples(m, a.rows);
   a.state = m.one(0, StepState{});
   a.eps = 8.0f / 255;
+  a.deviation = 1e-3f;
   return {a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
 }
 
@@ -119,6 +120,32 @@ KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
   return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
 }
 
+KernelWork<ConsistencyCe> consistency_of(Arrays& m, std::int32_t views) {
+  constexpr std::int64_t kClasses = 9;
+  ConsistencyCe a;
+  a.logits = m.floats(0);
+  a.label = m.zeros<std::int32_t>(1);
+  a.dlogits = m.floats(2);
+  a.loss = m.floats(3);
+  a.predicted = m.zeros<std::int32_t>(4);
+  a.rows = rows_of(m, views * kClasses);
+  a.classes = kClasses;
+  a.views = views;
+  return {a, kFloat * static_cast<double>(a.rows * (2 * views * kClasses + 3))};
+}
+
+KernelWork<KlDivergence> kl_divergence_of(Arrays& m, std::int64_t classes) {
+  KlDivergence a;
+  a.reference = m.floats(0);
+  a.logits = m.floats(1);
+  a.dlogits = m.floats(2);
+  a.loss = m.floats(3);
+  a.predicted = m.zeros<std::int32_t>(4);
+  a.rows = rows_of(m, classes);
+  a.classes = classes;
+  return {a, kFloat * static_cast<double>(a.rows * (3 * classes + 2))};
+}
+
 KernelWork<ChooseTarget> target_by(Arrays& m, TargetRule rule) {
   constexpr std::int64_t kClasses = 9;
   ChooseTarget a;
@@ -190,6 +217,14 @@ std::vector<KernelCase<RandomStart>> start_sphere_l2() {
   return {{"", random_start}};
 }
 
+std::vector<KernelCase<RandomStart>> start_normal_linf() {
+  return {{"", random_start}};
+}
+
+std::vector<KernelCase<RandomStart>> start_normal_l2() {
+  return {{"", random_start}};
+}
+
 std::vector<KernelCase<NextRestart>> next_restart() {
   return {{"", [](Arrays& m) { return KernelWork<NextRestart>{{m.one(0, StepState{})}}; }}};
 }
@@ -210,20 +245,17 @@ std::vector<KernelCase<Noise>> shot_noise() {
   return {{"60_photons", [](Arrays& m) { return noise_of(m, 60); }}};
 }
 
-std::vector<KernelCase<JsdCe>> jsd_ce() {
-  return {{"3_views_9_classes", [](Arrays& m) {
-             constexpr std::int64_t kClasses = 9, kViews = 3;
-             JsdCe a;
-             a.logits = m.floats(0);
-             a.label = m.zeros<std::int32_t>(1);
-             a.dlogits = m.floats(2);
-             a.loss = m.floats(3);
-             a.predicted = m.zeros<std::int32_t>(4);
-             a.rows = rows_of(m, kViews * kClasses);
-             a.classes = kClasses;
-             a.views = kViews;
-             return KernelWork<JsdCe>{a, kFloat * static_cast<double>(a.rows * (2 * kViews * kClasses + 3))};
-           }}};
+std::vector<KernelCase<ConsistencyCe>> jsd_ce() {
+  return {{"3_views_9_classes", [](Arrays& m) { return consistency_of(m, 3); }}};
+}
+
+std::vector<KernelCase<ConsistencyCe>> kl_ce() {
+  return {{"2_views_9_classes", [](Arrays& m) { return consistency_of(m, 2); }}};
+}
+
+std::vector<KernelCase<KlDivergence>> kl_divergence() {
+  return {{"2_classes", [](Arrays& m) { return kl_divergence_of(m, 2); }},
+          {"9_classes", [](Arrays& m) { return kl_divergence_of(m, 9); }}};
 }
 
 std::vector<KernelCase<AugMix>> augmix() {

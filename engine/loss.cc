@@ -1,15 +1,25 @@
-// Softmax cross-entropy as a step.
+// Losses of logits as steps.
 #include "engine/loss.h"
 
 namespace inocula {
 
-LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
-                              LossGradientWanted wanted) {
-  const std::int64_t rows = logits.shape.n, classes = logits.shape.c;
+namespace {
+
+LossTensors make_loss_tensors(Recorder& r, const Tensor& logits, LossGradientWanted wanted) {
+  const std::int64_t rows = logits.shape.n;
   LossTensors t;
   t.dlogits = wanted == LossGradientWanted::yes ? r.make("logit gradient", logits.shape) : Tensor{};
   t.loss = r.make("loss", {rows, 1, 1, 1});
   t.predicted = r.make("predicted class", {rows, 1, 1, 1}, DType::i32);
+  return t;
+}
+
+}  // namespace
+
+LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
+                              LossGradientWanted wanted) {
+  const std::int64_t rows = logits.shape.n, classes = logits.shape.c;
+  const LossTensors t = make_loss_tensors(r, logits, wanted);
   r.kernel("loss.softmax_ce", r.kernels().softmax_ce, [=](Access& at) {
     SoftmaxCe a;
     a.logits = at.in(logits);
@@ -21,6 +31,22 @@ LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& l
     a.classes = classes;
     a.scale = scale;
     return a;
+  });
+  return t;
+}
+
+LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Tensor& logits,
+                                 LossGradientWanted wanted) {
+  const std::int64_t rows = logits.shape.n, classes = logits.shape.c;
+  const LossTensors t = make_loss_tensors(r, logits, wanted);
+  r.kernel("loss.kl_divergence", r.kernels().kl_divergence, [=](Access& at) {
+    return KlDivergence{at.in(reference),
+                        at.in(logits),
+                        at.out(t.dlogits),
+                        at.out(t.loss),
+                        at.out<std::int32_t>(t.predicted),
+                        rows,
+                        classes};
   });
   return t;
 }

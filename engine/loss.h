@@ -1,4 +1,4 @@
-// Recording the softmax cross-entropy.
+// Recording the losses of logits that attacks climb and training descends.
 #pragma once
 
 #include "engine/recorder.h"
@@ -16,5 +16,9 @@ enum class LossGradientWanted { no, yes };
 /// `scale` multiplies the gradient: 1 for the summed loss of attacks, 1 / N for training.
 LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
                               LossGradientWanted wanted);
+
+/// KL(softmax(reference) || softmax(logits)), summed over the batch; its gradient is that by `logits`.
+LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Tensor& logits,
+                                 LossGradientWanted wanted);
 
 }  // namespace inocula

@@ -7,10 +7,16 @@
 
 namespace inocula {
 
+/// What an attack's loss compares the answers with: one of the two.
+struct Aim {
+  Tensor label = {};      ///< (N) i32, labels or targets: the loss is the cross-entropy against them
+  Tensor reference = {};  ///< (N, K) logits: the loss is KL(softmax(reference) || softmax(logits))
+};
+
 /// Loss and gradient of one recorded query.
 struct LossGradient {
-  Tensor gradient;   ///< plain (N, C, H, W): of the cross-entropy *summed* over the batch
-  Tensor loss;       ///< (N): cross-entropy of each image against the aim
+  Tensor gradient;   ///< plain (N, C, H, W): of the loss *summed* over the batch
+  Tensor loss;       ///< (N): of each image against the aim
   Tensor predicted;  ///< (N) i32: arg max of the logits
 };
 
@@ -21,10 +27,10 @@ class Victim {
   virtual std::int64_t classes() const = 0;
   /// Records a forward pass: (N, K) logits.
   virtual Tensor logits(const Tensor& images) = 0;
-  /// Records forward and backward of the cross-entropy against `aim` (i32 (N): labels or targets).
-  virtual LossGradient loss_gradient(const Tensor& images, const Tensor& aim) = 0;
-  /// Records a forward pass and the cross-entropy against `aim`, without a gradient.
-  virtual LossGradient loss(const Tensor& images, const Tensor& aim) = 0;
+  /// Records forward and backward of the loss against `aim`.
+  virtual LossGradient loss_gradient(const Tensor& images, const Aim& aim) = 0;
+  /// Records a forward pass and the loss against `aim`, without a gradient.
+  virtual LossGradient loss(const Tensor& images, const Aim& aim) = 0;
 };
 
 /// What a perturbation asks; with none there need not be a network.
@@ -43,8 +49,8 @@ class NetworkVictim final : public Victim {
 
   std::int64_t classes() const override { return classes_; }
   Tensor logits(const Tensor& images) override;
-  LossGradient loss_gradient(const Tensor& images, const Tensor& aim) override;
-  LossGradient loss(const Tensor& images, const Tensor& aim) override;
+  LossGradient loss_gradient(const Tensor& images, const Aim& aim) override;
+  LossGradient loss(const Tensor& images, const Aim& aim) override;
 
  private:
   Recording recording_;
@@ -56,8 +62,8 @@ class NoVictim final : public Victim {
  public:
   std::int64_t classes() const override { refuse(); }
   Tensor logits(const Tensor&) override { refuse(); }
-  LossGradient loss_gradient(const Tensor&, const Tensor&) override { refuse(); }
-  LossGradient loss(const Tensor&, const Tensor&) override { refuse(); }
+  LossGradient loss_gradient(const Tensor&, const Aim&) override { refuse(); }
+  LossGradient loss(const Tensor&, const Aim&) override { refuse(); }
 
  private:
   [[noreturn]] static void refuse() {

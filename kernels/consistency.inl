@@ -1,9 +1,9 @@
-// Body of the consistency loss.
+// Bodies of the consistency losses.
 #include "kernels/consistency.h"
 
 #include "kernels/for_each.h"
 #include "kernels/portable_math.h"
-#include "kernels/top_label.h"
+#include "kernels/softmax_row.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -17,74 +17,86 @@ INOCULA_DEVICE inline double log_of_probability(double x) {
   return -portable_log1p(1.0 / x - 1.0);
 }
 
-/// The softmax of one view's row.
-struct View {
-  const float* z;
-  float peak;
-  double unit, log_sum;  ///< 1 / denominator, ln of the denominator, both relative to the peak
-
-  INOCULA_DEVICE double probability(std::int64_t j) const { return unit * exp_below(z[j], peak); }
-  /// From the logit: finite where the probability is 0.
-  INOCULA_DEVICE double log_probability(std::int64_t j) const {
-    return (static_cast<double>(z[j]) - peak) - log_sum;
-  }
-};
-
 /// All views of one image.
 struct Views {
-  View view[kMostViews];
+  SoftmaxRow view[kMostViews];
   int count;
+};
+
+/// A divergence says what a class adds to it (`share`), the sum that a view's derivatives need (`common`),
+/// and weight times the derivative by logit j of view v (`slope`).
+struct JensenShannon {
+  Views views;
 
   INOCULA_DEVICE double mean(std::int64_t j) const {
     double sum = 0;
-    for (int v = 0; v < count; ++v) sum += view[v].probability(j);
-    return sum / count;
+    for (int v = 0; v < views.count; ++v) sum += views.view[v].probability(j);
+    return sum / views.count;
   }
-  INOCULA_DEVICE double divergence(std::int64_t j) const {
+  INOCULA_DEVICE double share(std::int64_t j) const {
     const double m = mean(j), log_m = log_of_probability(m < kLeastMean ? kLeastMean : m);
     double sum = 0;
-    for (int v = 0; v < count; ++v) sum += view[v].probability(j) * (view[v].log_probability(j) - log_m);
-    return sum / count;
+    for (int v = 0; v < views.count; ++v)
+      sum += views.view[v].probability(j) * (views.view[v].log_probability(j) - log_m);
+    return sum / views.count;
   }
-  /// Derivative of the divergence by p_v[j].
-  INOCULA_DEVICE double slope(int v, std::int64_t j) const {
+  /// Derivative by p_v[j].
+  INOCULA_DEVICE double slope_of_probability(int v, std::int64_t j) const {
     const double m = mean(j);
     const double log_m = log_of_probability(m < kLeastMean ? kLeastMean : m);
-    return (view[v].log_probability(j) - log_m + (m < kLeastMean ? 1.0 : 0.0)) / count;
+    return (views.view[v].log_probability(j) - log_m + (m < kLeastMean ? 1.0 : 0.0)) / views.count;
+  }
+  /// The mean of those.
+  INOCULA_DEVICE double common(const Team& team, std::int64_t classes, int v, double) const {
+    const JensenShannon all = *this;
+    return team.sum(classes, [=](std::int64_t j) {
+      return all.views.view[v].probability(j) * all.slope_of_probability(v, j);
+    });
+  }
+  INOCULA_DEVICE double slope(int v, std::int64_t j, double common, double weight) const {
+    return weight * views.view[v].probability(j) * (slope_of_probability(v, j) - common);
   }
 };
 
-struct JsdCeRow {
-  JsdCe a;
+struct KullbackLeibler {
+  Views views;
+
+  INOCULA_DEVICE KlRow row() const { return {views.view[0], views.view[1]}; }
+  INOCULA_DEVICE double share(std::int64_t j) const { return row().share(j); }
+  INOCULA_DEVICE double common(const Team& team, std::int64_t classes, int v, double divergence) const {
+    return v == 0 ? divergence : row().slope_q_of_top(team, classes);
+  }
+  INOCULA_DEVICE double slope(int v, std::int64_t j, double common, double weight) const {
+    return weight * (v == 0 ? row().slope_p(j, common) : row().slope_q(j, common));
+  }
+};
+
+template <class Divergence>
+struct ConsistencyRow {
+  ConsistencyCe a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const std::int64_t classes = a.classes, label = a.label[row];
-    Views views;
-    views.count = a.views;
-    TopLabel first;
-    for (int v = 0; v < a.views; ++v) {
-      const float* const z = a.logits + (v * a.rows + row) * classes;
-      const TopLabel top = find_top_label(team, z, classes);
-      if (v == 0) first = top;
-      views.view[v] = {z, top.logit, 1.0 / (1.0 + top.others), portable_log1p(top.others)};
-    }
-    const double divergence = team.sum(classes, [=](std::int64_t j) { return views.divergence(j); });
+    Divergence between;
+    between.views.count = a.views;
+    for (int v = 0; v < a.views; ++v)
+      between.views.view[v] = softmax_row(team, a.logits + (v * a.rows + row) * classes, classes);
+    const SoftmaxRow first = between.views.view[0];
+    const double divergence = team.sum(classes, [=](std::int64_t j) { return between.share(j); });
     if (team.leads()) {
-      const double below = static_cast<double>(first.logit) - views.view[0].z[label];
-      a.loss[row] = static_cast<float>(below + views.view[0].log_sum + a.weight * divergence);
-      a.predicted[row] = static_cast<std::int32_t>(first.index);
+      const double below = static_cast<double>(first.peak) - first.z[label];
+      a.loss[row] = static_cast<float>(below + first.log_sum + a.weight * divergence);
+      a.predicted[row] = static_cast<std::int32_t>(first.top);
     }
     // The cross-entropy's share of the true class, as in softmax_ce.
     const double others =
-        team.sum(classes, [=](std::int64_t j) { return j == label ? 0.0 : views.view[0].probability(j); });
+        team.sum(classes, [=](std::int64_t j) { return j == label ? 0.0 : first.probability(j); });
     const double weight = a.weight, scale = a.scale;
     for (int v = 0; v < a.views; ++v) {
-      const double mean_slope =
-          team.sum(classes, [=](std::int64_t j) { return views.view[v].probability(j) * views.slope(v, j); });
+      const double common = between.common(team, classes, v, divergence);
       float* const dz = a.dlogits + (v * a.rows + row) * classes;
       team.each(classes, [=](std::int64_t j) {
-        const double p = views.view[v].probability(j);
-        const double ce = v != 0 ? 0.0 : j == label ? -others : p;
-        dz[j] = static_cast<float>(scale * (ce + weight * p * (views.slope(v, j) - mean_slope)));
+        const double ce = v != 0 ? 0.0 : j == label ? -others : first.probability(j);
+        dz[j] = static_cast<float>(scale * (ce + between.slope(v, j, common, weight)));
       });
     }
   }
@@ -93,10 +105,19 @@ struct JsdCeRow {
 /// Operations that a class and a view cost, roughly: rows of few classes are worth sharing out.
 constexpr std::int64_t kClassCost = 128;
 
+template <class Divergence>
+void consistency_ce(const Queue& queue, const ConsistencyCe& args) {
+  for_each_row(queue, args.rows, args.classes * args.views * kClassCost, ConsistencyRow<Divergence>{args});
+}
+
 }  // namespace
 
-void jsd_ce(const Queue& queue, const JsdCe& args) {
-  for_each_row(queue, args.rows, args.classes * args.views * kClassCost, JsdCeRow{args});
+void jsd_ce(const Queue& queue, const ConsistencyCe& args) {
+  consistency_ce<JensenShannon>(queue, args);
+}
+
+void kl_ce(const Queue& queue, const ConsistencyCe& args) {
+  consistency_ce<KullbackLeibler>(queue, args);
 }
 
 INOCULA_END_TARGET

@@ -15,6 +15,7 @@ struct RandomStart {
   std::int64_t rows = 0, cols = 0;
   float eps = 0;
   float lo = 0, hi = 1;
+  float deviation = 0;  ///< start_normal_*: of a pixel, 0 or more
 };
 /// next_restart: state->restart += 1, so that what is drawn next differs from what was drawn before.
 struct NextRestart {
@@ -26,5 +27,7 @@ struct NextRestart {
 ///                     cols (Voelker, Gosmann, Stewart, "Efficiently sampling vectors and coordinates from
 ///                     the n-sphere and n-ball", 2017).
 /// start_sphere_l2:    clip(clean + eps u), u uniform on the unit sphere.
+/// start_normal_linf:  clip(clean + deviation z), z standard normal, moved into the ball where it is outside:
+/// start_normal_l2:    pixel by pixel, or brought to the sphere.
 
 }  // namespace inocula

@@ -16,28 +16,56 @@ INOCULA_DEVICE inline RandomStream start_stream(const RandomStart& a, std::int64
           static_cast<std::uint32_t>(a.sample[row])};
 }
 
-struct UniformLinf {
+/// Moves uniform in [-eps, eps].
+struct UniformMoves {
+  using Drawn = std::uint32_t;
+  INOCULA_DEVICE static void draw(const RandomStream& stream, std::int64_t first, Drawn* word) {
+    stream.words(first, word);
+  }
+  INOCULA_DEVICE static float move(Drawn word, float eps, float) { return eps * uniform_signed(word); }
+};
+
+/// Normal ones, held in [-eps, eps].
+struct NormalMoves {
+  using Drawn = float;
+  INOCULA_DEVICE static void draw(const RandomStream& stream, std::int64_t first, Drawn* z) {
+    stream.normals(first, z);
+  }
+  INOCULA_DEVICE static float move(Drawn z, float eps, float deviation) {
+    return clip(deviation * z, -eps, eps);
+  }
+};
+
+template <class Moves>
+struct StartLinf {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const RandomStream stream = start_stream(a, row);
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;
     float* const x = a.x + row * cols;
-    const float eps = a.eps, lo = a.lo, hi = a.hi;
+    const float eps = a.eps, deviation = a.deviation, lo = a.lo, hi = a.hi;
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
-      std::uint32_t word[kWordsAbreast];
-      stream.words(first, word);
+      typename Moves::Drawn draw[kWordsAbreast];
+      Moves::draw(stream, first, draw);
       const int count = count_abreast(first, cols);
 #pragma omp simd
       for (int l = 0; l < count; ++l)
-        x[first + l] = step_within_linf(clean[first + l], eps * uniform_signed(word[l]), eps, lo, hi);
+        x[first + l] = step_within_linf(clean[first + l], Moves::move(draw[l], eps, deviation), eps, lo, hi);
     });
   }
 };
 
+/// How long a move is.
+enum class Length {
+  radius,  ///< eps
+  drawn,   ///< as drawn, at most eps
+};
+
 /// clip(clean + radius z / ||z||), z standard normal in `dimensions` >= cols dimensions of which the first
-/// cols are used: with none to spare a point on the sphere, with two to spare one uniform in the ball.
-template <int kSpare>
+/// cols are used: with none to spare a point on the sphere, with two to spare one uniform in the ball. Or
+/// clip(clean + deviation z), where that is no longer than the radius.
+template <int kSpare, Length kLength>
 struct NormalL2 {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
@@ -62,7 +90,11 @@ struct NormalL2 {
       if (i == cols || at == 0) stream.normals(i - at, z);
       squares += static_cast<double>(z[at]) * z[at];
     }
-    const float unit = squares > 0 ? shrink_to_l2(squares, a.eps) : 0.0f;
+    const double deviation = a.deviation;
+    const float unit = kLength == Length::drawn && in_l2_ball(deviation * deviation * squares, a.eps)
+                           ? a.deviation
+                       : squares > 0 ? shrink_to_l2(squares, a.eps)
+                                     : 0.0f;
     const float lo = a.lo, hi = a.hi;
     team.each(cols, [=](std::int64_t i) { x[i] = clip(add_towards(clean[i], unit * x[i]), lo, hi); });
   }
@@ -79,15 +111,23 @@ struct Advance {
 }  // namespace
 
 void start_uniform_linf(const Queue& queue, const RandomStart& args) {
-  for_each_row(queue, args.rows, args.cols * kDrawCost, UniformLinf{args});
+  for_each_row(queue, args.rows, args.cols * kDrawCost, StartLinf<UniformMoves>{args});
 }
 
 void start_uniform_l2(const Queue& queue, const RandomStart& args) {
-  for_each_row(queue, args.rows, args.cols * kDrawCost, NormalL2<2>{args});
+  for_each_row(queue, args.rows, args.cols * kDrawCost, NormalL2<2, Length::radius>{args});
 }
 
 void start_sphere_l2(const Queue& queue, const RandomStart& args) {
-  for_each_row(queue, args.rows, args.cols * kDrawCost, NormalL2<0>{args});
+  for_each_row(queue, args.rows, args.cols * kDrawCost, NormalL2<0, Length::radius>{args});
+}
+
+void start_normal_linf(const Queue& queue, const RandomStart& args) {
+  for_each_row(queue, args.rows, args.cols * kDrawCost, StartLinf<NormalMoves>{args});
+}
+
+void start_normal_l2(const Queue& queue, const RandomStart& args) {
+  for_each_row(queue, args.rows, args.cols * kDrawCost, NormalL2<0, Length::drawn>{args});
 }
 
 void next_restart(const Queue& queue, const NextRestart& args) {

@@ -8,6 +8,7 @@
 #include "kernels/channel_sums.h"
 #include "kernels/channels.h"
 #include "kernels/consistency.h"
+#include "kernels/divergence.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
@@ -32,6 +33,8 @@
   X(start_uniform_linf, RandomStart)                         \
   X(start_uniform_l2, RandomStart)                           \
   X(start_sphere_l2, RandomStart)                            \
+  X(start_normal_linf, RandomStart)                          \
+  X(start_normal_l2, RandomStart)                            \
   X(next_restart, NextRestart)                               \
   X(add_delta, AddDelta)                                     \
   X(ascend_delta_linf, AscendDelta)                          \
@@ -76,7 +79,9 @@
   X(speckle_noise, Noise)                                    \
   X(impulse_noise, Noise)                                    \
   X(shot_noise, Noise)                                       \
-  X(jsd_ce, JsdCe)                                           \
+  X(jsd_ce, ConsistencyCe)                                   \
+  X(kl_ce, ConsistencyCe)                                    \
+  X(kl_divergence, KlDivergence)                             \
   X(augmix, AugMix)                                          \
   X(augment, Augment)
 

@@ -31,7 +31,7 @@ ImagePass run_image_pass(Network& network, const ImageSplit& images) {
     r.copy("image_pass.export", from, r.external("result", to.as<void>(), from.shape));
   };
   deliver(victim.logits(b.images), logits);
-  deliver(victim.loss_gradient(b.images, b.label).gradient, gradient);
+  deliver(victim.loss_gradient(b.images, {b.label}).gradient, gradient);
   Program program = r.finish();
   program.run();
   logits.download(pass.logits.data(), pass.logits.size());

@@ -19,7 +19,7 @@ namespace inocula {
 namespace {
 
 constexpr std::int64_t kDefaultSteps = 7, kDefaultReplays = 4;
-constexpr double kDefaultJsdWeight = 12;
+constexpr double kDefaultJsdWeight = 12, kDefaultBeta = 6;
 
 /// How far the steps of an attack reach together, in radii, where images are augmented: as the authors of
 /// RobustAugMix and RTDA take them.
@@ -27,6 +27,12 @@ constexpr double kAugmentedPath = 2.5;
 
 /// What one step of FGSM-RS is longer than its ball's radius: 10/255 at 8/255. Wong, Rice, Kolter, ICLR 2020.
 constexpr double kFastStep = 1.25;
+
+/// Radius, step length and steps of the authors of TRADES for CIFAR-10.
+constexpr double kTradesEps = 0.031, kTradesStep = 0.007;
+constexpr std::int64_t kTradesSteps = 10;
+/// How far its steps reach together in L2, in radii.
+constexpr double kTradesPath = 2;
 
 /// A method that trains, and its flags among those that not every method has.
 struct MethodFlags {
@@ -46,8 +52,17 @@ const std::vector<MethodFlags>& methods() {
       {"robustaugmix",
        {"--norm", "--eps", "--alpha", "--steps", "--random-start", "--augmix", "--jsd-weight", "--views"}},
       {"rtda", {"--norm", "--eps", "--alpha", "--steps", "--random-start", "--attack-bn", "--augmix"}},
+      {"trades", {"--norm", "--eps", "--alpha", "--steps", "--beta", "--views"}},
   };
   return list;
+}
+
+/// The training method of this name, or null. bench's evaluation runs the attack of PGD training.
+const MethodFlags* find_method(std::string_view name) {
+  if (name == "eval") name = "pgd";
+  for (const MethodFlags& m : methods())
+    if (m.method == name) return &m;
+  return nullptr;
 }
 
 [[noreturn]] void refuse_method(const MethodOptions& o) {
@@ -66,6 +81,7 @@ std::vector<std::string_view> given_flags(const MethodOptions& o) {
   if (!o.attack_bn.empty()) given.emplace_back("--attack-bn");
   if (!o.augmix.empty()) given.emplace_back("--augmix");
   if (o.jsd_weight) given.emplace_back("--jsd-weight");
+  if (o.beta) given.emplace_back("--beta");
   if (!o.views.empty()) given.emplace_back("--views");
   return given;
 }
@@ -76,11 +92,8 @@ bool is_clean_evaluation(const MethodOptions& o) {
 
 /// Throws where a flag was given that the method does not have.
 void check_flags(const MethodOptions& o) {
-  // bench's evaluation runs the attack of PGD training, or with --steps 0 none.
-  const std::string_view name = o.method == "eval" ? "pgd" : std::string_view(o.method);
-  const auto found = std::find_if(methods().begin(), methods().end(),
-                                  [=](const MethodFlags& m) { return m.method == name; });
-  if (found == methods().end()) refuse_method(o);
+  const MethodFlags* const found = find_method(o.method);
+  if (found == nullptr) refuse_method(o);
   for (const std::string_view flag : given_flags(o)) {
     if (is_clean_evaluation(o) && flag != "--steps")
       fail(ErrorKind::usage, flag,
@@ -91,9 +104,19 @@ void check_flags(const MethodOptions& o) {
   }
 }
 
+/// Whether the method has this flag.
+bool has(const MethodOptions& o, std::string_view flag) {
+  const MethodFlags* const found = find_method(o.method);
+  return found != nullptr && found->has(flag);
+}
+
 /// Methods that train on augmented images.
 bool augments(const MethodOptions& o) {
-  return o.method == "augmix" || o.method == "robustaugmix" || o.method == "rtda";
+  return has(o, "--augmix");
+}
+
+bool is_trades(const MethodOptions& o) {
+  return o.method == "trades";
 }
 
 attacks::Norm parse_norm(const MethodOptions& o) {
@@ -108,7 +131,8 @@ attacks::Norm parse_norm(const MethodOptions& o) {
 Ball described_ball(const MethodOptions& o) {
   Ball b{parse_norm(o), 0};
   const bool linf = b.norm == attacks::Norm::linf;
-  b.eps = o.eps.empty() ? (linf ? 8.0 / 255 : 1.0) : parse_number(o.eps, "--eps");
+  const double usual = !linf ? 1.0 : is_trades(o) ? kTradesEps : 8.0 / 255;
+  b.eps = o.eps.empty() ? usual : parse_number(o.eps, "--eps");
   if (!(b.eps > 0)) fail(ErrorKind::usage, "--eps is ", o.eps, ", expected a positive number");
   return b;
 }
@@ -120,27 +144,30 @@ attacks::PgdSpec described_attack(const MethodOptions& o) {
   p.norm = ball.norm;
   p.eps = ball.eps;
   const bool fast = o.method == "fast", linf = p.norm == attacks::Norm::linf;
-  p.steps = fast ? 1 : o.steps.value_or(kDefaultSteps);
+  p.steps = fast ? 1 : o.steps.value_or(is_trades(o) ? kTradesSteps : kDefaultSteps);
   if (p.steps < 1) fail(ErrorKind::usage, "--steps is ", p.steps, ", expected at least 1");
   p.alpha = !o.alpha.empty() ? parse_number(o.alpha, "--alpha")
             : fast           ? kFastStep * p.eps
             : augments(o)    ? kAugmentedPath * p.eps / static_cast<double>(p.steps)
-            : linf           ? p.eps / 4
-                             : p.eps / 5;
+            : is_trades(o)
+                ? p.eps * (linf ? kTradesStep / kTradesEps : kTradesPath / static_cast<double>(p.steps))
+            : linf ? p.eps / 4
+                   : p.eps / 5;
   if (!(p.alpha > 0)) fail(ErrorKind::usage, "--alpha is ", o.alpha, ", expected a positive number");
   if (!o.random_start.empty() && o.random_start != "true" && o.random_start != "false")
     fail(ErrorKind::usage, "--random-start is '", o.random_start, "', expected true or false");
   // The authors of RobustAugMix begin with a normal direction brought to the ball: on its sphere.
   const bool on_sphere = o.method == "robustaugmix" && !linf;
-  p.start = o.random_start == "false" ? attacks::Start::clean
-            : on_sphere               ? attacks::Start::sphere
-                                      : attacks::Start::uniform;
+  p.start = is_trades(o)                ? attacks::Start::normal
+            : o.random_start == "false" ? attacks::Start::clean
+            : on_sphere                 ? attacks::Start::sphere
+                                        : attacks::Start::uniform;
+  if (is_trades(o)) p.loss = attacks::AttackLoss::divergence;
   return p;
 }
 
 bool attacks_inside(const MethodOptions& o) {
-  return o.method == "pgd" || o.method == "fast" || o.method == "robustaugmix" || o.method == "rtda" ||
-         (o.method == "eval" && !is_clean_evaluation(o));
+  return has(o, "--alpha") && !is_clean_evaluation(o);
 }
 
 attacks::AugMixSpec described_augmix(const MethodOptions& o) {
@@ -148,14 +175,16 @@ attacks::AugMixSpec described_augmix(const MethodOptions& o) {
 }
 
 bool compares_views(const MethodOptions& o) {
-  return o.method == "augmix" || o.method == "robustaugmix";
+  return has(o, "--views");
 }
 
-double jsd_weight(const MethodOptions& o) {
-  const double weight = o.jsd_weight.value_or(kDefaultJsdWeight);
+/// The weight of the views' divergence, and its key in config.toml.
+std::pair<std::string, double> divergence_weight(const MethodOptions& o) {
+  const double weight =
+      is_trades(o) ? o.beta.value_or(kDefaultBeta) : o.jsd_weight.value_or(kDefaultJsdWeight);
   if (!(weight >= 0) || !std::isfinite(weight))
-    fail(ErrorKind::usage, "--jsd-weight is ", weight, ", expected 0 or more");
-  return weight;
+    fail(ErrorKind::usage, is_trades(o) ? "--beta" : "--jsd-weight", " is ", weight, ", expected 0 or more");
+  return {is_trades(o) ? "beta" : "jsd_weight", weight};
 }
 
 /// As a word of --views: how the methods' authors do it, unless told otherwise.
@@ -199,12 +228,12 @@ void MethodOptions::add_flags(CLI::App& app) {
   app.add_option("--method", method, "Training method: " + methods_with(""))->capture_default_str();
   app.add_option("--norm", norm,
                  "Ball of the inner attack: linf (the default) or l2 (not for fast and free)");
-  app.add_option("--eps", eps, "Radius of the inner attack in pixel units [0, 1]: 8/255 (linf) or 1 (l2)");
-  app.add_option(
-      "--alpha", alpha,
-      "Step length of the inner attack: eps/4 (linf), eps/5 (l2), 1.25 eps (fast) or 2.5 eps/steps "
-      "(robustaugmix, rtda)");
-  app.add_option("--steps", steps, "Steps of the inner attack: 7");
+  app.add_option("--eps", eps,
+                 "Radius of the inner attack in pixel units [0, 1]: 8/255 (linf; trades: 0.031) or 1 (l2)");
+  app.add_option("--alpha", alpha,
+                 "Step length of the inner attack: eps/4 (linf), eps/5 (l2), 1.25 eps (fast), 2.5 eps/steps "
+                 "(robustaugmix, rtda), 7/31 eps or in l2 2 eps/steps (trades)");
+  app.add_option("--steps", steps, "Steps of the inner attack: 7; trades: 10");
   app.add_option("--replays", replays,
                  "free: minibatch replays, how often in succession a batch is taken: 4");
   app.add_flag("--random-start,!--no-random-start", random_start,
@@ -215,8 +244,10 @@ void MethodOptions::add_flags(CLI::App& app) {
       "--augmix", augmix,
       "augmix, robustaugmix, rtda: augmix:severity=3,chains=3,depth=-1,alpha=1,ops=standard|all|flips");
   app.add_option("--jsd-weight", jsd_weight, "augmix, robustaugmix: weight of the views' divergence: 12");
-  app.add_option("--views", views,
-                 "augmix, robustaugmix: views pass the network together (augmix's default) or one_by_one");
+  app.add_option("--beta", beta, "trades: weight of the divergence from the clean images' answers: 6");
+  app.add_option(
+      "--views", views,
+      "augmix, robustaugmix, trades: views pass the network together (augmix's default) or one_by_one");
   app.add_option("--precision", precision, "How activations inside the network are stored: fp32 or bf16")
       ->capture_default_str();
 }
@@ -232,7 +263,7 @@ void MethodOptions::check() const {
   }
   if (augments(*this)) described_augmix(*this);
   if (compares_views(*this)) {
-    inocula::jsd_weight(*this);
+    divergence_weight(*this);
     views_word(*this);
   }
 }
@@ -247,6 +278,10 @@ std::optional<Ball> MethodOptions::ball() const {
   check();
   if (method == "standard" || method == "augmix" || is_clean_evaluation(*this)) return std::nullopt;
   return described_ball(*this);
+}
+
+bool MethodOptions::descends_on_attacked() const {
+  return ball() && !compares_views(*this);
 }
 
 std::int64_t MethodOptions::replays_of_a_batch() const {
@@ -269,7 +304,8 @@ std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const
   std::vector<std::pair<std::string, std::string>> list{{"method", method}, {"precision", precision}};
   if (augments(*this)) list.emplace_back("augmix", attacks::AugMixView(described_augmix(*this)).spec());
   if (compares_views(*this)) {
-    list.emplace_back("jsd_weight", format_number(inocula::jsd_weight(*this)));
+    const auto& [key, weight] = divergence_weight(*this);
+    list.emplace_back(key, format_number(weight));
     list.emplace_back("views", views_word(*this));
   }
   const std::optional<Ball> against = ball();
@@ -278,11 +314,10 @@ std::vector<std::pair<std::string, std::string>> MethodOptions::resolved() const
               {{"norm", attacks::to_string(against->norm)}, {"eps", format_number(against->eps)}});
   if (const std::optional<attacks::PgdSpec> inner = attack()) {
     list.emplace_back("alpha", format_number(inner->alpha));
-    if (method != "fast") {
-      list.emplace_back("steps", std::to_string(inner->steps));
+    if (has(*this, "--steps")) list.emplace_back("steps", std::to_string(inner->steps));
+    if (has(*this, "--random-start"))
       list.emplace_back("random_start", inner->start == attacks::Start::clean ? "false" : "true");
-    }
-    if (!compares_views(*this)) list.emplace_back("attack_bn", attack_bn_word(*this));
+    if (has(*this, "--attack-bn")) list.emplace_back("attack_bn", attack_bn_word(*this));
   } else {
     list.emplace_back("replays", std::to_string(replays_of_a_batch()));
   }
@@ -307,13 +342,16 @@ TrainingMethod make_method(const MethodOptions& o) {
   m.description = o.method + (attack != nullptr ? " (" + attack->spec() + ")" : "");
 
   if (compares_views(o)) {
-    std::vector<const Perturbation*> views{mixture(0)};
+    std::vector<const Perturbation*> views;
+    if (augments(o)) views.push_back(mixture(0));
     views.push_back(attack != nullptr ? attack : mixture(1));
-    m.description += " (" + views[0]->spec() + "; jsd weight " + format_number(jsd_weight(o)) + ", views " +
-                     views_word(o) + ")";
+    const double weight = divergence_weight(o).second;
+    m.description += " (" + (is_trades(o) ? "beta " : views[0]->spec() + "; jsd weight ") +
+                     format_number(weight) + ", views " + views_word(o) + ")";
     m.objective = std::make_unique<ConsistentTraining>(
-        o.method, std::move(views), jsd_weight(o),
-        views_word(o) == "together" ? ViewPasses::together : ViewPasses::one_by_one);
+        o.method, std::move(views), weight,
+        views_word(o) == "together" ? ViewPasses::together : ViewPasses::one_by_one,
+        is_trades(o) ? Divergence::kullback_leibler : Divergence::jensen_shannon);
   } else if (o.method == "rtda") {
     const Perturbation* const first = mixture(0);
     m.description += " around (" + first->spec() + ")";

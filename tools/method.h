@@ -28,17 +28,18 @@ struct Ball {
 /// the method has nothing of the kind.
 struct MethodOptions {
   std::string method = "standard";
-  std::string norm;  ///< linf
-  std::string eps;   ///< 8/255 for linf, 1 for l2
-  std::string
-      alpha;  ///< eps / 4 for linf, eps / 5 for l2; fast: 1.25 eps; robustaugmix, rtda: 2.5 eps / steps
-  std::optional<std::int64_t> steps;    ///< 7
+  std::string norm;   ///< linf
+  std::string eps;    ///< 8/255 for linf, 1 for l2; trades: 0.031 for linf
+  std::string alpha;  ///< eps / 4 for linf, eps / 5 for l2; fast: 1.25 eps; robustaugmix, rtda: 2.5 eps /
+                      ///< steps; trades: 7/31 eps for linf, 2 eps / steps for l2
+  std::optional<std::int64_t> steps;    ///< 7; trades: 10
   std::optional<std::int64_t> replays;  ///< 4
   std::string random_start;             ///< true
   std::string attack_bn;                ///< eval; fast: train
   std::string augmix;                   ///< how images are augmented (attacks/augmix.h): augmix
   std::optional<double> jsd_weight;     ///< 12
-  std::string views;                    ///< how views pass the network: together; robustaugmix: one_by_one
+  std::optional<double> beta;           ///< 6
+  std::string views;  ///< how views pass the network: together; robustaugmix, trades: one_by_one
   std::string precision = "fp32";
 
   void add_flags(CLI::App& app);
@@ -49,6 +50,8 @@ struct MethodOptions {
   std::optional<attacks::PgdSpec> attack() const;
   /// What the method trains against; none for standard training and augmix.
   std::optional<Ball> ball() const;
+  /// Whether its cross-entropy, and the accuracy in the log, are those of attacked images.
+  bool descends_on_attacked() const;
   /// How often free training takes each batch; 1 for the others.
   std::int64_t replays_of_a_batch() const;
   /// Throws Error (usage) where the flag is no precision.

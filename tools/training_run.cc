@@ -109,7 +109,7 @@ TrainingRun::TrainingRun(const TrainOptions& options)
       config_(options.resolved_toml(identity_.settings)),
       network_(models::build(model_spec_, input_, data_.classes), device_, options.method.parse_precision()),
       method_(make_method(options.method)),
-      accuracy_words_(options.method.ball() ? " adversarial accuracy " : " accuracy "),
+      accuracy_words_(options.method.descends_on_attacked() ? " adversarial accuracy " : " accuracy "),
       trainer_(network_, *method_.objective, require_split(data_, "train"), options.trainer_spec()),
       on_overfitting_(options.on_overfitting()),
       folder_(options.out, run_mode()),

@@ -13,8 +13,14 @@
 namespace inocula {
 
 ConsistentTraining::ConsistentTraining(std::string name, std::vector<const Perturbation*> views,
-                                       double weight, ViewPasses passes)
-    : name_(std::move(name)), views_(std::move(views)), weight_(weight), passes_(passes) {
+                                       double weight, ViewPasses passes, Divergence divergence)
+    : name_(std::move(name)),
+      views_(std::move(views)),
+      weight_(weight),
+      passes_(passes),
+      divergence_(divergence) {
+  if (divergence == Divergence::kullback_leibler && views_.size() != 1)
+    fail(ErrorKind::usage, name_, ": ", views_.size(), " views, expected 1 beside the images as they are");
   if (views_.empty() || view_count() > kMostViews)
     fail(ErrorKind::usage, name_, ": ", views_.size(), " views, expected 1 to ", kMostViews - 1);
   if (!(weight >= 0) || !std::isfinite(weight))
@@ -58,9 +64,11 @@ TrainingResult ConsistentTraining::record(Recorder& r, Network& network, const T
   const Tensor dlogits = r.make("logit gradient", logits.shape);
   const Tensor loss = r.make("loss", {batch, 1, 1, 1});
   const Tensor predicted = r.make("predicted class", {batch, 1, 1, 1}, DType::i32);
-  r.kernel("loss.jsd_ce", r.kernels().jsd_ce,
+  const bool jensen_shannon = divergence_ == Divergence::jensen_shannon;
+  r.kernel(jensen_shannon ? "loss.jsd_ce" : "loss.kl_ce",
+           jensen_shannon ? r.kernels().jsd_ce : r.kernels().kl_ce,
            [=, label = ports.label, weight = static_cast<float>(weight_)](Access& at) {
-             JsdCe a;
+             ConsistencyCe a;
              a.logits = at.in(logits);
              a.label = at.in<std::int32_t>(label);
              a.dlogits = at.out(dlogits);

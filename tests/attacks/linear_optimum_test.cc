@@ -99,6 +99,42 @@ TEST_CASE("linear models: L-infinity attacks reach the worst case exactly") {
   }
 }
 
+TEST_CASE("linear models: of two classes, loss=kl ends in the corner on its start's side of the image") {
+  // KL(p(x) || p(x')) grows with the distance of the margin at x' from that at x, on either side.
+  for (const Problem& p : kProblems) {
+    CAPTURE(p.name);
+    LinearModel model(p.image, 2, 11);
+    const ImageSplit split = split_between(kImages, p.image, 2, p.low, p.high, 12);
+    model.centre(split, 0);
+    const attacks::PgdSpec pgd =
+        attacks::parse_pgd("pgd:eps=" + number(p.eps_linf) + ",alpha=" + number(p.eps_linf / 4) +
+                           ",steps=5,random_start=normal,loss=kl");
+    const attacks::Evaluation e = evaluate(model.network(), split, attacks::Pgd(pgd));
+    // A step of next to nothing leaves the start where it is.
+    const attacks::Evaluation start =
+        evaluate(model.network(), split,
+                 attacks::Pgd(attacks::parse_pgd("pgd:eps=" + number(p.eps_linf) +
+                                                 ",alpha=1e-12,steps=1,random_start=normal,loss=kl")));
+    const std::vector<double> g = model.margin_gradient(0);
+    int sides[2] = {0, 0};
+    for (std::int64_t i = 0; i < kImages; ++i) {
+      const std::vector<double> x = image_of(split, i), from = attacked_image(start, i),
+                                to = attacked_image(e, i);
+      const double side = model.margin(from, 0) - model.margin(x, 0);
+      REQUIRE(std::abs(side) > 1e-6);  // beyond rounding
+      ++sides[side > 0];
+      double worst = 0;
+      for (std::size_t j = 0; j < x.size(); ++j)
+        worst = std::max(
+            worst,
+            std::abs(to[j] - std::clamp(x[j] + ((side > 0) == (g[j] > 0) ? pgd.eps : -pgd.eps), 0.0, 1.0)));
+      CHECK(worst < 1e-6);
+    }
+    CHECK(sides[0] > 0);
+    CHECK(sides[1] > 0);
+  }
+}
+
 TEST_CASE("linear models: L2 attacks reach the worst case") {
   for (const Problem& p : kProblems) {
     const std::string eps = number(p.eps_l2);

@@ -57,7 +57,11 @@ TEST_CASE("pgd: images stay in the ball and in the box, as measured afresh") {
         "pgd:eps=1,alpha=0.4,steps=3", "pgd:norm=l2,eps=0.7,alpha=0.3,steps=5",
         "pgd:norm=l2,eps=1e-3,alpha=1,steps=3",
         "pgd:norm=l2,eps=3,alpha=1,steps=3,random_start=sphere,restarts=2",
-        "pgd:norm=l2,eps=20,alpha=5,steps=2", "pgd:eps=1e-6,alpha=1e-6,steps=2,keep=best"}) {
+        "pgd:norm=l2,eps=20,alpha=5,steps=2", "pgd:eps=1e-6,alpha=1e-6,steps=2,keep=best",
+        "pgd:eps=0.031,alpha=0.007,random_start=normal,loss=kl",
+        "pgd:norm=l2,eps=0.7,alpha=0.14,random_start=normal,loss=kl",
+        "pgd:eps=1e-4,alpha=1e-4,steps=2,keep=best,random_start=normal,loss=kl,restarts=2",
+        "pgd:norm=l2,eps=1e-3,alpha=1e-3,steps=2,keep=best,random_start=normal,loss=kl"}) {
     CAPTURE(spec);
     const attacks::PgdSpec pgd = attacks::parse_pgd(spec);
     const attacks::Evaluation e = evaluate(victim(), images(), make(spec));
@@ -91,7 +95,8 @@ TEST_CASE("pgd: images stay in the ball and in the box, as measured afresh") {
 TEST_CASE("pgd: a radius of 0 leaves the images as they are, bit for bit") {
   for (const std::string spec :
        {"fgsm:eps=0", "fgsm:norm=l2,eps=0", "pgd:eps=0,steps=3", "pgd:norm=l2,eps=0,steps=3",
-        "pgd:norm=l2,eps=0,steps=2,random_start=sphere", "pgd:eps=0,steps=2,restarts=2,keep=best"}) {
+        "pgd:norm=l2,eps=0,steps=2,random_start=sphere", "pgd:eps=0,steps=2,restarts=2,keep=best",
+        "pgd:eps=0,steps=2,random_start=normal,loss=kl", "pgd:norm=l2,eps=0,steps=2,random_start=normal"}) {
     CAPTURE(spec);
     const attacks::Evaluation e = evaluate(victim(), images(), make(spec));
     CHECK(same_bits(e.clean_logits, e.logits));
@@ -170,6 +175,54 @@ TEST_CASE("pgd: attacks raise the loss, and more steps and larger balls do so fu
   CHECK(ten > one);
   CHECK(wide > ten);
   CHECK(mean_loss("pgd:norm=l2,eps=1,alpha=0.2,steps=10") > clean);
+}
+
+TEST_CASE("pgd: loss=kl climbs the divergence from the answer to the image, whatever its label and batch") {
+  const auto divergences = [](const attacks::Evaluation& e) {
+    const auto k = static_cast<std::size_t>(e.classes);
+    // ln p[j] is minus the cross-entropy against j.
+    const auto log_of = [&](const std::vector<float>& z, std::size_t first, std::size_t j) {
+      const std::vector<double> row(z.begin() + static_cast<std::ptrdiff_t>(first),
+                                    z.begin() + static_cast<std::ptrdiff_t>(first + k));
+      const std::vector<std::int32_t> label{static_cast<std::int32_t>(j)};
+      return -reference_softmax_ce(row, label, Reduction::sum).loss[0];
+    };
+    std::vector<double> found;
+    for (std::size_t first = 0; first < e.logits.size(); first += k) {
+      double sum = 0;
+      for (std::size_t j = 0; j < k; ++j) {
+        const double log_p = log_of(e.clean_logits, first, j);
+        sum += std::exp(log_p) * (log_p - log_of(e.logits, first, j));
+      }
+      found.push_back(sum);
+    }
+    return found;
+  };
+  for (const std::string ball : {"norm=linf,eps=0.031,alpha=", "norm=l2,eps=0.7,alpha="}) {
+    CAPTURE(ball);
+    const bool linf = ball.find("linf") != std::string::npos;
+    const auto attack = [&](const std::string& alpha, int steps) {
+      return make("pgd:" + ball + alpha + ",steps=" + std::to_string(steps) + ",random_start=normal,loss=kl");
+    };
+    const std::string alpha = linf ? "0.007" : "0.14";
+    const attacks::Evaluation e = evaluate(victim(), images(), attack(alpha, 10));
+    const std::vector<double> start = divergences(evaluate(victim(), images(), attack("1e-9", 1)));
+    const std::vector<double> one = divergences(evaluate(victim(), images(), attack(alpha, 1)));
+    const std::vector<double> ten = divergences(e);
+    double sum_one = 0, sum_ten = 0;
+    for (std::size_t i = 0; i < ten.size(); ++i) {
+      CHECK(one[i] > start[i]);
+      CHECK(ten[i] > 10 * start[i]);
+      sum_one += one[i];
+      sum_ten += ten[i];
+    }
+    CHECK(sum_ten > 2 * sum_one);
+    for (const std::int64_t batch : {1, 7, 40})
+      CHECK(same_bits(evaluate(victim(), images(), attack(alpha, 10), batch).images, e.images));
+    ImageSplit relabelled = images();
+    for (std::int32_t& label : relabelled.labels) label = (label + 1) % static_cast<std::int32_t>(kClasses);
+    CHECK(same_bits(evaluate(victim(), relabelled, attack(alpha, 10)).images, e.images));
+  }
 }
 
 TEST_CASE("pgd: the first step of a deep network follows the reference's gradient, in both modes") {
@@ -272,6 +325,16 @@ TEST_CASE("pgd: settings out of range are refused") {
          }),
          "expected random_start=1");
   refuse(with([](PgdSpec& s) { s.start = attacks::Start::sphere; }), "a start on the sphere needs norm=l2");
+  refuse(with([](PgdSpec& s) {
+           s.loss = attacks::AttackLoss::divergence;
+           s.start = attacks::Start::clean;
+         }),
+         "zero at the image itself; expected a random start");
+  refuse(with([](PgdSpec& s) {
+           s.loss = attacks::AttackLoss::divergence;
+           s.target.targeted = true;
+         }),
+         "expected no target, or loss=ce");
 }
 
 }  // namespace inocula::test

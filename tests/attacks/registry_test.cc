@@ -45,6 +45,9 @@ TEST_CASE("registry: every key is read") {
   CHECK(s.target.given == 2);
   CHECK(attacks::parse_pgd("pgd:random_start=0").start == attacks::Start::clean);
   CHECK(attacks::parse_pgd("pgd:random_start=1").start == attacks::Start::uniform);
+  CHECK(attacks::parse_pgd("pgd:random_start=normal").start == attacks::Start::normal);
+  CHECK(attacks::parse_pgd("pgd:loss=kl").loss == attacks::AttackLoss::divergence);
+  CHECK(attacks::parse_pgd("pgd:loss=ce").loss == attacks::AttackLoss::cross_entropy);
   CHECK(attacks::parse_pgd("pgd:keep=last").iterate == attacks::Iterate::last);
   CHECK(!attacks::parse_pgd("pgd").target.targeted);
   CHECK(attacks::parse_pgd("pgd:target=least_likely").target.rule == TargetRule::least_likely);
@@ -61,6 +64,7 @@ TEST_CASE("registry: the canonical form is read back as itself") {
                            "pgd:norm=linf,eps=4/255,steps=20,alpha=1/255,random_start=1",
                            "pgd:eps=0.031,alpha=0.007,random_start=0,keep=best",
                            "pgd:norm=l2,random_start=sphere,restarts=5,target=3",
+                           "pgd:eps=0.031,alpha=0.007,random_start=normal,loss=kl",
                            "pgd:target=least_likely,eps=1e-5,alpha=0.000123456789"}) {
     CAPTURE(text);
     const std::string once = canonical(text);
@@ -92,7 +96,7 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, pgd");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
-         "random_start, target, keep, seed");
+         "random_start, target, keep, loss, seed");
   refuse("pgd:alpha=1/255,path=2", "alpha and path both say how long a step is");
   refuse("pgd:path=-1", "pgd: alpha is ");
   refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target, seed");
@@ -109,9 +113,13 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("pgd:steps=2.5", "steps=2.5, expected a whole number");
   refuse("pgd:restarts=0", "pgd: restarts is 0, expected at least 1");
   refuse("pgd:restarts=2,random_start=0", "expected random_start=1");
-  refuse("pgd:random_start=2", "random_start=2, expected 0, 1 or sphere");
+  refuse("pgd:random_start=2", "random_start=2, expected 0, 1, sphere or normal");
   refuse("pgd:random_start=sphere", "a start on the sphere needs norm=l2");
   refuse("pgd:keep=first", "keep=first, expected last or best");
+  refuse("pgd:loss=js", "'pgd:loss=js': loss=js, expected ce or kl");
+  refuse("pgd:loss=kl,random_start=0",
+         "pgd: the gradient of loss=kl is zero at the image itself; expected a random start");
+  refuse("pgd:loss=kl,target=1", "expected no target, or loss=ce");
   for (const std::string target : {"nobody", "-1", "1.5", "4294967296", "1e3"})
     refuse("pgd:target=" + target, "target=" + target + ", expected a class number, least_likely or random");
   refuse("pgd:eps=1,eps=2", "key 'eps' is given twice");

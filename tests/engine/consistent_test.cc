@@ -1,9 +1,12 @@
-// Training for consistent answers: its steps written out in double, views together and one by one.
+// Training for consistent answers, TRADES among it: steps written out in double, views together and one by
+// one.
 #include "engine/objectives/consistent.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <span>
+#include <utility>
 
 #include "attacks/corruption.h"
 #include "attacks/pgd.h"
@@ -35,8 +38,9 @@ TrainerSpec spec_by_hand() {
           .seed = 4};
 }
 
-/// Mean over the images of cross-entropy and weighted divergence, from the logits of three views.
-double loss_of(const std::vector<double>& logits, const std::vector<std::int32_t>& label) {
+/// Mean over the images of cross-entropy and weighted divergence, from the logits of all views.
+double loss_of(const std::vector<double>& logits, const std::vector<std::int32_t>& label,
+               Divergence divergence) {
   const auto n = label.size(), k = static_cast<std::size_t>(kClasses), views = logits.size() / (n * k);
   double loss = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -50,6 +54,10 @@ double loss_of(const std::vector<double>& logits, const std::vector<std::int32_t
     }
     loss -= std::log(p[0][static_cast<std::size_t>(label[i])]);
     for (std::size_t j = 0; j < k; ++j) {
+      if (divergence == Divergence::kullback_leibler) {
+        loss += kWeight * p[0][j] * std::log(p[0][j] / p[1][j]);
+        continue;
+      }
       double mean = 0;
       for (const auto& q : p) mean += q[j] / static_cast<double>(views);
       for (const auto& q : p) loss += kWeight / static_cast<double>(views) * q[j] * std::log(q[j] / mean);
@@ -59,24 +67,26 @@ double loss_of(const std::vector<double>& logits, const std::vector<std::int32_t
 }
 
 /// Its gradient by the logits, by central differences: exact to 1e-9 for logits of order 1.
-std::vector<double> gradient_of(const std::vector<double>& logits, const std::vector<std::int32_t>& label) {
+std::vector<double> gradient_of(const std::vector<double>& logits, const std::vector<std::int32_t>& label,
+                                Divergence divergence) {
   constexpr double kStep = 1e-5;
   std::vector<double> gradient;
   for (std::size_t i = 0; i < logits.size(); ++i) {
     std::vector<double> more = logits, less = logits;
     more[i] += kStep;
     less[i] -= kStep;
-    gradient.push_back((loss_of(more, label) - loss_of(less, label)) / (2 * kStep));
+    gradient.push_back((loss_of(more, label, divergence) - loss_of(less, label, divergence)) / (2 * kStep));
   }
   return gradient;
 }
 
-/// The batch with noise of this kind and level, as step `step` makes it.
-std::vector<double> noisy(const BatchByHand& batch, std::int64_t step, double deviation) {
+/// The batch with noise for this purpose and of this level, as step `step` makes it.
+std::vector<double> noisy(const BatchByHand& batch, std::int64_t step, double deviation,
+                          Draw purpose = Draw::corrupt) {
   std::vector<double> x = batch.clean;
   const auto pixels = static_cast<std::size_t>(kImage.per_sample());
   for (std::size_t i = 0; i < x.size(); ++i)
-    x[i] = std::clamp(x[i] + deviation * double{normal(4, Draw::corrupt, 0, static_cast<std::uint32_t>(step),
+    x[i] = std::clamp(x[i] + deviation * double{normal(4, purpose, 0, static_cast<std::uint32_t>(step),
                                                        static_cast<std::uint32_t>(batch.sample[i / pixels]),
                                                        static_cast<std::uint32_t>(i % pixels))},
                       0.0, 1.0);
@@ -101,64 +111,154 @@ std::int64_t launches_of(Trainer& trainer, const std::string& name) {
   return 0;
 }
 
-}  // namespace
+ReferenceGradients operator+(ReferenceGradients a, const ReferenceGradients& b) {
+  for (const auto& [name, values] : b.weights) {
+    std::vector<double>& all = a.weights[name];
+    all.resize(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) all[i] += values[i];
+  }
+  return a;
+}
 
-TEST_CASE("consistent: with views together a step is AugMix's, written out in double") {
+/// What makes the views beside the images as they are.
+using MakeViews =
+    std::function<std::vector<std::vector<double>>(Reference&, const BatchByHand&, std::int64_t step)>;
+
+MakeViews with_noise(const std::vector<double>& deviations) {
+  return [=](Reference&, const BatchByHand& batch, std::int64_t step) {
+    std::vector<std::vector<double>> views;
+    for (const double deviation : deviations) views.push_back(noisy(batch, step, deviation));
+    return views;
+  };
+}
+
+/// TRADES's attack: from next to the images so many steps along the sign of the gradient of
+/// KL(p(x) || p(x')), whose gradient by the logits of x' is p(x') - p(x).
+constexpr double kEps = 0.05, kAlpha = 0.02;
+constexpr std::int64_t kSteps = 3;
+std::vector<std::vector<double>> attacked(Reference& reference, const BatchByHand& batch, std::int64_t step) {
+  const auto answers = [&](const ReferenceTrace& trace) {
+    std::vector<double> p = trace.logits();
+    const auto k = static_cast<std::size_t>(kClasses);
+    for (std::size_t first = 0; first < p.size(); first += k) {
+      double sum = 0;
+      for (std::size_t j = first; j < first + k; ++j) sum += p[j] = std::exp(p[j]);
+      for (std::size_t j = first; j < first + k; ++j) p[j] /= sum;
+    }
+    return p;
+  };
+  const std::vector<double> p = answers(reference.forward(batch.clean, NormMode::frozen));
+  std::vector<double> x = noisy(batch, step, 0.001, Draw::start);
+  for (std::int64_t t = 0; t < kSteps; ++t) {
+    const ReferenceTrace trace = reference.forward(x, NormMode::frozen);
+    std::vector<double> slope = answers(trace);
+    for (std::size_t i = 0; i < p.size(); ++i) slope[i] -= p[i];
+    const std::vector<double> g = reference.backward(trace, slope).images;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = std::clamp(
+          std::clamp(x[i] + kAlpha * sign_of(g[i]), batch.clean[i] - kEps, batch.clean[i] + kEps), 0.0, 1.0);
+  }
+  return {x};
+}
+
+/// Trains for two epochs, each step beside one in double.
+void check_steps(const ConsistentTraining& objective, Divergence divergence, ViewPasses passes,
+                 const MakeViews& make_views) {
   Scene scene;
   auto& [network, reference, split] = scene;
-  const NoiseCorruption weak(Corruption::gaussian_noise, 0.01), strong(Corruption::gaussian_noise, 0.09);
-  const ConsistentTraining objective("augmix", {&weak, &strong}, kWeight, ViewPasses::together);
   Trainer trainer(network, objective, split, spec_by_hand());
   for (std::int64_t step = 0; step < trainer.total_steps(); ++step) {
     CAPTURE(step);
     const BatchByHand batch = batch_by_hand(split, spec_by_hand(), step);
-    const std::vector<double> x =
-        joined(joined(batch.clean, noisy(batch, step, 0.1)), noisy(batch, step, 0.3));
-    const ReferenceTrace trace = reference.forward(x, NormMode::batch);
-    reference.sgd_step(reference.backward(trace, gradient_of(trace.logits(), batch.label)), kRate);
+    std::vector<std::vector<double>> views = make_views(reference, batch, step);
+    views.insert(views.begin(), batch.clean);
+    if (passes == ViewPasses::together) {
+      std::vector<double> all;
+      for (const std::vector<double>& view : views) all = joined(std::move(all), view);
+      views = {std::move(all)};
+    }
+    std::vector<ReferenceTrace> traces;
+    std::vector<double> logits;
+    for (const std::vector<double>& view : views) {
+      traces.push_back(reference.forward(view, NormMode::batch));
+      logits = joined(std::move(logits), traces.back().logits());
+    }
+    const std::vector<double> dlogits = gradient_of(logits, batch.label, divergence);
+    const std::size_t one = dlogits.size() / traces.size();
+    ReferenceGradients sum;
+    for (std::size_t v = 0; v < traces.size(); ++v)
+      sum = std::move(sum) +
+            reference.backward(traces[v], std::span<const double>(dlogits).subspan(v * one, one));
+    reference.sgd_step(sum, kRate);
     trainer.clear_tally();
     trainer.run_step();
     CHECK(trainer.tally().loss ==
-          doctest::Approx(kBatch * loss_of(trace.logits(), batch.label)).epsilon(1e-5));
+          doctest::Approx(kBatch * loss_of(logits, batch.label, divergence)).epsilon(1e-5));
     CHECK(worst_weight_error(network, reference) < kTolerance);
     CHECK(worst_statistics_error(network, reference) < kTolerance);
-    CHECK(network.parameters().batches_tracked == step + 1);
+    CHECK(network.parameters().batches_tracked == static_cast<std::int64_t>(views.size()) * (step + 1));
   }
 }
 
-TEST_CASE("consistent: with views one by one each has its own statistics, written out in double") {
-  Scene scene;
-  auto& [network, reference, split] = scene;
+}  // namespace
+
+TEST_CASE("consistent: with views together a step is AugMix's, written out in double") {
   const NoiseCorruption weak(Corruption::gaussian_noise, 0.01), strong(Corruption::gaussian_noise, 0.09);
-  const ConsistentTraining objective("robustaugmix", {&weak, &strong}, kWeight, ViewPasses::one_by_one);
-  Trainer trainer(network, objective, split, spec_by_hand());
-  for (std::int64_t step = 0; step < trainer.total_steps(); ++step) {
-    CAPTURE(step);
-    const BatchByHand batch = batch_by_hand(split, spec_by_hand(), step);
-    std::vector<ReferenceTrace> traces;
-    std::vector<double> logits;
-    for (const std::vector<double>& view : {batch.clean, noisy(batch, step, 0.1), noisy(batch, step, 0.3)}) {
-      traces.push_back(reference.forward(view, NormMode::batch));
-      logits = joined(logits, traces.back().logits());
-    }
-    const std::vector<double> dlogits = gradient_of(logits, batch.label);
-    const std::size_t one = dlogits.size() / 3;
-    ReferenceGradients sum;
-    for (std::size_t v = 0; v < 3; ++v) {
-      const ReferenceGradients g =
-          reference.backward(traces[v], std::span<const double>(dlogits).subspan(v * one, one));
-      for (const auto& [name, values] : g.weights) {
-        std::vector<double>& all = sum.weights[name];
-        all.resize(values.size());
-        for (std::size_t i = 0; i < values.size(); ++i) all[i] += values[i];
-      }
-    }
-    reference.sgd_step(sum, kRate);
-    trainer.run_step();
-    CHECK(worst_weight_error(network, reference) < kTolerance);
-    CHECK(worst_statistics_error(network, reference) < kTolerance);
-    CHECK(network.parameters().batches_tracked == 3 * (step + 1));
+  check_steps({"augmix", {&weak, &strong}, kWeight, ViewPasses::together}, Divergence::jensen_shannon,
+              ViewPasses::together, with_noise({0.1, 0.3}));
+}
+
+TEST_CASE("consistent: with views one by one each has its own statistics, written out in double") {
+  const NoiseCorruption weak(Corruption::gaussian_noise, 0.01), strong(Corruption::gaussian_noise, 0.09);
+  check_steps({"robustaugmix", {&weak, &strong}, kWeight, ViewPasses::one_by_one}, Divergence::jensen_shannon,
+              ViewPasses::one_by_one, with_noise({0.1, 0.3}));
+}
+
+TEST_CASE("consistent: the divergence of one view's answers from the images' own, written out in double") {
+  const NoiseCorruption strong(Corruption::gaussian_noise, 0.09);
+  for (const ViewPasses passes : {ViewPasses::one_by_one, ViewPasses::together}) {
+    CAPTURE(static_cast<int>(passes));
+    check_steps({"trades", {&strong}, kWeight, passes, Divergence::kullback_leibler},
+                Divergence::kullback_leibler, passes, with_noise({0.3}));
   }
+}
+
+TEST_CASE("consistent: steps are those of TRADES, written out in double") {
+  const attacks::Pgd attack({.eps = kEps,
+                             .alpha = kAlpha,
+                             .steps = kSteps,
+                             .start = attacks::Start::normal,
+                             .target = {},
+                             .loss = attacks::AttackLoss::divergence});
+  for (const ViewPasses passes : {ViewPasses::one_by_one, ViewPasses::together}) {
+    CAPTURE(static_cast<int>(passes));
+    check_steps({"trades", {&attack}, kWeight, passes, Divergence::kullback_leibler},
+                Divergence::kullback_leibler, passes, attacked);
+  }
+}
+
+TEST_CASE("consistent: the attack of TRADES passes the clean images once a step") {
+  const ImageSplit split = random_split(2 * kBatch, kImage, kClasses, 5);
+  const auto forwards = [&](std::int64_t steps) {
+    Network network(graph_by_hand(kImage, kClasses), cpu());
+    network.initialize(7);
+    const attacks::Pgd attack({.eps = kEps,
+                               .alpha = kAlpha,
+                               .steps = steps,
+                               .start = attacks::Start::normal,
+                               .target = {},
+                               .loss = attacks::AttackLoss::divergence});
+    const ConsistentTraining objective("trades", {&attack}, kWeight, ViewPasses::one_by_one,
+                                       Divergence::kullback_leibler);
+    Trainer trainer(network, objective, split, spec_by_hand());
+    trainer.run_step();
+    CHECK(launches_of(trainer, "loss.kl_divergence") == steps);
+    CHECK(launches_of(trainer, "loss.kl_ce") == 1);
+    return launches_of(trainer, "linear.forward");
+  };
+  // Each of the attack's steps, the clean images for it, and the two views of the loss.
+  CHECK(forwards(3) == 3 + 1 + 2);
+  CHECK(forwards(10) == 10 + 1 + 2);
 }
 
 TEST_CASE("consistent: an attack may be a view, and only then are weights prepared for it") {
@@ -204,6 +304,10 @@ TEST_CASE("consistent: settings that make no sense are refused") {
                [] { ConsistentTraining("augmix", {}, kWeight, ViewPasses::together); });
   check_throws(ErrorKind::usage, "augmix: 8 views, expected 1 to 7", [&] {
     ConsistentTraining("augmix", std::vector<const Perturbation*>(8, &noise), kWeight, ViewPasses::together);
+  });
+  check_throws(ErrorKind::usage, "trades: 2 views, expected 1 beside the images as they are", [&] {
+    ConsistentTraining("trades", {&noise, &noise}, kWeight, ViewPasses::together,
+                       Divergence::kullback_leibler);
   });
   check_throws(ErrorKind::usage, "weight of the divergence is -1, expected 0 or more",
                [&] { ConsistentTraining("augmix", {&noise}, -1, ViewPasses::together); });

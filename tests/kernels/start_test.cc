@@ -12,7 +12,12 @@ namespace {
 using Kernel = void (*KernelTable::*)(const Queue&, const RandomStart&);
 
 const Kernel kKernels[] = {&KernelTable::start_uniform_linf, &KernelTable::start_uniform_l2,
-                           &KernelTable::start_sphere_l2};
+                           &KernelTable::start_sphere_l2, &KernelTable::start_normal_linf,
+                           &KernelTable::start_normal_l2};
+
+bool is_linf(Kernel kernel) {
+  return kernel == &KernelTable::start_uniform_linf || kernel == &KernelTable::start_normal_linf;
+}
 
 struct Images {
   std::vector<float> clean;
@@ -20,6 +25,7 @@ struct Images {
   std::int64_t rows = 0, cols = 0;
   float eps = 0;
   StepState state = {.seed = 5, .step = 3, .restart = 1};
+  float deviation = 0.001f;
 };
 
 Images grey_images(std::int64_t rows, std::int64_t cols, float eps) {
@@ -36,7 +42,8 @@ std::vector<float> start(const Run& run, Kernel kernel, const Images& images) {
                                     .state = &images.state,
                                     .rows = images.rows,
                                     .cols = images.cols,
-                                    .eps = images.eps});
+                                    .eps = images.eps,
+                                    .deviation = images.deviation});
   return x.values();
 }
 
@@ -107,6 +114,30 @@ TEST_CASE("L2 starts are the documented functions of the draws") {
   }
 }
 
+TEST_CASE("normal starts are the documented functions of the draws, and end at the ball") {
+  for (const std::int64_t cols : {1, 2, 5, 63, 64, 65, 787}) {
+    for (const float eps : {0.4f, 1.5e-3f}) {  // with the smaller one some moves leave the ball
+      const Images images = grey_images(3, cols, eps);
+      std::vector<double> linf, l2;
+      for (const std::int32_t sample : images.sample) {
+        std::vector<double> move;
+        double squares = 0;
+        for (std::int64_t i = 0; i < cols; ++i) {
+          move.push_back(0.001 * double{normal(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample),
+                                               static_cast<std::uint32_t>(i))});
+          squares += move.back() * move.back();
+        }
+        for (const double m : move) {
+          linf.push_back(0.5 + std::clamp(m, -double{eps}, double{eps}));
+          l2.push_back(0.5 + m * std::min(1.0, eps / std::sqrt(squares)));
+        }
+      }
+      check_near(start(&KernelTable::start_normal_linf, images), linf, 0, 2 * kFloatEpsilon, "x");
+      check_near(start(&KernelTable::start_normal_l2, images), l2, 0, 2 * kFloatEpsilon, "x");
+    }
+  }
+}
+
 TEST_CASE("starts keep the ball and the box exactly") {
   for (const float eps : {0.0f, 1e-6f, 4 / 255.f, 1.0f}) {
     CAPTURE(eps);
@@ -118,7 +149,7 @@ TEST_CASE("starts keep the ball and the box exactly") {
       CHECK(std::all_of(x.begin(), x.end(), [](float v) { return v >= 0 && v <= 1; }));
       bool inside = true;
       for (std::int64_t row = 0; row < images.rows; ++row)
-        inside = inside && (kernel == kKernels[0] || l2_distance(x, images, row) <= double{eps});
+        inside = inside && (is_linf(kernel) || l2_distance(x, images, row) <= double{eps});
       for (std::size_t i = 0; i < x.size(); ++i)
         inside = inside && std::fabs(double{x[i]} - images.clean[i]) <= eps;
       CHECK(inside);

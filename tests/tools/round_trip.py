@@ -58,7 +58,7 @@ def main(folder):
     text = settings("milestones = [0.25, 0.5]\nschedule = \"steps\"\nseed = 9223372036854775807\n")
     expect("seed = 9223372036854775807" in text and "[0.25, 0.5]" in text, f"lists and seeds in a file: {text}")
 
-    # Methods that augment: settings written out, read back, the same network again; each flag changes it.
+    # Methods that compare or augment: settings written out, read back, the same network again; each flag changes it.
     def trained(out, *flags):
         done = run("train", "--quiet", "--overwrite", "--out", here(out), *flags)
         expect(done.returncode == 0, f"train {flags}: {done.stderr}")
@@ -69,11 +69,19 @@ def main(folder):
                                        ["--views", "one_by_one"]]),
                            ("robustaugmix", [["--norm", "l2"], ["--eps", "16/255"], ["--steps", 1], ["--views", "together"],
                                              ["--no-random-start"], ["--augmix", "augmix:chains=1,depth=1"]]),
-                           ("rtda", [["--alpha", "1/255"], ["--augmix", "augmix:alpha=0.5"], ["--attack-bn", "train_no_update"]])):
+                           ("rtda", [["--alpha", "1/255"], ["--augmix", "augmix:alpha=0.5"], ["--attack-bn", "train_no_update"]]),
+                           ("trades", [["--norm", "l2"], ["--eps", "8/255"], ["--alpha", "1/255"], ["--steps", 1], ["--beta", 1],
+                                       ["--views", "together"]])):
         plain = trained("plain", *short, "--method", method)
         with open(os.path.join(here("plain"), "config.toml")) as file:
             text = file.read()
-        expect("augmix:severity=3," in text and ("jsd_weight = 12" in text) == (method != "rtda"), f"{method}: {text}")
+        expect(("augmix:severity=3," in text) == (method != "trades"), f"{method}: {text}")
+        expect(("jsd_weight = 12" in text) == (method in ("augmix", "robustaugmix")), f"{method}: {text}")
+        if method == "trades":
+            written = [line for line in text.splitlines() if line.split(" = ")[0] in ("beta", "views", "norm", "eps", "alpha", "steps",
+                                                                                        "random_start", "attack_bn")]
+            expect(written == ["beta = 6", 'views = "one_by_one"', 'norm = "linf"', 'eps = "0.031"', 'alpha = "0.007"', "steps = 10"],
+                   f"trades: {text}")
         expect(trained("again", "--config", os.path.join(here("plain"), "config.toml")) == plain, f"{method}: config.toml gives another network")
         for flags in others:
             expect(trained("other", *short, "--method", method, *flags) != plain, f"{method}: {flags} changes nothing")

@@ -124,7 +124,7 @@ class InputGradient final : public Perturbation {
  public:
   std::string spec() const override { return "input_gradient"; }
   Tensor record(Recorder&, Victim& victim, const PerturbationPorts& ports) const override {
-    return victim.loss_gradient(ports.images, ports.label).gradient;
+    return victim.loss_gradient(ports.images, {ports.label}).gradient;
   }
 };
 
