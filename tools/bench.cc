@@ -62,11 +62,13 @@ ImageSplit random_images(const Shape& s, std::int64_t count, std::int64_t classe
   return split;
 }
 
-/// Forward passes' worth of work in one step with that many attack steps, a backward half counting as one.
-double forwards_per_step(bool eval, std::int64_t attack_steps) {
-  const double attack = 2.0 * static_cast<double>(attack_steps);
-  if (eval) return attack_steps > 0 ? attack + 2 : 1;
-  return attack + 3;
+/// Forward passes' worth of work in one step, a backward half counting as one.
+double forwards_per_step(const MethodOptions& method) {
+  const std::optional<attacks::PgdSpec> inner = method.attack();
+  double attack = inner ? 2.0 * static_cast<double>(inner->steps) : 0;
+  if (method.method == "eval") return inner ? attack + 2 : 1;
+  if (inner && inner->loss == attacks::AttackLoss::divergence) attack += 1;  // the answer to the image itself
+  return attack + 3.0 * static_cast<double>(method.views_of_a_batch());
 }
 
 Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
@@ -116,8 +118,7 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
            {"ms_median", 1e3 * median},
            {"ms_min", 1e3 * seconds.front()},
            {"images_per_second", batch / median},
-           {"gflops",
-            2e-9 * network.graph().multiply_adds() * batch * forwards_per_step(eval, attack_steps) / median}};
+           {"gflops", 2e-9 * network.graph().multiply_adds() * batch * forwards_per_step(o.method) / median}};
   row["parts"] = Json::array();
   for (const PartTime& p : parts)
     row["parts"].push_back({{"name", p.name}, {"count", p.count}, {"ms", 1e3 * p.seconds}});

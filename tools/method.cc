@@ -284,6 +284,11 @@ bool MethodOptions::descends_on_attacked() const {
   return ball() && !compares_views(*this);
 }
 
+std::int64_t MethodOptions::views_of_a_batch() const {
+  check();
+  return !compares_views(*this) ? 1 : is_trades(*this) ? 2 : 3;
+}
+
 std::int64_t MethodOptions::replays_of_a_batch() const {
   check();
   return method == "free" ? replays.value_or(kDefaultReplays) : 1;

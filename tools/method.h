@@ -52,6 +52,8 @@ struct MethodOptions {
   std::optional<Ball> ball() const;
   /// Whether its cross-entropy, and the accuracy in the log, are those of attacked images.
   bool descends_on_attacked() const;
+  /// How many versions of a batch's images a step trains on.
+  std::int64_t views_of_a_batch() const;
   /// How often free training takes each batch; 1 for the others.
   std::int64_t replays_of_a_batch() const;
   /// Throws Error (usage) where the flag is no precision.
