@@ -172,18 +172,19 @@ def main(folder):
     expect(kills >= 5, "the study was hardly killed: the test proves nothing")
     expect(content(here("killed/results.json")) == whole, "killed and resumed: other bytes")
 
-    # The studies that come with the program.
+    # The studies that come with the program, and one of them with what its paper reports; small, for the files are meant.
     npz(here("tiny.npz"), image_set(count=64, size=8))
     presets = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/presets")
+    texts = {}
     for preset in sorted(os.listdir(presets)):
-        planned = run("study", os.path.join(presets, preset), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
+        with open(os.path.join(presets, preset)) as text:
+            texts[preset] = text.read().replace("width=64", "width=4").replace("width=16", "width=4")
+    paper = texts["robust_training_paper.toml"]
+    texts["published"] = paper + paper[paper.index("# [published]"):].replace("# ", "")
+    expect(len(texts) == 4, f"presets: {list(texts)}")
+    for preset, text in texts.items():
+        planned = run("study", write(here("preset.toml"), text), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
         expect(planned.returncode == 0 and "still to do: about" in planned.stdout, f"{preset}: {planned.stderr}")
-    # With what its paper reports.
-    with open(os.path.join(presets, "robust_training_paper.toml")) as paper:
-        text = paper.read()
-    published = text[text.index("# [published]"):].replace("# ", "")
-    planned = run("study", write(here("paper.toml"), text + published), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
-    expect(planned.returncode == 0, f"published values of the paper: {planned.stderr}")
 
     # Mistakes in the file name the key, the line, and the nearest key.
     def mistake(what, old, new, *mention):
