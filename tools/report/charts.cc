@@ -38,7 +38,8 @@ Json axis(const char* scale, const char* orient, const std::string& title, bool 
 std::string figure_of(const std::string& id, const std::string& title, const Json& spec) {
   // Inside a string of JSON an angle bracket may be written as an escape; elsewhere there is none.
   std::string text;
-  for (const char c : spec.dump()) {
+  // A folder's name need not be UTF-8.
+  for (const char c : spec.dump(-1, ' ', false, Json::error_handler_t::replace)) {
     if (c == '<')
       text += "\\u003c";
     else

@@ -111,6 +111,7 @@ void require_optional_numbers(const Json& object, std::initializer_list<const ch
 void check_row(const Json& row, const std::string& where) {
   if (!row.is_object()) refuse(where, "is not an object", "one");
   require_key(row, row.contains("spec") ? "spec" : "kind", where, is_text, "a text");
+  if (row.contains("kind")) require_key(row, "kind", where, is_text, "a text");
   require_key(row, "accuracy", where, is_fraction, "a number in [0, 1]");
   require_key(row, "accuracy_ci95", where, is_interval, "two numbers in [0, 1]");
   require_optional_numbers(
