@@ -23,6 +23,7 @@ void run_report(const ReportOptions& o) {
     fail(ErrorKind::usage, "--out is '", o.out,
          "', where the charts' numbers would lie; expected a name in .html");
   require_creatable(o.out);
+  require_creatable(csv_beside(o.out));
   write_report(o.folders, o.out);
   if (!o.common.quiet) std::printf("%s\n", o.out.c_str());
 }

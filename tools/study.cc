@@ -162,7 +162,7 @@ void Study::print_plan() const {
 void Study::run() {
   create_folder(options_.out);
   const FolderLock lock(options_.out + "/.lock");
-  remove_temporaries(options_.out, {"results.json", "report.html", "report.csv"});
+  remove_temporaries(options_.out, {"results.json", "report.html", "report.charts.csv"});
   Progress progress(options_.common.quiet);
   std::vector<std::vector<StudyPart>> done;
   std::size_t number = 0;

@@ -50,7 +50,9 @@ struct Spread {
 
 Spread spread_of(const std::vector<double>& values) {
   Spread s;
-  for (const double v : values) s.mean += v / static_cast<double>(values.size());
+  // Summed first: of shares up to 1 the quotient then is at most 1, in spite of rounding.
+  for (const double v : values) s.mean += v;
+  s.mean /= static_cast<double>(values.size());
   if (values.size() < 2) return s;
   double squares = 0;
   for (const double v : values) squares += (v - s.mean) * (v - s.mean);

@@ -22,8 +22,8 @@ using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, 
 /// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
 /// largest
 ///   eps; missing for an attack of one step;
-/// - "falls_with_eps": accuracy rises nowhere by more than a hundredth as eps grows; missing for a single
-/// eps;
+/// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
+/// single eps;
 /// - "unbounded_reaches_chance": where every image may become any other, at most one image in `classes` is
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;

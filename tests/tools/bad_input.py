@@ -267,6 +267,10 @@ def main(folder):
     attack = {**row, "kind": "attack", "spec": "pgd:eps=0.1", "eps": 0.1, "norm": "linf", "steps": 3}
     bad_report("attack without eps", 65, "evaluate.json", evaluation({k: v for k, v in attack.items() if k != "eps"}), ["eps is missing"])
     bad_report("level as text", 65, "evaluate.json", evaluation({**row, "kind": "corruption", "corruption": "x", "level": "1"}), ["level is"])
+    bad_report("corruption as number", 65, "evaluate.json", evaluation({**row, "corruption": 5}), ["corruption is 5", "text"])
+    bad_report("kind as number", 65, "evaluate.json", evaluation({**row, "spec": "x", "kind": 5}), ["kind is 5", "text"])
+    bad_report("more right than there are", 65, "evaluate.json",
+               evaluation({**row, "reliability": [{"count": 1, "correct": 2, "confidence": 0.5}]}), ["reliability is"])
     bad_report("bins of another kind", 65, "evaluate.json", evaluation({**row, "reliability": [{"count": 1}]}), ["reliability is"])
     bad_report("matrix that is not square", 65, "evaluate.json", evaluation({**row, "confusion": [[1, 2]]}), ["confusion is", "square"])
     picture = "data:image/png;base64,iVBORw0KGgo="
@@ -279,6 +283,8 @@ def main(folder):
     bad_report("check without verdict", 65, "evaluate.json",
                json.dumps({"n": 4, "split": "test", "rows": [row], "checks": [{"attack": "a", "check": "b", "says": "c"}]}),
                ["checks[0]", "passed is missing"])
+    table = {"title": "t", "n": 4, "split": "test", "seeds": [0], "tables": {}}
+    bad_report("folder outside", 65, "results.json", json.dumps({**table, "methods": {"..": {"evaluate": {"rows": []}}}}), ["methods...", "letters"])
     bad_report("results of no study", 65, "results.json", "{}", ["title is missing"])
     bad_report("a folder", 66, "evaluate.json", None, ["folder"])
     line = json.dumps({"epoch": 0, "loss": 0.5})

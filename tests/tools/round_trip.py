@@ -138,7 +138,7 @@ def main(folder):
         expect(done.returncode == 0 and os.path.exists(here(name)), f"{name}: {done.stderr}")
     done = run("report", here("first"), here("second"), "--out", here("report.html"))
     expect(done.returncode == 0 and "<h1>Runs compared</h1>" in open(here("report.html")).read(), f"report: {done.stderr}")
-    expect(open(here("report.csv")).readline() == "chart,series,line,x,y,y_low,y_high,images\n", "the numbers of the charts")
+    expect(open(here("report.charts.csv")).readline() == "chart,series,line,x,y,y_low,y_high,images\n", "the numbers of the charts")
     for command in (["devices", "--json"], ["selftest", "--json"]):
         done = run(*command)
         expect(done.returncode == 0 and json.loads(done.stdout), f"{command}: {done.stderr}")

@@ -116,7 +116,7 @@ def main(folder):
     page = content(here("whole/report.html"))
     expect(run("report", here("whole"), "--out", here("whole/again.html")).returncode == 0 and content(here("whole/again.html")) == page,
            "a report made again has other bytes")
-    expect(content(here("whole/again.csv")) == content(here("whole/report.csv")), "its numbers as well")
+    expect(content(here("whole/again.charts.csv")) == content(here("whole/report.charts.csv")), "its numbers as well")
     expect(b"somebody, somewhere" in page and b"published: 75.0" in page, "the report lacks what was published")
 
     # The estimate counts what is left, and leaves the folder as it is.
@@ -185,6 +185,21 @@ def main(folder):
     for preset, text in texts.items():
         planned = run("study", write(here("preset.toml"), text), "--data", here("tiny.npz"), "--out", here("preset"), "--dry-run")
         expect(planned.returncode == 0 and "still to do: about" in planned.stdout, f"{preset}: {planned.stderr}")
+
+    # A mean of nine ones is one: the report takes shares up to that alone.
+    many = write(here("many.toml"), """seeds = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+[train]
+model = "small_cnn:width=4"
+epochs = 3
+batch = 16
+[methods.standard]
+[evaluate]
+bootstrap = 0
+examples = 0
+""")
+    done = run("study", many, "--data", data, "--out", here("many"))
+    expect(done.returncode == 0, f"nine seeds: {done.stderr}")
+    expect(read_json(here("many/results.json"))["methods"]["standard"]["evaluate"]["rows"][0]["accuracy"] == 1, "the test proves nothing")
 
     # Mistakes in the file name the key, the line, and the nearest key.
     def mistake(what, old, new, *mention):

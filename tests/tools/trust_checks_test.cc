@@ -53,6 +53,8 @@ TEST_CASE("trust checks: each finds its own fault") {
   };
   only(verdicts(Json::array({row(0.02, 0.4)}), 0.3), "iterative_at_least_as_strong");
   only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.45)})), "falls_with_eps");
+  // Small rises add up.
+  only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.408), row(0.03, 0.416)})), "falls_with_eps");
   only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0.26), "unbounded_reaches_chance");
   only(verdicts(Json::array({row(0.02, 0.4, 20, 0.06)})), "gradients_not_zero");
   only(verdicts(Json::array({row(0.02, 0.4, 20, 0, 1e-5)})), "norms_within_eps");

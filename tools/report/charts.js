@@ -35,7 +35,14 @@
   }
 
   async function drawAll() {
-    for (const figure of figures) await draw(figure);
+    for (const figure of figures) {
+      try {
+        await draw(figure);
+      } catch (error) {
+        figure.querySelector(".plot").textContent = "This chart cannot be drawn; its numbers are in the CSV.";
+        console.error(error);
+      }
+    }
     document.body.dataset.drawn = String(figures.filter((f) => f.dataset.drawn).length);
   }
 

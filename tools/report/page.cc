@@ -210,7 +210,7 @@ ReportPage report_page(const std::vector<std::string>& folders) {
 }
 
 std::string csv_beside(const std::string& out) {
-  return std::filesystem::path(out).replace_extension(".csv").string();
+  return std::filesystem::path(out).replace_extension(".charts.csv").string();
 }
 
 void write_report(const std::vector<std::string>& folders, const std::string& out) {

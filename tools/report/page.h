@@ -18,7 +18,7 @@ ReportPage report_page(const std::vector<std::string>& folders);
 /// Writes the page, and its CSV beside it, named like it. Errors: as report_page and AtomicFile.
 void write_report(const std::vector<std::string>& folders, const std::string& out);
 
-/// "report.csv" of "report.html".
+/// "report.charts.csv" of "report.html".
 std::string csv_beside(const std::string& out);
 
 }  // namespace inocula

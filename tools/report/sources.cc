@@ -72,7 +72,8 @@ bool is_interval(const Json& value) {
 bool is_reliability_diagram(const Json& value) {
   return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& bin) {
            return bin.is_object() && bin.contains("count") && is_count(bin["count"]) &&
-                  bin.contains("correct") && is_count(bin["correct"]) && bin.contains("confidence") &&
+                  bin.contains("correct") && is_count(bin["correct"]) && bin["correct"] <= bin["count"] &&
+                  bin.contains("confidence") &&
                   (bin["confidence"].is_null() || is_fraction(bin["confidence"]));
          });
 }
@@ -112,6 +113,7 @@ void check_row(const Json& row, const std::string& where) {
   if (!row.is_object()) refuse(where, "is not an object", "one");
   require_key(row, row.contains("spec") ? "spec" : "kind", where, is_text, "a text");
   if (row.contains("kind")) require_key(row, "kind", where, is_text, "a text");
+  if (row.contains("corruption")) require_key(row, "corruption", where, is_text, "a text");
   require_key(row, "accuracy", where, is_fraction, "a number in [0, 1]");
   require_key(row, "accuracy_ci95", where, is_interval, "two numbers in [0, 1]");
   require_optional_numbers(
@@ -242,6 +244,13 @@ bool is_object(const Json& value) {
   return value.is_object();
 }
 
+/// What names a folder inside the study's, and nothing outside of it.
+bool is_method_name(const std::string& name) {
+  return !name.empty() &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+             std::string::npos;
+}
+
 ReportSource read_study_folder(const std::string& path, const std::string& text) {
   const std::string where = path + "/results.json";
   ReportSource source{path, parse_object(text, where), {}};
@@ -255,7 +264,7 @@ ReportSource read_study_folder(const std::string& path, const std::string& text)
   for (const auto& [name, table] : results["tables"].items()) check_table(table, where + ": tables." + name);
   for (const auto& [name, method] : results["methods"].items()) {
     const std::string at = where + ": methods." + name;
-    if (name.find('/') != std::string::npos) refuse(at, "is not a name", "letters, digits, - and _");
+    if (!is_method_name(name)) refuse(at, "is not a name", "letters, digits, - and _");
     if (!method.is_object() || !method.contains("evaluate") || !method["evaluate"].is_object())
       refuse(at, "evaluate is missing", "an object");
     require_key(method["evaluate"], "rows", at, is_list, "a list");

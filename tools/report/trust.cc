@@ -1,6 +1,8 @@
 // Checks of all runs, gathered by series.
 #include "tools/report/trust.h"
 
+#include <algorithm>
+
 #include "tools/report/html.h"
 
 namespace inocula {
@@ -12,7 +14,7 @@ using Json = nlohmann::ordered_json;
 std::string words_for(const std::string& check) {
   if (check == "iterative_at_least_as_strong") return "many steps are at least as strong as one";
   if (check == "falls_with_eps") return "accuracy falls as eps grows";
-  if (check == "unbounded_reaches_chance") return "without bounds the attack always succeeds";
+  if (check == "unbounded_reaches_chance") return "without bounds PGD always succeeds";
   if (check == "gradients_not_zero") return "the attack sees gradients";
   if (check == "norms_within_eps") return "perturbations are within eps, measured afresh";
   return check;
@@ -45,10 +47,14 @@ std::vector<Gathered> gather(const ReportSeries& series) {
 }  // namespace
 
 std::string trust_panel(const std::vector<ReportSeries>& series) {
-  std::string rows;
+  std::string rows, unchecked;
   std::size_t checks = 0, failed = 0;
-  for (const ReportSeries& s : series)
-    for (const Gathered& g : gather(s)) {
+  for (const ReportSeries& s : series) {
+    const std::vector<Gathered> found = gather(s);
+    const bool attacked = std::any_of(s.rows.begin(), s.rows.end(),
+                                      [](const Json& row) { return row.value("kind", "") == "attack"; });
+    if (found.empty() && attacked) unchecked += (unchecked.empty() ? "" : ", ") + html::escaped(s.name);
+    for (const Gathered& g : found) {
       const bool passed = g.passed == g.runs;
       checks += 1;
       failed += passed ? 0 : 1;
@@ -59,13 +65,17 @@ std::string trust_panel(const std::vector<ReportSeries>& series) {
               (g.runs > 1 ? " (" + std::to_string(g.passed) + " of " + std::to_string(g.runs) + ")" : "") +
               "</td><td class=\"says\">" + html::escaped(g.says) + "</td></tr>\n";
     }
-  if (checks == 0) return "";
-  const std::string verdict =
-      failed == 0
-          ? "<p><span class=\"pass\">All " + std::to_string(checks) + " checks passed.</span></p>\n"
-          : "<p><span class=\"fail\">" + std::to_string(failed) + " of " + std::to_string(checks) +
-                " checks failed:</span> the figures of those attacks are upper bounds of the accuracy that a "
-                "better attack would leave.</p>\n";
+  }
+  std::string verdict;
+  if (!unchecked.empty())
+    verdict += "<p><span class=\"fail\">Not checked:</span> the attacks on " + unchecked +
+               "; evaluate with --trust-checks.</p>\n";
+  if (checks == 0) return verdict;
+  if (failed == 0)
+    verdict += "<p><span class=\"pass\">All " + std::to_string(checks) + " checks passed.</span></p>\n";
+  else
+    verdict += "<p><span class=\"fail\">" + std::to_string(failed) + " of " + std::to_string(checks) +
+               " checks failed:</span> the figures of those attacks are not to be relied on.</p>\n";
   return verdict + "<details" + (failed > 0 ? " open" : "") +
          "><summary>Every check</summary><div class=\"wide\"><table><thead><tr><th>method</th><th>attack</th>"
          "<th>check</th><th>verdict</th><th>measured</th></tr></thead><tbody>\n" +

@@ -9,7 +9,8 @@
 namespace inocula {
 
 /// A line for each check of tools/trust_checks.h and each series: passed by how many of its runs, and what
-/// the first that failed (or the first) says. Empty where nothing was checked.
+/// the first that failed (or the first) says. Attacks that were not
+/// checked are named; empty where there are none.
 std::string trust_panel(const std::vector<ReportSeries>& series);
 
 }  // namespace inocula
