@@ -190,7 +190,9 @@ def main(folder):
     many = write(here("many.toml"), """seeds = [0, 1, 2, 3, 4, 5, 6, 7, 8]
 [train]
 model = "small_cnn:width=4"
-epochs = 3
+epochs = 10
+optimizer = "adam"
+lr = 0.01
 batch = 16
 [methods.standard]
 [evaluate]
