@@ -108,13 +108,20 @@ KernelWork<Augment> augment_of(Arrays& m, ImageOp kind) {
   return {a, 2 * kFloat * static_cast<double>(a.rows * kPixels)};
 }
 
-KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
-  SoftmaxCe a;
+/// A loss of logits against labels, with its arrays and no shape yet.
+template <class Loss>
+Loss loss_of(Arrays& m) {
+  Loss a;
   a.logits = m.floats(0);
   a.label = m.zeros<std::int32_t>(1);
   a.dlogits = m.floats(2);
   a.loss = m.floats(3);
   a.predicted = m.zeros<std::int32_t>(4);
+  return a;
+}
+
+KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
+  auto a = loss_of<SoftmaxCe>(m);
   a.rows = rows_of(m, classes);
   a.classes = classes;
   return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
@@ -122,12 +129,7 @@ KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
 
 KernelWork<ConsistencyCe> consistency_of(Arrays& m, std::int32_t views) {
   constexpr std::int64_t kClasses = 9;
-  ConsistencyCe a;
-  a.logits = m.floats(0);
-  a.label = m.zeros<std::int32_t>(1);
-  a.dlogits = m.floats(2);
-  a.loss = m.floats(3);
-  a.predicted = m.zeros<std::int32_t>(4);
+  auto a = loss_of<ConsistencyCe>(m);
   a.rows = rows_of(m, views * kClasses);
   a.classes = kClasses;
   a.views = views;

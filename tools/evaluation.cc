@@ -112,23 +112,21 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
       rows.push_back(row_of(e, list[i], scoring));
     }
   };
+  const auto run_attack = [&](const std::string& spec, std::int64_t limit) {
+    const attacks::NamedAttack attack = std::move(attacks::parse_attacks(spec).front());
+    const std::int64_t asked = o.evaluator.limit;
+    const std::int64_t images = asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
+    return attack_row(evaluate_split(*subject.split, *attack.perturbation, common.seed, images), attack,
+                      Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
+  };
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
   for (const std::string& text : o.attacks) {
     const std::size_t first = rows.size();
     add_rows(attacks::parse_attacks(text), attack_row);
     if (!o.trust_checks) continue;
     const nlohmann::ordered_json own(rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end());
-    const Shape image = subject.network->graph().input_shape();
     for (auto& check :
-         trust_checks(text, own, image, clean.classes, [&](const std::string&spec, std::int64_t limit) {
-           const attacks::NamedAttack attack = std::move(attacks::parse_attacks(spec).front());
-           const std::int64_t asked = o.evaluator.limit;
-           const std::int64_t images =
-               asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
-           return attack_row(evaluate_split(*subject.split, *attack.perturbation, common.seed, images),
-                             attack,
-                             Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
-         }))
+         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes, run_attack))
       checks.push_back(std::move(check));
   }
   for (const std::string& text : o.corruptions) add_rows(attacks::parse_corruptions(text), corruption_row);

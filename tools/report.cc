@@ -19,9 +19,6 @@ struct ReportOptions {
 
 void run_report(const ReportOptions& o) {
   if (o.folders.empty()) fail(ErrorKind::usage, "report: no run folder given");
-  if (csv_beside(o.out) == o.out)
-    fail(ErrorKind::usage, "--out is '", o.out,
-         "', where the charts' numbers would lie; expected a name in .html");
   require_creatable(o.out);
   require_creatable(csv_beside(o.out));
   write_report(o.folders, o.out);

@@ -15,6 +15,7 @@
 #include "tools/command.h"
 #include "tools/evaluation.h"
 #include "tools/report/page.h"
+#include "tools/report/sources.h"
 #include "tools/study_estimate.h"
 #include "tools/study_file.h"
 #include "tools/study_results.h"
@@ -27,8 +28,6 @@ namespace inocula {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
 
 struct StudyOptions {
   CommonOptions common;
@@ -60,7 +59,7 @@ Json asked(const Part& part, const std::string& data_digest) {
 /// The line of metrics.jsonl that the model is of: the last, or the one before where the run ended because
 /// its last epoch overfitted to the attack.
 Json epoch_of_model(const Part& part) {
-  std::istringstream lines(read_text_file(part.file("metrics.jsonl"), kLargestFile));
+  std::istringstream lines(read_text_file(part.file("metrics.jsonl"), kLargestRunFile));
   Json before, last;
   for (std::string line; std::getline(lines, line);) {
     before = std::move(last);
@@ -113,7 +112,8 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
 }
 
 std::optional<Json> Study::evaluation_of(const Part& part) const {
-  const std::optional<std::string> text = read_text_file_if_there(part.file("evaluate.json"), kLargestFile);
+  const std::optional<std::string> text =
+      read_text_file_if_there(part.file("evaluate.json"), kLargestRunFile);
   if (!text) return std::nullopt;
   const Json found = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!found.is_object() || !found.contains("asked") || found["asked"] != asked(part, data_digest_))

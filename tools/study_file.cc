@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "tools/config_table.h"
 #include "tools/nearest_word.h"
+#include "tools/report/sources.h"
 
 namespace inocula {
 
@@ -48,18 +49,9 @@ std::vector<std::uint64_t> seeds_of(const std::string& path, const TomlEntry& en
   return seeds;
 }
 
-/// A folder's name that is one everywhere.
-void require_name(const std::string& path, const TomlEntry& entry) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
-  if (entry.key.empty() || entry.key.size() > 64 || !std::all_of(entry.key.begin(), entry.key.end(), fits))
-    refuse(path, entry, "a method's name of letters, digits, - and _");
-}
-
 StudyMethod read_method(const std::string& path, const TomlEntry& entry, const toml::table* shared,
                         const CommonOptions& common) {
-  require_name(path, entry);
+  if (!is_method_name(entry.key)) refuse(path, entry, "a method's name of letters, digits, - and _");
   StudyMethod m{entry.key, {}};
   CLI::App flags;
   m.train.add_flags(flags);

@@ -17,13 +17,11 @@ inline constexpr std::int64_t kUnboundedImages = 256, kUnboundedSteps = 20;
 using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, std::int64_t limit)>;
 
 /// What Carlini et al., "On evaluating adversarial robustness" (2019), and Athalye et al., ICML 2018, ask of
-/// every figure under attack, for one attack whose rows of evaluate.json, by rising or falling eps, are
-/// `rows`:
+/// every figure under attack, for one attack whose rows of evaluate.json are `rows`, in any order:
 /// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
-/// largest
-///   eps; missing for an attack of one step;
+///   largest eps; missing for an attack of one step;
 /// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
-/// single eps;
+///   single eps;
 /// - "unbounded_reaches_chance": where every image may become any other, at most one image in `classes` is
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;

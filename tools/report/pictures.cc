@@ -23,13 +23,10 @@ std::string picture(const Json& address, const std::string& alt, const std::stri
 }
 
 std::string name_of(const Json& row) {
-  const std::string spec = row.value("spec", row.value("kind", ""));
-  const std::string kind = row.value("kind", "");
-  const char* unit = kind == "attack" ? " eps " : " level ";
-  const std::string name = kind == "attack"
-                               ? spec.substr(0, spec.find(':')) + (row.at("norm") == "l2" ? " L2" : " L∞")
-                               : row.value("corruption", spec);
-  return name + unit + html::printed("%.3g", strength(row));
+  const bool attack = kind_of(row) == RowList::Kind::attack;
+  const std::string name = attack ? attack_name(row) + " " + norm_name(row)
+                                  : row.value("corruption", row.value("spec", row.value("kind", "")));
+  return name + (attack ? " eps " : " level ") + html::printed("%.3g", strength(row));
 }
 
 std::string sample(const Json& example, const Json& rows) {

@@ -11,13 +11,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-RowList::Kind kind_of(const Json& row) {
-  const std::string kind = row.value("kind", "");
-  return kind == "attack"       ? RowList::Kind::attack
-         : kind == "corruption" ? RowList::Kind::corruption
-                                : RowList::Kind::clean;
-}
-
 /// A spec without the keys whose values differ from row to row.
 std::string without_strength(const std::string& spec) {
   const std::size_t colon = spec.find(':');
@@ -40,9 +33,8 @@ std::string key_of(const Json& row) {
 std::string label_of(const Json& row) {
   switch (kind_of(row)) {
     case RowList::Kind::attack: {
-      const std::string spec = row.value("spec", "attack");
       const auto steps = row.at("steps").get<std::int64_t>();
-      return spec.substr(0, spec.find(':')) + ", " + (row.at("norm") == "l2" ? "L2" : "L∞") +
+      return attack_name(row) + ", " + norm_name(row) +
              (steps > 1 ? ", " + std::to_string(steps) + " steps" : "");
     }
     case RowList::Kind::corruption: {
@@ -56,6 +48,22 @@ std::string label_of(const Json& row) {
 }
 
 }  // namespace
+
+RowList::Kind kind_of(const Json& row) {
+  const std::string kind = row.value("kind", "");
+  return kind == "attack"       ? RowList::Kind::attack
+         : kind == "corruption" ? RowList::Kind::corruption
+                                : RowList::Kind::clean;
+}
+
+std::string attack_name(const Json& row) {
+  const std::string spec = row.value("spec", "attack");
+  return spec.substr(0, spec.find(':'));
+}
+
+std::string norm_name(const Json& row) {
+  return row.at("norm") == "l2" ? "L2" : "L∞";
+}
 
 double strength(const Json& row) {
   switch (kind_of(row)) {

@@ -25,6 +25,12 @@ struct RowList {
   std::string shown_label() const;
 };
 
+RowList::Kind kind_of(const nlohmann::ordered_json& row);
+
+/// Of an attack's row: "pgd", and "L2" or "L∞".
+std::string attack_name(const nlohmann::ordered_json& row);
+std::string norm_name(const nlohmann::ordered_json& row);
+
 /// Eps of an attack's row, level of a corruption's, 0 of a clean one.
 double strength(const nlohmann::ordered_json& row);
 

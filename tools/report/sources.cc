@@ -16,11 +16,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
 constexpr int kMostLevels = 64;  // far more than inocula writes
 
 [[noreturn]] void refuse(const std::string& where, const std::string& key, const char* expected) {
   fail(ErrorKind::bad_data, where, ": ", key, ", expected ", expected, " as inocula writes it");
+}
+
+void require_object(const Json& value, const std::string& where) {
+  if (!value.is_object()) refuse(where, "is not an object", "one");
 }
 
 /// What is wrong is quoted in the message, and JSON is printed by recursion: without a bound a file of
@@ -37,7 +40,7 @@ Json parse_object(const std::string& text, const std::string& where) {
   } catch (const nlohmann::json::exception&) {
     refuse(where, "is not JSON", "an object");
   }
-  if (!object.is_object()) refuse(where, "is not an object", "one");
+  require_object(object, where);
   return object;
 }
 
@@ -110,7 +113,7 @@ void require_optional_numbers(const Json& object, std::initializer_list<const ch
 }
 
 void check_row(const Json& row, const std::string& where) {
-  if (!row.is_object()) refuse(where, "is not an object", "one");
+  require_object(row, where);
   require_key(row, row.contains("spec") ? "spec" : "kind", where, is_text, "a text");
   if (row.contains("kind")) require_key(row, "kind", where, is_text, "a text");
   if (row.contains("corruption")) require_key(row, "corruption", where, is_text, "a text");
@@ -138,17 +141,22 @@ void check_row(const Json& row, const std::string& where) {
 }
 
 void check_check(const Json& check, const std::string& where) {
-  if (!check.is_object()) refuse(where, "is not an object", "one");
+  require_object(check, where);
   for (const char* key : {"attack", "check", "says"}) require_key(check, key, where, is_text, "a text");
   require_key(check, "passed", where, is_bool, "true or false");
 }
 
+/// What the network says of a picture.
+void check_answer(const Json& shown, const std::string& where) {
+  require_key(shown, "predicted", where, is_count, "a class");
+  require_key(shown, "confidence", where, is_fraction, "a number in [0, 1]");
+}
+
 void check_example(const Json& example, std::size_t rows, const std::string& where) {
-  if (!example.is_object()) refuse(where, "is not an object", "one");
+  require_object(example, where);
   require_key(example, "index", where, is_count, "the number of an image");
   require_key(example, "label", where, is_count, "a class");
-  require_key(example, "predicted", where, is_count, "a class");
-  require_key(example, "confidence", where, is_fraction, "a number in [0, 1]");
+  check_answer(example, where);
   require_key(example, "image", where, is_picture, "a PNG as data URI");
   require_key(example, "rows", where, is_list, "a list");
   for (const Json& made : example["rows"]) {
@@ -156,8 +164,7 @@ void check_example(const Json& example, std::size_t rows, const std::string& whe
     require_key(made, "row", where, is_count, "the number of a row");
     if (made["row"].get<std::size_t>() >= rows)
       refuse(where, "row is " + made["row"].dump(), "that of a row");
-    require_key(made, "predicted", where, is_count, "a class");
-    require_key(made, "confidence", where, is_fraction, "a number in [0, 1]");
+    check_answer(made, where);
     require_key(made, "scale", where, is_number, "a number");
     for (const char* key : {"image", "change"})
       require_key(made, key, where, is_picture, "a PNG as data URI");
@@ -197,7 +204,7 @@ Json epoch_line(const std::string& text, const std::string& where) {
 ReportRun read_run(const std::string& path) {
   ReportRun run{path, read_model_card(find_model(path).card), {}, Json::object(), {}, std::nullopt};
   const auto read = [&](const char* leaf) {
-    return read_text_file_if_there(path + "/" + leaf, kLargestFile);
+    return read_text_file_if_there(path + "/" + leaf, kLargestRunFile);
   };
   run.config = read("config.toml").value_or("");
   if (const std::optional<std::string> text = read("run.json"))
@@ -222,7 +229,7 @@ void check_cell(const Json& cell, const std::string& where) {
 }
 
 void check_table(const Json& table, const std::string& where) {
-  if (!table.is_object()) refuse(where, "is not an object", "one");
+  require_object(table, where);
   require_key(table, "title", where, is_text, "a text");
   require_key(table, "unit", where, is_number, "a number");
   require_key(table, "columns", where, is_list, "a list");
@@ -242,13 +249,6 @@ void check_table(const Json& table, const std::string& where) {
 
 bool is_object(const Json& value) {
   return value.is_object();
-}
-
-/// What names a folder inside the study's, and nothing outside of it.
-bool is_method_name(const std::string& name) {
-  return !name.empty() &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
-             std::string::npos;
 }
 
 ReportSource read_study_folder(const std::string& path, const std::string& text) {
@@ -282,8 +282,16 @@ ReportSource read_study_folder(const std::string& path, const std::string& text)
 
 }  // namespace
 
+bool is_method_name(const std::string& name) {
+  constexpr std::size_t kLongest = 64;
+  return !name.empty() && name.size() <= kLongest &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+             std::string::npos;
+}
+
 ReportSource read_report_source(const std::string& path) {
-  if (const std::optional<std::string> text = read_text_file_if_there(path + "/results.json", kLargestFile))
+  if (const std::optional<std::string> text =
+          read_text_file_if_there(path + "/results.json", kLargestRunFile))
     return read_study_folder(path, *text);
   ReportRun run = read_run(path);
   ReportSeries series{run.card.method, {}, run.evaluation ? run.evaluation->at("rows") : Json::array()};

@@ -11,6 +11,12 @@
 
 namespace inocula {
 
+/// More bytes than any file that a run or a study writes as text.
+inline constexpr std::uint64_t kLargestRunFile = std::uint64_t{64} << 20;
+
+/// Whether a study may call a method so: its folder's name, one that is good everywhere and lies inside.
+bool is_method_name(const std::string& name);
+
 /// A run folder. Everything but the card may be missing.
 struct ReportRun {
   std::string path;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tools/report/html.h"
+#include "tools/report/row_lists.h"
 
 namespace inocula {
 
@@ -52,7 +53,7 @@ std::string trust_panel(const std::vector<ReportSeries>& series) {
   for (const ReportSeries& s : series) {
     const std::vector<Gathered> found = gather(s);
     const bool attacked = std::any_of(s.rows.begin(), s.rows.end(),
-                                      [](const Json& row) { return row.value("kind", "") == "attack"; });
+                                      [](const Json& row) { return kind_of(row) == RowList::Kind::attack; });
     if (found.empty() && attacked) unchecked += (unchecked.empty() ? "" : ", ") + html::escaped(s.name);
     for (const Gathered& g : found) {
       const bool passed = g.passed == g.runs;
