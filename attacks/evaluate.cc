@@ -105,59 +105,74 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   return r;
 }
 
-/// Downloads what is to be kept of images [first, first + rows).
-void Evaluator::keep_images(Evaluation& e, std::int64_t first, std::int64_t rows) const {
+/// Appends what is to be kept of a batch's images.
+void Evaluator::keep_images(Evaluation& e, const std::int64_t* images, std::int64_t rows) const {
   if (spec_.keep_images == KeepImages::no) return;
   const auto cols = static_cast<std::size_t>(image_.per_sample());
-  const auto download = [&](std::int64_t row, std::size_t place, std::size_t count) {
-    kept_images_.download(e.images.data() + place * cols, count * cols, static_cast<std::size_t>(row) * cols);
+  const auto append = [&](std::int64_t row, std::int64_t count) {
+    const std::size_t before = e.images.size(), more = static_cast<std::size_t>(count) * cols;
+    e.images.resize(before + more);
+    kept_images_.download(e.images.data() + before, more, static_cast<std::size_t>(row) * cols);
   };
-  if (spec_.keep_only.empty())
-    return download(0, static_cast<std::size_t>(first), static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < spec_.keep_only.size(); ++i)
-    if (spec_.keep_only[i] >= first && spec_.keep_only[i] < first + rows)
-      download(spec_.keep_only[i] - first, i, 1);
+  if (spec_.keep_only.empty()) return append(0, rows);
+  for (std::int64_t row = 0; row < rows; ++row)
+    if (std::binary_search(spec_.keep_only.begin(), spec_.keep_only.end(), images[row])) append(row, 1);
 }
 
-/// Runs the Program on images [first, first + rows).
-void Evaluator::run_batch(std::int64_t first, std::int64_t rows) {
-  std::iota(index_.begin(), index_.begin() + rows, static_cast<std::int32_t>(first));
+void Evaluator::run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation) {
+  std::transform(images, images + rows, index_.begin(),
+                 [](std::int64_t i) { return static_cast<std::int32_t>(i); });
   std::fill(index_.begin() + rows, index_.end(), -1);
   images_.choose(index_.data());
   StepState state;
   state.seed = spec_.seed;
+  state.restart = spec_.restart;
   state_.upload(&state, 1);
   if (last_ && rows < batch_)
     last_->run();
-  else  // Weights stand still: they are prepared for the first batch and kept for the others.
-    program_.run(first == 0 ? Preparation::repeated : Preparation::kept);
+  else
+    program_.run(preparation);
 }
 
-Evaluation Evaluator::run(const std::function<void(std::int64_t, std::int64_t)>& progress) {
+Evaluation Evaluator::run(const Progress& progress) {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(n_));
+  std::iota(all.begin(), all.end(), 0);
+  return run(all, progress);
+}
+
+Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progress& progress) {
+  const auto n = static_cast<std::int64_t>(images.size());
+  const std::int64_t k = classes_;
+  if (!images.empty() && (images.front() < 0 || images.back() >= n_))
+    fail(ErrorKind::internal, "Evaluator::run: images ", images.front(), " to ", images.back(),
+         ", expected some of ", n_);
+  if (last_ && n % batch_ != n_ % batch_)
+    fail(ErrorKind::internal, "Evaluator::run: the last batch was recorded for ", n_ % batch_, " images");
   Evaluation e;
-  e.n = n_;
+  e.n = n;
   e.classes = classes_;
-  e.label = labels_;
-  const std::int64_t k = classes_, cols = image_.per_sample();
-  e.clean_logits.resize(static_cast<std::size_t>(n_ * k));
-  e.logits.resize(static_cast<std::size_t>(n_ * k));
-  e.norms.resize(static_cast<std::size_t>(n_));
-  const auto kept = spec_.keep_only.empty() ? n_ : static_cast<std::int64_t>(spec_.keep_only.size());
-  if (spec_.keep_images == KeepImages::yes) e.images.resize(static_cast<std::size_t>(kept * cols));
+  for (const std::int64_t i : images) e.label.push_back(labels_[static_cast<std::size_t>(i)]);
+  e.clean_logits.resize(static_cast<std::size_t>(n * k));
+  e.logits.resize(static_cast<std::size_t>(n * k));
+  e.norms.resize(static_cast<std::size_t>(n));
+  const std::size_t kept = spec_.keep_only.empty() ? images.size() : spec_.keep_only.size();
+  if (spec_.keep_images == KeepImages::yes)
+    e.images.reserve(kept * static_cast<std::size_t>(image_.per_sample()));
   e.bins.assign(kCalibrationBins, {});
   bins_.upload(e.bins.data(), e.bins.size());
   const std::uint64_t zero[2] = {};
   counts_.upload(zero, 2);
 
-  for (std::int64_t first = 0; first < n_; first += batch_) {
-    const std::int64_t rows = std::min(batch_, n_ - first);
-    run_batch(first, rows);
+  for (std::int64_t first = 0; first < n; first += batch_) {
+    const std::int64_t rows = std::min(batch_, n - first);
+    // Weights stand still: they are prepared for the first batch and kept for the others.
+    run_batch(images.data() + first, rows, first == 0 ? Preparation::repeated : Preparation::kept);
     const auto count = static_cast<std::size_t>(rows);
     clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
     logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));
     norms_.download(e.norms.data() + first, count);
-    keep_images(e, first, rows);
-    if (progress) progress(first + rows, n_);
+    keep_images(e, images.data() + first, rows);
+    if (progress) progress(first + rows, n);
   }
   bins_.download(e.bins.data(), e.bins.size());
   std::uint64_t counts[2];

@@ -26,6 +26,7 @@ struct EvaluatorSpec {
   NormMode attack_norm = NormMode::frozen;
   KeepImages keep_images = KeepImages::no;
   std::vector<std::int64_t> keep_only = {};  ///< rising numbers of the images to be kept; empty keeps all
+  std::uint32_t restart = 0;  ///< number of the attack's first random draws: another one draws others
 };
 
 /// What came out, image by image, in the order of the split.
@@ -59,18 +60,23 @@ Scores score(const Evaluation& e);
 /// the batch by its nature: there the last batch is a Program of its own, of real images only.
 class Evaluator {
  public:
+  using Progress = std::function<void(std::int64_t, std::int64_t)>;
+
   Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
             const EvaluatorSpec& spec);
 
-  /// `progress` is called after each batch with the images done and in all; it may throw to stop.
-  Evaluation run(const std::function<void(std::int64_t, std::int64_t)>& progress = {});
+  /// All images, or the rising numbers of those to take, which make up the answer in that order and have
+  /// among them what is to be kept. `progress` is called after each batch with the images done and in all; it
+  /// may throw to stop.
+  Evaluation run(const Progress& progress = {});
+  Evaluation run(const std::vector<std::int64_t>& images, const Progress& progress = {});
   Program& program() { return program_; }
 
  private:
   Recorder record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
   Program finish(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
-  void run_batch(std::int64_t first, std::int64_t rows);
-  void keep_images(Evaluation& e, std::int64_t first, std::int64_t rows) const;
+  void run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation);
+  void keep_images(Evaluation& e, const std::int64_t* images, std::int64_t rows) const;
 
   EvaluatorSpec spec_;
   std::int64_t n_, classes_, batch_;

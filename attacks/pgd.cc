@@ -36,8 +36,8 @@ Best record_best(Recorder& r, const Tensor& images, CompareHits hits, const std:
 }
 
 /// Judges candidates and keeps the better ones.
-void record_keep(Recorder& r, const PerturbationPorts& ports, const Tensor& target, const Tensor& x,
-                 const LossGradient& found, const Best& best) {
+void record_keep(Recorder& r, const PerturbationPorts& ports, const Tensor& target, bool descends,
+                 const Tensor& x, const LossGradient& found, const Best& best) {
   const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
   const Tensor score = r.make("candidate score", {rows, 1, 1, 1});
   const Tensor hit = r.make("candidate hit", {rows, 1, 1, 1}, DType::i32);
@@ -48,7 +48,8 @@ void record_keep(Recorder& r, const PerturbationPorts& ports, const Tensor& targ
                  at.in<std::int32_t>(target),
                  at.out(score),
                  at.out<std::int32_t>(hit),
-                 rows};
+                 rows,
+                 descends ? 1 : 0};
   });
   r.kernel("attack.keep_best", r.kernels().keep_best, [=](Access& at) {
     return KeepBest{at.in(x),
@@ -64,79 +65,16 @@ void record_keep(Recorder& r, const PerturbationPorts& ports, const Tensor& targ
 
 }  // namespace
 
-std::string to_string(Norm norm) {
-  return norm == Norm::linf ? "linf" : "l2";
-}
-
 Pgd::Pgd(const PgdSpec& spec, std::string name) : spec_(spec), name_(std::move(name)) {
-  const auto want = [&](bool good, const char* field, double value, const char* expected) {
-    if (!good) fail(ErrorKind::usage, name_, ": ", field, " is ", value, ", expected ", expected);
-  };
-  want(std::isfinite(spec.eps) && spec.eps >= 0, "eps", spec.eps,
-       "0 or more, in units of the pixel range [0, 1]");
-  want(spec.norm != Norm::linf || spec.eps <= 1, "eps", spec.eps,
-       "at most 1, in units of the pixel range [0, 1]: eight of 255 grey levels are 8/255");
-  want(std::isfinite(spec.alpha) && spec.alpha > 0, "alpha", spec.alpha, "a positive number");
-  want(spec.steps >= 1, "steps", static_cast<double>(spec.steps), "at least 1");
-  want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");
-  if (spec.restarts > 1 && spec.start == Start::clean)
-    fail(ErrorKind::usage, name_, ": ", spec.restarts,
-         " restarts from the same clean image would all be one; "
-         "expected random_start=1");
-  if (spec.start == Start::sphere && spec.norm != Norm::l2)
-    fail(ErrorKind::usage, name_, ": a start on the sphere needs norm=l2");
-  if (spec_.loss == AttackLoss::cross_entropy) return;
-  if (spec_.start == Start::clean)
-    fail(ErrorKind::usage, name_, ": the gradient of loss=kl is zero at the image itself; expected a random ",
-         "start: random_start=1, sphere or normal");
-  if (spec_.target.targeted)
-    fail(ErrorKind::usage, name_,
-         ": loss=kl leads away from the image's answer, whatever that is; expected no ",
-         "target, or loss=ce");
+  check_pgd_spec(spec_, name_);
 }
 
 std::string Pgd::spec() const {
-  std::string text = name_ + ":norm=" + to_string(spec_.norm) + ",eps=" + format_number(spec_.eps);
-  if (name_ != "fgsm")
-    text += ",steps=" + std::to_string(spec_.steps) + ",alpha=" + format_number(spec_.alpha) +
-            ",random_start=" +
-            (spec_.start == Start::clean     ? "0"
-             : spec_.start == Start::uniform ? "1"
-             : spec_.start == Start::sphere  ? "sphere"
-                                             : "normal") +
-            ",restarts=" + std::to_string(spec_.restarts) +
-            ",keep=" + (spec_.iterate == Iterate::last ? "last" : "best");
-  if (spec_.loss == AttackLoss::divergence) text += ",loss=kl";
-  if (spec_.target.targeted) {
-    const TargetRule rule = spec_.target.rule;
-    text += ",target=" + (rule == TargetRule::given          ? std::to_string(spec_.target.given)
-                          : rule == TargetRule::least_likely ? std::string("least_likely")
-                                                             : std::string("random"));
-  }
-  return text;
+  return to_string(spec_, name_);
 }
 
-Tensor Pgd::record_target(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {
-  if (!spec_.target.targeted) return {};
-  const std::int64_t rows = ports.images.shape.n, classes = victim.classes();
-  if (spec_.target.rule == TargetRule::given && (spec_.target.given < 0 || spec_.target.given >= classes))
-    fail(ErrorKind::usage, name_, ": target is class ", spec_.target.given, ", expected 0 to ", classes - 1);
-  const Tensor logits =
-      spec_.target.rule == TargetRule::least_likely ? victim.logits(ports.images) : Tensor{};
-  const Tensor target = r.make("target class", {rows, 1, 1, 1}, DType::i32);
-  r.kernel("attack.target", r.kernels().choose_target,
-           [=, rule = spec_.target.rule, given = spec_.target.given](Access& at) {
-             return ChooseTarget{at.in(logits),
-                                 at.in<std::int32_t>(ports.label),
-                                 at.in<std::int32_t>(ports.sample),
-                                 at.in<StepState>(ports.state),
-                                 at.out<std::int32_t>(target),
-                                 rows,
-                                 classes,
-                                 rule,
-                                 given};
-           });
-  return target;
+bool Pgd::descends() const {
+  return spec_.target.targeted && spec_.loss == AttackLoss::cross_entropy;
 }
 
 void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor& x) const {
@@ -162,15 +100,29 @@ void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor
   });
 }
 
+Tensor Pgd::record_momentum(Recorder& r, const Shape& images) const {
+  if (spec_.momentum == 0) return {};
+  const Tensor momentum = r.make("momentum", images);
+  r.kernel("attack.clear", r.kernels().fill, [=](Access& at) {
+    return Fill{at.out(momentum), images.size(), 0.0f};
+  });
+  return momentum;
+}
+
 void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,
-                      const Tensor& x) const {
+                      const Tensor& momentum, const Tensor& x) const {
   const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
   const auto step = spec_.norm == Norm::linf ? r.kernels().pgd_step_linf : r.kernels().pgd_step_l2;
-  const auto alpha = static_cast<float>(spec_.target.targeted ? -spec_.alpha : spec_.alpha);
+  const auto alpha = static_cast<float>(descends() ? -spec_.alpha : spec_.alpha);
+  if (momentum)
+    r.kernel("attack.momentum", r.kernels().accumulate_momentum,
+             [=, decay = static_cast<float>(spec_.momentum)](Access& at) {
+               return AccumulateMomentum{at.inout(momentum), at.in(gradient), rows, cols, decay};
+             });
   r.kernel("attack.step", step, [=, eps = static_cast<float>(spec_.eps)](Access& at) {
     PgdStep a;
     a.x = at.inout(x);
-    a.gradient = at.in(gradient);
+    a.gradient = at.in(momentum ? momentum : gradient);
     a.clean = at.in(ports.images);
     a.rows = rows;
     a.cols = cols;
@@ -190,25 +142,24 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
 }
 
 Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {
-  const Tensor target = record_target(r, victim, ports);
-  Aim aim;
-  if (spec_.loss == AttackLoss::divergence)
-    aim.reference = victim.logits(ports.images);
-  else
-    aim.label = target ? target : ports.label;
+  const Tensor target = record_target(r, victim, ports, spec_.target, name_);
+  Aim aim{.loss = spec_.loss, .label = ports.label, .target = target};
+  if (spec_.loss == AttackLoss::divergence) aim.reference = victim.logits(ports.images);
+  if (descends()) aim.label = target;
 
   const auto record_run = [&]() -> Tensor {
     const Tensor x = r.make("adversarial images", ports.images.shape);
     record_start(r, ports, x);
     Best best;
     if (spec_.iterate == Iterate::best) best = record_best(r, ports.images, CompareHits::no, "best iterate");
+    const Tensor momentum = record_momentum(r, x.shape);
     r.loop(spec_.steps, [&] {
-      const LossGradient found = victim.loss_gradient(x, aim);
-      if (best.x) record_keep(r, ports, target, x, found, best);
-      record_step(r, ports, found.gradient, x);
+      const LossGradient found = record_loss_gradient(r, victim, x, aim);
+      if (best.x) record_keep(r, ports, target, descends(), x, found, best);
+      record_step(r, ports, found.gradient, momentum, x);
     });
     if (!best.x) return x;
-    record_keep(r, ports, target, x, victim.loss(x, aim), best);
+    record_keep(r, ports, target, descends(), x, record_loss(r, victim, x, aim), best);
     return best.x;
   };
 
@@ -216,7 +167,7 @@ Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) 
   const Best kept = record_best(r, ports.images, CompareHits::yes, "best restart");
   r.loop(spec_.restarts, [&] {
     const Tensor x = record_run();
-    record_keep(r, ports, target, x, victim.loss(x, aim), kept);
+    record_keep(r, ports, target, descends(), x, record_loss(r, victim, x, aim), kept);
     r.kernel("attack.next_restart", r.kernels().next_restart,
              [=](Access& at) { return NextRestart{at.inout<StepState>(ports.state)}; });
   });

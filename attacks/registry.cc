@@ -1,9 +1,13 @@
 // The attacks by name.
 #include "attacks/registry.h"
 
+#include <cstring>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 
@@ -11,133 +15,101 @@ namespace inocula::attacks {
 
 namespace {
 
-Target parse_target(const Spec& s) {
-  Target t;
-  if (!s.has("target")) return t;
-  t.targeted = true;
-  const std::string word = s.word("target", "");
-  if (word == "least_likely") {
-    t.rule = TargetRule::least_likely;
-  } else if (word == "random") {
-    t.rule = TargetRule::random;
-  } else {
-    if (word.size() > 9 || word.find_first_not_of("0123456789") != std::string::npos)
-      fail(ErrorKind::usage, "'", s.text(), "': target=", word,
-           ", expected a class number, least_likely or random");
-    t.given = static_cast<std::int32_t>(s.integer("target", 0));
+/// What there is of one name.
+struct Entry {
+  const char* name;
+  /// The radius of a spec that does not give one.
+  double (*usual_eps)(const Spec& s);
+  NamedAttack (*make)(const Spec& s, double eps);
+  /// Its keys with their defaults, and what it does.
+  const char* usage;
+};
+
+/// An attack of one stage, which is made anew each time it is asked for.
+template <class Attack, class AttackSpec>
+NamedAttack single(const Attack& attack, const AttackSpec& spec) {
+  return {.canonical = attack.spec(),
+          .eps = spec.eps,
+          .norm = spec.norm,
+          .steps = spec.steps,
+          .seed = {},
+          .stages = [attack](std::int64_t) {
+            std::vector<Stage> stages;
+            stages.push_back({std::make_unique<Attack>(attack)});
+            return stages;
+          }};
+}
+
+NamedAttack make_pgd(const Spec& s, double eps) {
+  const PgdSpec p = parse_pgd_spec(s, eps);
+  return single(Pgd(p, s.name()), p);
+}
+
+const Entry kEntries[] = {
+    {"fgsm", usual_pgd_eps, make_pgd,
+     "fgsm:norm=linf|l2,eps=8/255,target=none\n"
+     "    one step of length eps along the gradient's sign (L2: direction)\n"},
+    {"fgsm-rs", usual_pgd_eps, make_pgd,
+     "fgsm-rs:eps=8/255,alpha=1.25*eps,target=none\n"
+     "    the same step from a random start\n"},
+    {"bim", usual_pgd_eps, make_pgd,
+     "bim:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,loss=ce|margin|dlr,target=none\n"
+     "    several steps from the image; steps=0 takes the paper's number for this eps\n"},
+    {"pgd", usual_pgd_eps, make_pgd,
+     "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere|normal,"
+     "restarts=1,keep=last|best,loss=ce|kl|margin|dlr,target=none\n"
+     "    projected gradient descent; with norm=l2 eps=1, alpha=0.2; path=2.5 in place of alpha makes "
+     "the steps 2.5 eps long together;\n"
+     "    loss=kl climbs the divergence from the answer to the image itself (TRADES) rather than the "
+     "cross-entropy\n"},
+    {"mifgsm", usual_pgd_eps, make_pgd,
+     "mifgsm:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
+     "    the iterated step with momentum\n"},
+};
+
+const Entry& find_entry(const Spec& s) {
+  std::string names;
+  for (const Entry& e : kEntries) {
+    if (s.name() == e.name) return e;
+    names += std::string(names.empty() ? "" : ", ") + e.name;
   }
-  return t;
-}
-
-Norm parse_norm(const Spec& s) {
-  const std::string word = s.word("norm", "linf");
-  if (word == "linf") return Norm::linf;
-  if (word == "l2") return Norm::l2;
-  fail(ErrorKind::usage, "'", s.text(), "': norm=", word, ", expected linf or l2");
-}
-
-std::optional<std::uint64_t> parse_seed(const Spec& s) {
-  if (!s.has("seed")) return std::nullopt;
-  const std::int64_t seed = s.integer("seed", 0);
-  if (seed < 0) fail(ErrorKind::usage, "'", s.text(), "': seed=", seed, ", expected 0 or more");
-  return static_cast<std::uint64_t>(seed);
-}
-
-/// torchattacks' defaults: eps 8/255 and alpha 2/255 for L-infinity, 1.0 and 0.2 for L2.
-PgdSpec defaults(Norm norm) {
-  PgdSpec p;
-  p.norm = norm;
-  if (norm == Norm::l2) p.eps = 1.0, p.alpha = 0.2;
-  return p;
-}
-
-PgdSpec pgd_from(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "alpha", "path", "steps", "restarts", "random_start", "target", "keep", "loss",
-           "seed"});
-  PgdSpec p = defaults(parse_norm(s));
-  p.eps = eps;
-  p.steps = s.integer("steps", p.steps);
-  if (s.has("path") && s.has("alpha"))
-    fail(ErrorKind::usage, "'", s.text(),
-         "': alpha and path both say how long a step is, expected one of them");
-  // At eps 0 every step is projected back: its length is immaterial.
-  const bool relative = s.has("path") && eps > 0 && p.steps > 0;
-  p.alpha = relative ? s.number("path", 0) * eps / static_cast<double>(p.steps) : s.number("alpha", p.alpha);
-  p.restarts = s.integer("restarts", p.restarts);
-  const std::string start = s.word("random_start", "1");
-  if (start == "0")
-    p.start = Start::clean;
-  else if (start == "1")
-    p.start = Start::uniform;
-  else if (start == "sphere")
-    p.start = Start::sphere;
-  else if (start == "normal")
-    p.start = Start::normal;
-  else
-    fail(ErrorKind::usage, "'", s.text(), "': random_start=", start, ", expected 0, 1, sphere or normal");
-  const std::string keep = s.word("keep", "last");
-  if (keep != "last" && keep != "best")
-    fail(ErrorKind::usage, "'", s.text(), "': keep=", keep, ", expected last or best");
-  p.iterate = keep == "last" ? Iterate::last : Iterate::best;
-  p.target = parse_target(s);
-  const std::string loss = s.word("loss", "ce");
-  if (loss != "ce" && loss != "kl")
-    fail(ErrorKind::usage, "'", s.text(), "': loss=", loss, ", expected ce or kl");
-  p.loss = loss == "ce" ? AttackLoss::cross_entropy : AttackLoss::divergence;
-  return p;
-}
-
-PgdSpec fgsm_from(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "target", "seed"});
-  PgdSpec p = defaults(parse_norm(s));
-  p.eps = eps;
-  p.alpha = eps > 0 ? eps : 1;  // at eps 0 every step is projected back: its length is immaterial
-  p.steps = 1;
-  p.start = Start::clean;
-  p.target = parse_target(s);
-  return p;
-}
-
-PgdSpec spec_from(const Spec& s, double eps) {
-  if (s.name() == "pgd") return pgd_from(s, eps);
-  if (s.name() == "fgsm") return fgsm_from(s, eps);
-  fail(ErrorKind::usage, "'", s.text(), "': unknown attack '", s.name(), "', expected one of: fgsm, pgd");
+  fail(ErrorKind::usage, "'", s.text(), "': unknown attack '", s.name(), "', expected one of: ", names);
 }
 
 }  // namespace
 
 std::string NamedAttack::spec() const {
-  return perturbation->spec() + (seed ? ",seed=" + std::to_string(*seed) : "");
+  return canonical + (seed ? ",seed=" + std::to_string(*seed) : "");
 }
 
 std::vector<NamedAttack> parse_attacks(const std::string& text) {
   const Spec s = Spec::parse(text);
+  const Entry& entry = find_entry(s);
   std::vector<NamedAttack> list;
-  for (const double eps : s.numbers("eps", defaults(parse_norm(s)).eps)) {
-    const PgdSpec p = spec_from(s, eps);
-    list.push_back({std::make_unique<Pgd>(p, s.name()), p.eps, p.norm, p.steps, parse_seed(s)});
+  for (const double eps : s.numbers("eps", entry.usual_eps(s))) {
+    list.push_back(entry.make(s, eps));
+    list.back().seed = parse_seed(s);
   }
   return list;
 }
 
 PgdSpec parse_pgd(const std::string& text) {
   const Spec s = Spec::parse(text);
-  const std::vector<double> eps = s.numbers("eps", defaults(parse_norm(s)).eps);
+  if (find_entry(s).make != make_pgd)
+    fail(ErrorKind::usage, "'", text, "': expected pgd or one of its relatives");
+  const std::vector<double> eps = s.numbers("eps", usual_pgd_eps(s));
   if (eps.size() != 1) fail(ErrorKind::usage, "'", text, "': ", eps.size(), " values of eps, expected one");
-  return spec_from(s, eps[0]);
+  return parse_pgd_spec(s, eps[0]);
 }
 
 std::string list_attacks() {
-  return "fgsm:norm=linf|l2,eps=8/255,target=none\n"
-         "    one step of length eps along the gradient's sign (L2: direction)\n"
-         "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere|normal,"
-         "restarts=1,keep=last|best,loss=ce|kl,target=none\n"
-         "    projected gradient descent; with norm=l2 eps=1, alpha=0.2; path=2.5 in place of alpha makes "
-         "the steps 2.5 eps long together;\n"
-         "    loss=kl climbs the divergence from the answer to the image itself (TRADES) rather than the "
-         "cross-entropy\n"
-         "target is a class number, least_likely or random; eps may be a list such as 1/255;2/255;4/255;\n"
-         "seed=N takes the random numbers of another seed than --seed\n";
+  std::string text;
+  for (const Entry& e : kEntries) text += e.usage;
+  return text +
+         "target is a class number, least_likely, random, next (the label's successor) or likelyN (the N-th "
+         "likeliest of the others);\n"
+         "eps may be a list such as 1/255;2/255;4/255; seed=N takes the random numbers of another seed than "
+         "--seed\n";
 }
 
 }  // namespace inocula::attacks

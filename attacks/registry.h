@@ -2,23 +2,26 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "attacks/norm.h"
 #include "attacks/pgd.h"
-#include "engine/perturbation.h"
+#include "attacks/stages.h"
 
 namespace inocula::attacks {
 
 /// An attack ready to be recorded, with what a report says of it.
 struct NamedAttack {
-  std::unique_ptr<Perturbation> perturbation;
-  double eps = 0;
+  std::string canonical;  ///< every key with its value, but the seed
+  double eps = 0;         ///< infinite for an attack that looks for the nearest image however far
   Norm norm = Norm::linf;
   std::int64_t steps = 1;
   std::optional<std::uint64_t> seed;  ///< of its random numbers, where the spec gives one
+  /// Its parts for a network of so many classes. Throws Error (usage) where the attack needs more of them.
+  std::function<std::vector<Stage>(std::int64_t classes)> stages;
 
   /// Every key with its value.
   std::string spec() const;

@@ -127,6 +127,13 @@ KernelWork<SoftmaxCe> softmax_ce_of(Arrays& m, std::int64_t classes) {
   return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
 }
 
+KernelWork<MarginLoss> margin_of(Arrays& m, std::int64_t classes) {
+  auto a = loss_of<MarginLoss>(m);
+  a.rows = rows_of(m, classes);
+  a.classes = classes;
+  return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
+}
+
 KernelWork<ConsistencyCe> consistency_of(Arrays& m, std::int32_t views) {
   constexpr std::int64_t kClasses = 9;
   auto a = loss_of<ConsistencyCe>(m);
@@ -182,6 +189,17 @@ std::vector<KernelCase<PgdStep>> pgd_step_linf() {
 
 std::vector<KernelCase<PgdStep>> pgd_step_l2() {
   return {{"", pgd_step}};
+}
+
+std::vector<KernelCase<AccumulateMomentum>> accumulate_momentum() {
+  return {{"", [](Arrays& m) {
+             AccumulateMomentum a;
+             a.momentum = m.floats(0);
+             a.gradient = m.floats(1, 1e-3f);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             return KernelWork<AccumulateMomentum>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
 }
 
 std::vector<KernelCase<AddDelta>> add_delta() {
@@ -253,6 +271,15 @@ std::vector<KernelCase<ConsistencyCe>> jsd_ce() {
 
 std::vector<KernelCase<ConsistencyCe>> kl_ce() {
   return {{"2_views_9_classes", [](Arrays& m) { return consistency_of(m, 2); }}};
+}
+
+std::vector<KernelCase<MarginLoss>> margin_loss() {
+  return {{"2_classes", [](Arrays& m) { return margin_of(m, 2); }},
+          {"9_classes", [](Arrays& m) { return margin_of(m, 9); }}};
+}
+
+std::vector<KernelCase<MarginLoss>> dlr_loss() {
+  return {{"9_classes", [](Arrays& m) { return margin_of(m, 9); }}};
 }
 
 std::vector<KernelCase<KlDivergence>> kl_divergence() {

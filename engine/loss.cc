@@ -1,6 +1,8 @@
 // Losses of logits as steps.
 #include "engine/loss.h"
 
+#include "engine/error.h"
+
 namespace inocula {
 
 namespace {
@@ -47,6 +49,31 @@ LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Ten
                         at.out<std::int32_t>(t.predicted),
                         rows,
                         classes};
+  });
+  return t;
+}
+
+LossTensors record_margin(Recorder& r, Margin margin, const Tensor& logits, const Tensor& label,
+                          const Tensor& target, LossGradientWanted wanted) {
+  const std::int64_t rows = logits.shape.n, classes = logits.shape.c;
+  const std::int64_t least = margin == Margin::difference ? 2 : target ? 4 : 3;
+  if (classes < least)
+    fail(ErrorKind::usage, margin == Margin::difference ? "the margin" : "DLR",
+         target ? " with a target" : "", " compares the ", least, " largest logits, and there are ", classes,
+         " classes; expected loss=", classes < 2 ? "ce" : "margin");
+  const LossTensors t = make_loss_tensors(r, logits, wanted);
+  const auto kernel = margin == Margin::difference ? r.kernels().margin_loss : r.kernels().dlr_loss;
+  r.kernel(margin == Margin::difference ? "loss.margin" : "loss.dlr", kernel, [=](Access& at) {
+    MarginLoss a;
+    a.logits = at.in(logits);
+    a.label = at.in<std::int32_t>(label);
+    a.target = at.in<std::int32_t>(target);
+    a.dlogits = at.out(t.dlogits);
+    a.loss = at.out(t.loss);
+    a.predicted = at.out<std::int32_t>(t.predicted);
+    a.rows = rows;
+    a.classes = classes;
+    return a;
   });
   return t;
 }

@@ -21,4 +21,13 @@ LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& l
 LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Tensor& logits,
                                  LossGradientWanted wanted);
 
+enum class Margin {
+  difference,  ///< of two logits
+  ratio,       ///< of their difference to the spread of the logits: DLR
+};
+
+/// As kernels/margin.h says; `target` may be missing. Throws Error (usage) where there are too few classes.
+LossTensors record_margin(Recorder& r, Margin margin, const Tensor& logits, const Tensor& label,
+                          const Tensor& target, LossGradientWanted wanted);
+
 }  // namespace inocula

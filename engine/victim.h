@@ -1,5 +1,7 @@
-// What an attack may ask of the model it attacks: logits, and the loss's gradient with respect to the images.
+// What an attack may ask of the model it attacks: logits, and gradients of what it makes of them.
 #pragma once
+
+#include <memory>
 
 #include "engine/error.h"
 #include "engine/recording.h"
@@ -7,17 +9,10 @@
 
 namespace inocula {
 
-/// What an attack's loss compares the answers with: one of the two.
-struct Aim {
-  Tensor label = {};      ///< (N) i32, labels or targets: the loss is the cross-entropy against them
-  Tensor reference = {};  ///< (N, K) logits: the loss is KL(softmax(reference) || softmax(logits))
-};
-
-/// Loss and gradient of one recorded query.
-struct LossGradient {
-  Tensor gradient;   ///< plain (N, C, H, W): of the loss *summed* over the batch
-  Tensor loss;       ///< (N): of each image against the aim
-  Tensor predicted;  ///< (N) i32: arg max of the logits
+/// One recorded forward pass of which gradients can be asked, as often as wanted.
+struct Query {
+  Tensor logits;  ///< (N, K)
+  std::shared_ptr<ForwardTrace> trace;
 };
 
 class Victim {
@@ -27,17 +22,18 @@ class Victim {
   virtual std::int64_t classes() const = 0;
   /// Records a forward pass: (N, K) logits.
   virtual Tensor logits(const Tensor& images) = 0;
-  /// Records forward and backward of the loss against `aim`.
-  virtual LossGradient loss_gradient(const Tensor& images, const Aim& aim) = 0;
-  /// Records a forward pass and the loss against `aim`, without a gradient.
-  virtual LossGradient loss(const Tensor& images, const Aim& aim) = 0;
+  /// Records a forward pass and keeps what its gradients need.
+  virtual Query query(const Tensor& images) = 0;
+  /// Records a backward pass: plain (N, C, H, W), the gradient by the images of sum over n and k of
+  /// dlogits[n][k] logits[n][k].
+  virtual Tensor gradient(const Query& query, const Tensor& dlogits) = 0;
 };
 
 /// What a perturbation asks; with none there need not be a network.
 enum class VictimUse { none, logits, gradients };
 
 /// One of our networks; `norm` is frozen unless the user asks for an attack in training mode. With
-/// less than VictimUse::gradients nothing is kept or prepared for gradients, and loss_gradient must not be
+/// less than VictimUse::gradients nothing is kept or prepared for gradients, and gradient() must not be
 /// called.
 class NetworkVictim final : public Victim {
  public:
@@ -48,9 +44,9 @@ class NetworkVictim final : public Victim {
         classes_(network.graph().classes()) {}
 
   std::int64_t classes() const override { return classes_; }
-  Tensor logits(const Tensor& images) override;
-  LossGradient loss_gradient(const Tensor& images, const Aim& aim) override;
-  LossGradient loss(const Tensor& images, const Aim& aim) override;
+  Tensor logits(const Tensor& images) override { return recording_.forward(images).logits; }
+  Query query(const Tensor& images) override;
+  Tensor gradient(const Query& query, const Tensor& dlogits) override;
 
  private:
   Recording recording_;
@@ -62,8 +58,8 @@ class NoVictim final : public Victim {
  public:
   std::int64_t classes() const override { refuse(); }
   Tensor logits(const Tensor&) override { refuse(); }
-  LossGradient loss_gradient(const Tensor&, const Aim&) override { refuse(); }
-  LossGradient loss(const Tensor&, const Aim&) override { refuse(); }
+  Query query(const Tensor&) override { refuse(); }
+  Tensor gradient(const Query&, const Tensor&) override { refuse(); }
 
  private:
   [[noreturn]] static void refuse() {

@@ -23,4 +23,14 @@ struct PgdStep {
 ///                underflow; a gradient that is nowhere above 1e-37 in magnitude, or somewhere infinite,
 ///                moves nothing, and a NaN in it counts as 0.
 
+/// accumulate_momentum: m <- decay m + g / ||g||_1, the norm per sample; a gradient that is nowhere above
+/// 1e-37 in magnitude, or somewhere infinite, adds nothing, and a NaN in it counts as 0. Dong et al.,
+/// "Boosting adversarial attacks with momentum", CVPR 2018.
+struct AccumulateMomentum {
+  float* momentum = nullptr;        ///< (rows, cols), updated in place
+  const float* gradient = nullptr;  ///< (rows, cols)
+  std::int64_t rows = 0, cols = 0;
+  float decay = 1;
+};
+
 }  // namespace inocula

@@ -24,25 +24,34 @@ struct StepLinf {
   }
 };
 
+/// A row's gradient in units of its largest magnitude: confident networks give gradients of 1e-30, whose
+/// squares are 0 in float.
+struct ScaledGradient {
+  const float* g;
+  float unit;  ///< 0 where the gradient counts as zero
+
+  INOCULA_DEVICE ScaledGradient(const Team& team, const float* gradient, std::int64_t cols) : g(gradient) {
+    const float peak = team.largest(cols, 0.0f, [=](std::int64_t i) { return fabsf(gradient[i]); });
+    unit = peak > kSmallestGradient ? 1.0f / peak : 0.0f;
+  }
+  INOCULA_DEVICE float operator()(std::int64_t i) const {
+    const float v = unit * g[i];
+    return v == v ? v : 0.0f;  // a NaN, or infinity times 0
+  }
+};
+
 struct StepL2 {
   PgdStep a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const float* g = a.gradient + row * a.cols;
     const float* clean = a.clean + row * a.cols;
     float* x = a.x + row * a.cols;
-    // Confident networks give gradients of 1e-30, whose squares are 0 in float: measure in units of the
-    // largest.
-    const float peak = team.largest(a.cols, 0.0f, [=](std::int64_t i) { return fabsf(g[i]); });
-    const float unit = peak > kSmallestGradient ? 1.0f / peak : 0.0f;
-    const auto direction = [=](std::int64_t i) {
-      const float v = unit * g[i];
-      return v == v ? v : 0.0f;  // a NaN, or infinity times 0
-    };
+    const ScaledGradient direction(team, g, a.cols);
     const double squares_of_gradient = team.sum(a.cols, [=](std::int64_t i) {
       const double v = direction(i);
       return v * v;
     });
-    const float step = unit > 0 ? static_cast<float>(a.alpha / sqrt(squares_of_gradient)) : 0.0f;
+    const float step = direction.unit > 0 ? static_cast<float>(a.alpha / sqrt(squares_of_gradient)) : 0.0f;
     const auto moved = [=](std::int64_t i) { return x[i] + step * direction(i); };
     // In double: the promise that the ball is kept rests on this sum.
     const double squares = team.sum(a.cols, [=](std::int64_t i) {
@@ -61,6 +70,18 @@ struct StepL2 {
   }
 };
 
+struct MomentumRow {
+  AccumulateMomentum a;
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    float* const m = a.momentum + row * a.cols;
+    const float decay = a.decay;
+    const ScaledGradient g(team, a.gradient + row * a.cols, a.cols);
+    const double sum = team.sum(a.cols, [=](std::int64_t i) { return static_cast<double>(fabsf(g(i))); });
+    const float share = g.unit > 0 ? static_cast<float>(1 / sum) : 0.0f;
+    team.each(a.cols, [=](std::int64_t i) { m[i] = decay * m[i] + share * g(i); });
+  }
+};
+
 }  // namespace
 
 void pgd_step_linf(const Queue& queue, const PgdStep& args) {
@@ -72,6 +93,10 @@ void pgd_step_linf(const Queue& queue, const PgdStep& args) {
 
 void pgd_step_l2(const Queue& queue, const PgdStep& args) {
   for_each_row(queue, args.rows, args.cols, StepL2{args});
+}
+
+void accumulate_momentum(const Queue& queue, const AccumulateMomentum& args) {
+  for_each_row(queue, args.rows, args.cols, MomentumRow{args});
 }
 
 INOCULA_END_TARGET

@@ -12,6 +12,7 @@
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
+#include "kernels/margin.h"
 #include "kernels/measure.h"
 #include "kernels/noise.h"
 #include "kernels/norm.h"
@@ -30,6 +31,7 @@
 #define INOCULA_KERNELS(X)                                   \
   X(pgd_step_linf, PgdStep)                                  \
   X(pgd_step_l2, PgdStep)                                    \
+  X(accumulate_momentum, AccumulateMomentum)                 \
   X(start_uniform_linf, RandomStart)                         \
   X(start_uniform_l2, RandomStart)                           \
   X(start_sphere_l2, RandomStart)                            \
@@ -39,6 +41,8 @@
   X(add_delta, AddDelta)                                     \
   X(ascend_delta_linf, AscendDelta)                          \
   X(keep_best, KeepBest)                                     \
+  X(margin_loss, MarginLoss)                                 \
+  X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
   X(choose_target, ChooseTarget)                             \
   X(judge, Judge)                                            \

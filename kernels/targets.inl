@@ -25,6 +25,10 @@ struct ChooseRow {
         return least_likely(a.logits + row * a.classes, a.label[row], team);
       case TargetRule::random:
         return other_than(a.label[row], static_cast<std::uint32_t>(a.sample[row]));
+      case TargetRule::next:
+        return (a.label[row] + 1) % a.classes;
+      case TargetRule::likely:
+        return likely(a.logits + row * a.classes, a.label[row], team);
       case TargetRule::given:
         break;
     }
@@ -40,6 +44,21 @@ struct ChooseRow {
     return index < a.classes ? index : label == 0 ? 1 : 0;  // every logit is NaN
   }
 
+  /// The class that as many others are ahead of as its number says; NaN comes last.
+  INOCULA_DEVICE std::int64_t likely(const float* z, std::int64_t label, const Team& team) const {
+    const std::int64_t classes = a.classes, wanted = a.given - 1;
+    const auto rank = [=](std::int64_t j) {
+      std::int64_t ahead = 0;
+      for (std::int64_t i = 0; i < classes; ++i) {
+        const bool tied = z[i] == z[j] || (z[i] != z[i] && z[j] != z[j]);
+        const bool before = z[i] > z[j] || (z[j] != z[j] && z[i] == z[i]) || (tied && i < j);
+        ahead += i != label && i != j && before ? 1 : 0;
+      }
+      return ahead;
+    };
+    return team.first(classes, [=](std::int64_t j) { return j != label && rank(j) == wanted; });
+  }
+
   INOCULA_DEVICE std::int64_t other_than(std::int64_t label, std::uint32_t sample) const {
     const std::uint32_t word = draw(a.state->seed, Draw::target, a.state->restart, a.state->step, sample, 0);
     const std::int64_t rank = uniform_below(word, static_cast<std::uint32_t>(a.classes - 1));
@@ -51,7 +70,7 @@ struct JudgeElement {
   Judge a;
   INOCULA_DEVICE void operator()(std::int64_t row) const {
     const bool targeted = a.target != nullptr;
-    a.score[row] = targeted ? -a.loss[row] : a.loss[row];
+    a.score[row] = a.descends != 0 ? -a.loss[row] : a.loss[row];
     const bool hit = targeted ? a.predicted[row] == a.target[row] : a.predicted[row] != a.label[row];
     a.hit[row] = hit ? 1 : 0;
   }

@@ -39,15 +39,20 @@ void run_attack(const AttackOptions& o) {
   const ImageSplit& split = *subject.split;
 
   Progress progress(o.subject.common.quiet);
-  attacks::Evaluator evaluator(*subject.network, split, *list[0].perturbation,
+  const attacks::Evaluation e =
+      attacks::evaluate_stages(*subject.network, split, list[0].stages(subject.network->graph().classes()),
                                {.batch = o.subject.batch,
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.evaluator.limit,
                                 .attack_norm = parse_attack_bn(o.evaluator.attack_bn),
-                                .keep_images = attacks::KeepImages::yes});
-  const attacks::Evaluation e = evaluator.run([&](std::int64_t done, std::int64_t all) {
-    progress.update([&] { return std::to_string(done) + " of " + std::to_string(all) + " images"; });
-  });
+                                .keep_images = attacks::KeepImages::yes},
+                               [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
+                                 progress.update([&] {
+                                   return stage.perturbation->spec() + ": " + std::to_string(done) + " of " +
+                                          std::to_string(all) + " images";
+                                 });
+                               })
+          .evaluation;
 
   const std::vector<std::int32_t> before = attacks::argmax_rows(e.clean_logits, e.classes);
   const std::vector<std::int32_t> after = attacks::argmax_rows(e.logits, e.classes);

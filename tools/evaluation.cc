@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "attacks/clean.h"
+#include "attacks/stages.h"
 #include "attacks/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
@@ -67,24 +68,32 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   const CommonOptions& common = o.subject.common;
 
   Examples examples(*subject.split, o.evaluator.limit, o.examples);
-  const auto evaluate_split = [&](const ImageSplit& split, const Perturbation& p, std::uint64_t seed,
-                                  std::int64_t limit, attacks::KeepImages keep = attacks::KeepImages::no) {
+  const auto spec_of = [&](std::uint64_t seed, std::int64_t limit, attacks::KeepImages keep) {
     attacks::EvaluatorSpec spec{.batch = o.subject.batch,
                                 .seed = seed,
                                 .limit = limit,
                                 .attack_norm = attack_norm,
                                 .keep_images = keep};
     if (keep == attacks::KeepImages::yes) spec.keep_only = examples.index();
-    attacks::Evaluator evaluator(*subject.network, split, p, spec);
-    return evaluator.run([&](std::int64_t done, std::int64_t all) {
-      progress.update(
-          [&] { return p.spec() + ": " + std::to_string(done) + " of " + std::to_string(all) + " images"; });
-    });
+    return spec;
   };
-
-  const auto perturbed = [&](const Perturbation& p, std::optional<std::uint64_t> seed,
-                             attacks::KeepImages keep = attacks::KeepImages::no) {
-    return evaluate_split(*subject.split, p, seed.value_or(common.seed), o.evaluator.limit, keep);
+  const auto tell = [&](const Perturbation& p, std::int64_t done, std::int64_t all) {
+    progress.update(
+        [&] { return p.spec() + ": " + std::to_string(done) + " of " + std::to_string(all) + " images"; });
+  };
+  const auto evaluate_split = [&](const ImageSplit& split, const Perturbation& p, std::uint64_t seed,
+                                  std::int64_t limit, attacks::KeepImages keep = attacks::KeepImages::no) {
+    attacks::Evaluator evaluator(*subject.network, split, p, spec_of(seed, limit, keep));
+    return evaluator.run([&](std::int64_t done, std::int64_t all) { tell(p, done, all); });
+  };
+  const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit,
+                            attacks::KeepImages keep) {
+    return attacks::evaluate_stages(*subject.network, *subject.split,
+                                    attack.stages(subject.network->graph().classes()),
+                                    spec_of(attack.seed.value_or(common.seed), limit, keep),
+                                    [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
+                                      tell(*stage.perturbation, done, all);
+                                    });
   };
 
   nlohmann::ordered_json result{
@@ -97,39 +106,56 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
     scoring.temperature = attacks::fit_temperature(val.logits, val.label, val.classes);
     result["temperature"] = scoring.temperature;
   }
-  const attacks::Evaluation clean = perturbed(attacks::Clean{}, {});
+  const attacks::Evaluation clean =
+      evaluate_split(*subject.split, attacks::Clean{}, common.seed, o.evaluator.limit);
   result["n"] = clean.n;
   result["classes"] = clean.classes;
   auto& rows = result["rows"] = nlohmann::ordered_json::array({clean_row(clean, scoring)});
   if (!examples.index().empty()) examples.add_clean(clean, scoring.temperature);
-  /// The rows of one spec's list, from evaluations of its perturbations.
-  const auto add_rows = [&](const auto& list, const auto& row_of) {
+  /// The rows of one spec's list: `run` answers the evaluation of one of its members, `row_of` the row.
+  const auto add_rows = [&](const auto& list, const auto& run, const auto& row_of) {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const bool shown = i == list.size() / 2 && !examples.index().empty();
-      const attacks::Evaluation e = perturbed(*list[i].perturbation, list[i].seed,
-                                              shown ? attacks::KeepImages::yes : attacks::KeepImages::no);
-      if (shown) examples.add(rows.size(), e, scoring.temperature);
+      const attacks::StagedEvaluation e =
+          run(list[i], shown ? attacks::KeepImages::yes : attacks::KeepImages::no);
+      if (shown) examples.add(rows.size(), e.evaluation, scoring.temperature);
       rows.push_back(row_of(e, list[i], scoring));
     }
   };
   const auto run_attack = [&](const std::string& spec, std::int64_t limit) {
-    const attacks::NamedAttack attack = std::move(attacks::parse_attacks(spec).front());
+    const attacks::NamedAttack attack = attacks::parse_attacks(spec).front();
     const std::int64_t asked = o.evaluator.limit;
     const std::int64_t images = asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
-    return attack_row(evaluate_split(*subject.split, *attack.perturbation, common.seed, images), attack,
+    return attack_row(attacked(attack, images, attacks::KeepImages::no), attack,
                       Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
   };
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
   for (const std::string& text : o.attacks) {
     const std::size_t first = rows.size();
-    add_rows(attacks::parse_attacks(text), attack_row);
+    add_rows(
+        attacks::parse_attacks(text),
+        [&](const attacks::NamedAttack& attack, attacks::KeepImages keep) {
+          return attacked(attack, o.evaluator.limit, keep);
+        },
+        attack_row);
     if (!o.trust_checks) continue;
     const nlohmann::ordered_json own(rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end());
     for (auto& check :
          trust_checks(text, own, subject.network->graph().input_shape(), clean.classes, run_attack))
       checks.push_back(std::move(check));
   }
-  for (const std::string& text : o.corruptions) add_rows(attacks::parse_corruptions(text), corruption_row);
+  for (const std::string& text : o.corruptions)
+    add_rows(
+        attacks::parse_corruptions(text),
+        [&](const attacks::NamedCorruption& c, attacks::KeepImages keep) {
+          return attacks::StagedEvaluation{
+              evaluate_split(*subject.split, *c.perturbation, c.seed.value_or(common.seed), o.evaluator.limit,
+                             keep),
+              {}};
+        },
+        [](const attacks::StagedEvaluation& e, const attacks::NamedCorruption& c, const Scoring& by) {
+          return corruption_row(e.evaluation, c, by);
+        });
   if (o.trust_checks) result["checks"] = checks;
   result["examples"] = examples.json();
   result["warnings"] = nlohmann::ordered_json::array();

@@ -1,6 +1,7 @@
 // A Program of one look at some images.
 #include "tools/image_pass.h"
 
+#include "attacks/attack_loss.h"
 #include "engine/loss.h"
 #include "engine/recorder.h"
 #include "engine/reference.h"
@@ -31,7 +32,7 @@ ImagePass run_image_pass(Network& network, const ImageSplit& images) {
     r.copy("image_pass.export", from, r.external("result", to.as<void>(), from.shape));
   };
   deliver(victim.logits(b.images), logits);
-  deliver(victim.loss_gradient(b.images, {b.label}).gradient, gradient);
+  deliver(attacks::record_loss_gradient(r, victim, b.images, {.label = b.label}).gradient, gradient);
   Program program = r.finish();
   program.run();
   logits.download(pass.logits.data(), pass.logits.size());

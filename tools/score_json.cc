@@ -97,7 +97,9 @@ Json clean_row(const attacks::Evaluation& e, const Scoring& scoring) {
   return row;
 }
 
-Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack, const Scoring& scoring) {
+Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAttack& attack,
+                const Scoring& scoring) {
+  const attacks::Evaluation& e = staged.evaluation;
   const attacks::Robustness r = attacks::judge_robustness(e);
   Json row{{"kind", "attack"},
            {"spec", attack.spec()},
@@ -112,6 +114,11 @@ Json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack
   row["max_norm_linf"] = r.max_linf;
   row["max_norm_l2"] = r.max_l2;
   row["zero_gradient_fraction"] = r.zero_gradient_fraction;
+  if (staged.stages.size() < 2) return row;
+  row["stages"] = Json::array();
+  for (const attacks::StageReport& s : staged.stages)
+    row["stages"].push_back(
+        {{"spec", s.spec}, {"tried", s.tried}, {"broken", s.broken}, {"seconds", s.seconds}});
   return row;
 }
 

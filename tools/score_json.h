@@ -20,8 +20,9 @@ struct Scoring {
 
 /// A clean row: {"kind": "clean", "accuracy": …}.
 nlohmann::ordered_json clean_row(const attacks::Evaluation& e, const Scoring& scoring);
-/// An attack's row: accuracy is robust accuracy, right before and after, of all images.
-nlohmann::ordered_json attack_row(const attacks::Evaluation& e, const attacks::NamedAttack& attack,
+/// An attack's row: accuracy is robust accuracy, right before and after, of all images; of several stages
+/// "stages" says what each did.
+nlohmann::ordered_json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAttack& attack,
                                   const Scoring& scoring);
 nlohmann::ordered_json corruption_row(const attacks::Evaluation& e,
                                       const attacks::NamedCorruption& corruption, const Scoring& scoring);

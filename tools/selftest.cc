@@ -156,11 +156,12 @@ void check_against_cpu(Network& network, const ImageSplit& images, std::uint64_t
   network.initialize(seed);
   for (const char* text :
        {"fgsm:eps=4/255", "pgd:eps=4/255,steps=5", "pgd:norm=l2,eps=0.5,alpha=0.1,steps=5"}) {
-    const std::unique_ptr<Perturbation> attack = std::move(attacks::parse_attacks(text).front().perturbation);
+    const std::vector<attacks::Stage> stages =
+        attacks::parse_attacks(text).front().stages(network.graph().classes());
     const attacks::EvaluatorSpec spec{
         .batch = kImages, .seed = seed, .keep_images = attacks::KeepImages::yes};
-    const attacks::Evaluation a = attacks::Evaluator(network, images, *attack, spec).run(),
-                              b = attacks::Evaluator(same, images, *attack, spec).run();
+    const attacks::Evaluation a = attacks::evaluate_stages(network, images, stages, spec).evaluation,
+                              b = attacks::evaluate_stages(same, images, stages, spec).evaluation;
     double moved_otherwise = 0;
     for (std::size_t i = 0; i < a.images.size(); ++i)
       moved_otherwise += std::abs(a.images[i] - b.images[i]) > kMovedOtherwise ? 1 : 0;

@@ -164,17 +164,19 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
   cost.begin = loading + seconds_since(begin);
 
   std::size_t rows = 1;
-  /// Answers the seconds of one row of the list.
-  const auto add = [&](const auto& list) {
-    rows += list.size();
-    const double seconds = passes.seconds(split, *list.front().perturbation, n);
-    cost.work += seconds * static_cast<double>(list.size());
-    return seconds;
+  /// A list of rows that each take so long.
+  const auto add = [&](std::size_t count, double seconds) {
+    rows += count;
+    cost.work += seconds * static_cast<double>(count);
   };
   cost.work += passes.seconds(split, attacks::Clean{}, n);
   for (const std::string& text : o.attacks) {
     const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(text);
-    const double row = add(list);
+    // As if every stage saw every image.
+    double row = 0;
+    for (const attacks::Stage& stage : list.front().stages(data.classes))
+      row += passes.seconds(split, *stage.perturbation, n);
+    add(list.size(), row);
     if (!o.trust_checks) continue;
     // One step of all images, and the unbounded attack of some.
     const auto steps = static_cast<double>(list.front().steps);
@@ -182,7 +184,10 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
     const double some = static_cast<double>(std::min(n, kUnboundedImages)) / static_cast<double>(n);
     cost.work += row * ((steps > 1 ? 1 / steps : 0) + some * unbounded_steps / steps);
   }
-  for (const std::string& text : o.corruptions) add(attacks::parse_corruptions(text));
+  for (const std::string& text : o.corruptions) {
+    const std::vector<attacks::NamedCorruption> list = attacks::parse_corruptions(text);
+    add(list.size(), passes.seconds(split, *list.front().perturbation, n));
+  }
   cost.work += static_cast<double>(rows) * scoring_seconds(n, data.classes, o.bootstrap, device);
   if (o.temperature_scaling) {
     const ImageSplit& val = require_split(data, "val");

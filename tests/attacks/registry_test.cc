@@ -11,7 +11,10 @@ namespace {
 std::string canonical(const std::string& text) {
   const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(text);
   REQUIRE(list.size() == 1);
-  return list[0].perturbation->spec();
+  const std::vector<attacks::Stage> stages = list[0].stages(11);
+  REQUIRE(stages.size() == 1);
+  CHECK(stages[0].perturbation->spec() == list[0].canonical);
+  return list[0].canonical;
 }
 
 void refuse(const std::string& text, const std::string& part) {
@@ -78,14 +81,12 @@ TEST_CASE("registry: a list of eps makes one attack for each") {
   REQUIRE(list.size() == 4);
   CHECK(list[0].eps == 0);
   CHECK(list[1].eps == 1.0 / 255);
-  CHECK(list[2].perturbation->spec() ==
+  CHECK(list[2].canonical ==
         "pgd:norm=linf,eps=0.02,steps=3,alpha=2/255,random_start=1,restarts=1,keep=last");
   CHECK(list[3].steps == 3);
   const auto paths = attacks::parse_attacks("pgd:norm=l2,eps=0;1;4,path=2.5,steps=20");
-  CHECK(paths[1].perturbation->spec() ==
-        "pgd:norm=l2,eps=1,steps=20,alpha=0.125,random_start=1,restarts=1,keep=last");
-  CHECK(paths[2].perturbation->spec() ==
-        "pgd:norm=l2,eps=4,steps=20,alpha=0.5,random_start=1,restarts=1,keep=last");
+  CHECK(paths[1].canonical == "pgd:norm=l2,eps=1,steps=20,alpha=0.125,random_start=1,restarts=1,keep=last");
+  CHECK(paths[2].canonical == "pgd:norm=l2,eps=4,steps=20,alpha=0.5,random_start=1,restarts=1,keep=last");
   CHECK(list[3].norm == attacks::Norm::linf);
   check_throws(ErrorKind::usage, "'pgd:eps=1/255;2/255': 2 values of eps, expected one",
                [] { attacks::parse_pgd("pgd:eps=1/255;2/255"); });
@@ -93,7 +94,7 @@ TEST_CASE("registry: a list of eps makes one attack for each") {
 
 TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("", "expected name:key=value");
-  refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, pgd");
+  refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
          "random_start, target, keep, loss, seed");
@@ -116,22 +117,23 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("pgd:random_start=2", "random_start=2, expected 0, 1, sphere or normal");
   refuse("pgd:random_start=sphere", "a start on the sphere needs norm=l2");
   refuse("pgd:keep=first", "keep=first, expected last or best");
-  refuse("pgd:loss=js", "'pgd:loss=js': loss=js, expected ce or kl");
+  refuse("pgd:loss=js", "'pgd:loss=js': loss=js, expected ce, kl, margin or dlr");
   refuse("pgd:loss=kl,random_start=0",
          "pgd: the gradient of loss=kl is zero at the image itself; expected a random start");
   refuse("pgd:loss=kl,target=1", "expected no target, or loss=ce");
   for (const std::string target : {"nobody", "-1", "1.5", "4294967296", "1e3"})
-    refuse("pgd:target=" + target, "target=" + target + ", expected a class number, least_likely or random");
+    refuse("pgd:target=" + target,
+           "target=" + target + ", expected a class number, least_likely, random, next, or likely1");
   refuse("pgd:eps=1,eps=2", "key 'eps' is given twice");
 }
 
 TEST_CASE("registry: a spec may bring its own seed, and an L2 radius may exceed 1") {
   const auto list = attacks::parse_attacks("pgd:norm=l2,eps=2,alpha=0.5,seed=7");
   CHECK(list[0].seed == std::uint64_t{7});
-  CHECK(list[0].spec() == list[0].perturbation->spec() + ",seed=7");
+  CHECK(list[0].spec() == list[0].canonical + ",seed=7");
   const auto plain = attacks::parse_attacks("pgd");
   CHECK(!plain[0].seed.has_value());
-  CHECK(plain[0].spec() == plain[0].perturbation->spec());
+  CHECK(plain[0].spec() == plain[0].canonical);
 }
 
 TEST_CASE("registry: the list for people names every attack and its keys") {

@@ -76,7 +76,8 @@ TEST_CASE("judge: targeted and untargeted") {
                                     .target = targeted ? target.data() : nullptr,
                                     .score = score.data(),
                                     .hit = hit.data(),
-                                    .rows = 4});
+                                    .rows = 4,
+                                    .descends = targeted ? 1 : 0});
       return Outputs{score.values(), as_floats(hit.values())};
     });
     CHECK(out[1] == (targeted ? std::vector<float>{0, 1, 1, 0} : std::vector<float>{0, 1, 1, 0}));
@@ -120,6 +121,20 @@ TEST_CASE("choose_target: given and least likely") {
   Targets wrong = t;  // the least likely class is the label: the next one it is
   wrong.label = {1, 0, 0, 2, 2};
   CHECK(choose(wrong, TargetRule::least_likely) == std::vector<float>{2, 1, 2, 1, 0});
+}
+
+TEST_CASE("choose_target: the label's successor, and the others in falling order of their logits") {
+  const Targets t{.logits = {3, 1, 2, /**/ 1, 1, 5, /**/ 4, 4, 4, /**/ kNan, 2, kInfinity},
+                  .label = {0, 2, 1, 2},
+                  .sample = {0, 1, 2, 3},
+                  .classes = 3};
+  CHECK(choose(t, TargetRule::next) == std::vector<float>{1, 0, 2, 0});
+  CHECK(choose(t, TargetRule::likely, 1) == std::vector<float>{2, 0, 0, 1});
+  CHECK(choose(t, TargetRule::likely, 2) == std::vector<float>{1, 1, 2, 0});
+  Targets wrong = t;  // the likeliest class is not the label: it is the first of the others
+  wrong.label = {1, 0, 0, 1};
+  CHECK(choose(wrong, TargetRule::likely, 1) == std::vector<float>{0, 2, 1, 2});
+  CHECK(choose(wrong, TargetRule::likely, 2) == std::vector<float>{2, 1, 2, 0});
 }
 
 TEST_CASE("choose_target: random is never the label and even over the others") {

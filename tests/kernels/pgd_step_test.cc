@@ -236,5 +236,46 @@ TEST_CASE("a sample's step does not depend on its batch") {
   }
 }
 
+TEST_CASE("accumulate_momentum: m <- decay m + g / ||g||_1, row by row, whatever the gradient's scale") {
+  for (const std::int64_t cols : {1, 5, 784, 3000})
+    for (const float scale : {1e-30f, 1.0f, 1e30f}) {
+      CAPTURE(cols);
+      CAPTURE(scale);
+      constexpr std::int64_t kRows = 4;
+      const auto n = static_cast<std::size_t>(kRows * cols);
+      const std::vector<float> before = random_floats(n, 3);
+      std::vector<float> g = random_floats(n, 4);
+      for (float& v : g) v *= scale;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(cols); ++i)
+        g[i] = 0;  // the first row's: nothing moves
+      const Outputs out = same_everywhere([&](const Run& run) {
+        Guarded<float> m(before);
+        run.kernels.accumulate_momentum(
+            run.queue,
+            {.momentum = m.data(), .gradient = g.data(), .rows = kRows, .cols = cols, .decay = 0.75f});
+        return Outputs{m.values()};
+      });
+      std::vector<double> expected;
+      for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t row = i / static_cast<std::size_t>(cols) * static_cast<std::size_t>(cols);
+        double norm = 0;
+        for (std::size_t j = row; j < row + static_cast<std::size_t>(cols); ++j) norm += std::fabs(g[j]);
+        expected.push_back(0.75 * before[i] + (norm > 0 ? g[i] / norm : 0.0));
+      }
+      check_near(out[0], expected, 1e-6, 1e-6, "momentum");
+    }
+}
+
+TEST_CASE("accumulate_momentum: a NaN counts as nothing, an infinite gradient adds nothing") {
+  const std::vector<float> g = {kNan, 1, -3, /**/ kInfinity, 1, 1, /**/ 1e-38f, 0, 0};
+  const Outputs out = same_everywhere([&](const Run& run) {
+    Guarded<float> m(std::vector<float>(9, 1.0f));
+    run.kernels.accumulate_momentum(
+        run.queue, {.momentum = m.data(), .gradient = g.data(), .rows = 3, .cols = 3, .decay = 0.5f});
+    return Outputs{m.values()};
+  });
+  CHECK(out[0] == std::vector<float>{0.5f, 0.75f, -0.25f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f});
+}
+
 }  // namespace
 }  // namespace inocula::test

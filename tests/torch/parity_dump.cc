@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "attacks/attack_loss.h"
 #include "attacks/evaluate.h"
 #include "attacks/registry.h"
 #include "engine/error.h"
@@ -123,8 +124,8 @@ void train(Arguments& arguments, const Device& device) {
 class InputGradient final : public Perturbation {
  public:
   std::string spec() const override { return "input_gradient"; }
-  Tensor record(Recorder&, Victim& victim, const PerturbationPorts& ports) const override {
-    return victim.loss_gradient(ports.images, {ports.label}).gradient;
+  Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override {
+    return attacks::record_loss_gradient(r, victim, ports.images, {.label = ports.label}).gradient;
   }
 };
 

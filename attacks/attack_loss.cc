@@ -1,0 +1,37 @@
+// Losses of attacks from those of logits.
+#include "attacks/attack_loss.h"
+
+#include "engine/loss.h"
+
+namespace inocula::attacks {
+
+namespace {
+
+LossTensors record_of_logits(Recorder& r, const Tensor& logits, const Aim& aim, LossGradientWanted wanted) {
+  switch (aim.loss) {
+    case AttackLoss::divergence:
+      return record_kl_divergence(r, aim.reference, logits, wanted);
+    case AttackLoss::margin:
+      return record_margin(r, Margin::difference, logits, aim.label, aim.target, wanted);
+    case AttackLoss::dlr:
+      return record_margin(r, Margin::ratio, logits, aim.label, aim.target, wanted);
+    case AttackLoss::cross_entropy:
+      break;
+  }
+  return record_softmax_ce(r, logits, aim.label, 1.0f, wanted);
+}
+
+}  // namespace
+
+LossGradient record_loss_gradient(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim) {
+  const Query query = victim.query(images);
+  const LossTensors loss = record_of_logits(r, query.logits, aim, LossGradientWanted::yes);
+  return {victim.gradient(query, loss.dlogits), loss.loss, loss.predicted};
+}
+
+LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim) {
+  const LossTensors loss = record_of_logits(r, victim.logits(images), aim, LossGradientWanted::no);
+  return {{}, loss.loss, loss.predicted};
+}
+
+}  // namespace inocula::attacks

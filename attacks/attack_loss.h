@@ -1,0 +1,37 @@
+// What an attack climbs, and its gradient by the images.
+#pragma once
+
+#include "engine/recorder.h"
+#include "engine/victim.h"
+
+namespace inocula::attacks {
+
+enum class AttackLoss {
+  cross_entropy,
+  divergence,  ///< KL(p(x) || p(x')): how far the answer is from that to the image itself; needs no label
+  margin,      ///< another class's logit less the label's
+  dlr,         ///< the margin in units of the spread of the logits
+};
+
+/// What the answers are compared with.
+struct Aim {
+  AttackLoss loss = AttackLoss::cross_entropy;
+  /// (N) i32. Of the cross-entropy the class that it is taken against: the label, or the target.
+  Tensor label = {};
+  Tensor target = {};     ///< (N) i32 of margin and dlr: the class that shall win; none takes the likeliest
+  Tensor reference = {};  ///< (N, K) of the divergence: the logits of the images themselves
+};
+
+/// Loss and gradient of one recorded query.
+struct LossGradient {
+  Tensor gradient;   ///< plain (N, C, H, W): of the loss *summed* over the batch
+  Tensor loss;       ///< (N): of each image against the aim
+  Tensor predicted;  ///< (N) i32: arg max of the logits
+};
+
+/// Records forward and backward. Throws Error (usage) where the network has too few classes for the loss.
+LossGradient record_loss_gradient(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim);
+/// Records a forward pass and the loss, without a gradient.
+LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim);
+
+}  // namespace inocula::attacks

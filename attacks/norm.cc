@@ -1,0 +1,20 @@
+// Norms by name.
+#include "attacks/norm.h"
+
+namespace inocula::attacks {
+
+std::string to_string(Norm norm) {
+  switch (norm) {
+    case Norm::linf:
+      return "linf";
+    case Norm::l2:
+      return "l2";
+    case Norm::l1:
+      return "l1";
+    case Norm::l0:
+      break;
+  }
+  return "l0";
+}
+
+}  // namespace inocula::attacks

@@ -1,0 +1,41 @@
+// An attack of several parts, each tried on the images that those before it left right.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attacks/evaluate.h"
+#include "engine/perturbation.h"
+
+namespace inocula::attacks {
+
+/// One part: a Program of its own.
+struct Stage {
+  std::unique_ptr<Perturbation> perturbation;
+  std::uint32_t restart = 0;  ///< number of its random draws
+};
+
+/// What a stage did.
+struct StageReport {
+  std::string spec;
+  std::int64_t tried = 0, broken = 0;  ///< images
+  double seconds = 0;
+};
+
+struct StagedEvaluation {
+  Evaluation evaluation;
+  std::vector<StageReport> stages;
+};
+
+/// A single stage sees every image and is what Evaluator makes of it. Of several each sees the images that
+/// are right as they are and after all stages before; an image's answer is that of the stage that broke it,
+/// or the image itself where none did. Which images a stage sees changes nothing for each of them: randomness
+/// belongs to the sample. `progress` is called with the stage that runs and Evaluator's numbers.
+StagedEvaluation evaluate_stages(
+    Network& network, const ImageSplit& split, const std::vector<Stage>& stages, const EvaluatorSpec& spec,
+    const std::function<void(const Stage&, std::int64_t, std::int64_t)>& progress = {});
+
+}  // namespace inocula::attacks
