@@ -376,6 +376,32 @@ std::vector<KernelCase<MeasurePerturbation>> measure_perturbation() {
            }}};
 }
 
+std::vector<KernelCase<KeepNearest>> keep_nearest() {
+  return {{"l2", [](Arrays& m) {
+             KeepNearest a;
+             a.x = m.floats(0, 0.51f);
+             a.clean = m.floats(1, 0.5f);
+             a.nearest = m.floats(2, 0.5f);
+             a.distance = m.floats(3, 0.0f);  // measured, never replaced: a second run would be another
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.hit = m.integers(4, std::vector<std::int32_t>(static_cast<std::size_t>(a.rows), 1));
+             return KernelWork<KeepNearest>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<ReleaseBeyond>> release_beyond() {
+  return {{"all_beyond", [](Arrays& m) {
+             ReleaseBeyond a;
+             a.x = m.floats(0, 0.51f);
+             a.clean = m.floats(1, 0.5f);
+             a.distance = m.floats(2, 1.0f);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             return KernelWork<ReleaseBeyond>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
 std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {
   // Of the others the first pixels alone are read.
   return {{"all_zero", [](Arrays& m) {

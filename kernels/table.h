@@ -14,6 +14,7 @@
 #include "kernels/linear.h"
 #include "kernels/margin.h"
 #include "kernels/measure.h"
+#include "kernels/nearest.h"
 #include "kernels/noise.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
@@ -41,6 +42,8 @@
   X(add_delta, AddDelta)                                     \
   X(ascend_delta_linf, AscendDelta)                          \
   X(keep_best, KeepBest)                                     \
+  X(keep_nearest, KeepNearest)                               \
+  X(release_beyond, ReleaseBeyond)                           \
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
