@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "attacks/start.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 #include "kernels/step_state.h"
@@ -77,29 +78,6 @@ bool Pgd::descends() const {
   return spec_.target.targeted && spec_.loss == AttackLoss::cross_entropy;
 }
 
-void Pgd::record_start(Recorder& r, const PerturbationPorts& ports, const Tensor& x) const {
-  if (spec_.start == Start::clean) return r.copy("attack.copy", ports.images, x);
-  const KernelTable& k = r.kernels();
-  const bool linf = spec_.norm == Norm::linf;
-  const auto start = spec_.start == Start::normal   ? linf ? k.start_normal_linf : k.start_normal_l2
-                     : linf                         ? k.start_uniform_linf
-                     : spec_.start == Start::sphere ? k.start_sphere_l2
-                                                    : k.start_uniform_l2;
-  const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
-  r.kernel("attack.start", start, [=, eps = static_cast<float>(spec_.eps)](Access& at) {
-    RandomStart a;
-    a.x = at.out(x);
-    a.clean = at.in(ports.images);
-    a.sample = at.in<std::int32_t>(ports.sample);
-    a.state = at.in<StepState>(ports.state);
-    a.rows = rows;
-    a.cols = cols;
-    a.eps = eps;
-    a.deviation = static_cast<float>(kNormalStart);
-    return a;
-  });
-}
-
 Tensor Pgd::record_momentum(Recorder& r, const Shape& images) const {
   if (spec_.momentum == 0) return {};
   const Tensor momentum = r.make("momentum", images);
@@ -130,15 +108,7 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
     a.eps = eps;
     return a;
   });
-  if (!ports.zero_gradients) return;
-  r.kernel("attack.count_zero_gradients", r.kernels().count_zero_gradients, [=](Access& at) {
-    return CountZeroGradients{at.in(gradient),
-                              at.in<std::int32_t>(ports.sample),
-                              at.inout<std::uint64_t>(ports.zero_gradients),
-                              at.inout<std::uint64_t>(ports.all_gradients),
-                              rows,
-                              cols};
-  });
+  record_zero_gradients(r, ports, gradient, {});
 }
 
 Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {
@@ -149,7 +119,7 @@ Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) 
 
   const auto record_run = [&]() -> Tensor {
     const Tensor x = r.make("adversarial images", ports.images.shape);
-    record_start(r, ports, x);
+    record_start(r, ports, spec_.start, spec_.norm, spec_.eps, x);
     Best best;
     if (spec_.iterate == Iterate::best) best = record_best(r, ports.images, CompareHits::no, "best iterate");
     const Tensor momentum = record_momentum(r, x.shape);

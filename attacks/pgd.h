@@ -18,7 +18,6 @@ class Pgd final : public Perturbation {
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 
  private:
-  void record_start(Recorder& r, const PerturbationPorts& ports, const Tensor& x) const;
   /// No tensor without momentum.
   Tensor record_momentum(Recorder& r, const Shape& images) const;
   void record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,

@@ -6,21 +6,11 @@
 
 #include "attacks/attack_loss.h"
 #include "attacks/norm.h"
+#include "attacks/start.h"
 #include "attacks/target.h"
 #include "engine/spec.h"
 
 namespace inocula::attacks {
-
-/// Where the attack starts.
-enum class Start {
-  clean,    ///< at the image
-  uniform,  ///< uniform in the ball: L-infinity box or L2 ball
-  sphere,   ///< uniform on the L2 sphere of radius eps
-  normal,   ///< kNormalStart times standard normals away, moved into ball and box: TRADES's start
-};
-
-/// Deviation of Start::normal, in units of the pixel range.
-inline constexpr double kNormalStart = 0.001;
 
 /// What is handed on of a run's iterates.
 enum class Iterate {

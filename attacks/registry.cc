@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "attacks/ensemble.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/spec.h"
@@ -40,9 +41,54 @@ NamedAttack single(const Attack& attack, const AttackSpec& spec) {
           }};
 }
 
+constexpr std::int64_t kMostRestarts = 1000;
+
+/// "loss" of an attack with a target.
+AttackLoss parse_margin(const Spec& s) {
+  const std::string word = s.word("loss", "dlr");
+  if (word != "dlr" && word != "margin")
+    fail(ErrorKind::usage, "'", s.text(), "': loss=", word, ", expected dlr or margin");
+  return word == "dlr" ? AttackLoss::dlr : AttackLoss::margin;
+}
+
 NamedAttack make_pgd(const Spec& s, double eps) {
   const PgdSpec p = parse_pgd_spec(s, eps);
   return single(Pgd(p, s.name()), p);
+}
+
+NamedAttack make_apgd(const Spec& s, double eps) {
+  const bool targeted = s.name() == "apgd-t";
+  if (targeted)
+    s.allow({"norm", "eps", "steps", "rho", "restarts", "targets", "target", "loss", "seed"});
+  else
+    s.allow({"norm", "eps", "steps", "rho", "restarts", "seed"});
+  ApgdSpec p;
+  p.norm = parse_norm(s, {Norm::linf, Norm::l2});
+  p.eps = eps;
+  p.steps = s.integer("steps", p.steps);
+  p.rho = s.number("rho", p.rho);
+  const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
+  NamedAttack a{.canonical = {}, .eps = eps, .norm = p.norm, .steps = p.steps, .seed = {}, .stages = {}};
+  const std::string restarts_key = ",restarts=" + std::to_string(restarts);
+  if (!targeted || s.has("target")) {
+    if (s.has("targets"))
+      fail(ErrorKind::usage, "'", s.text(), "': target and targets exclude each other, expected one of them");
+    if (s.name() == "apgd-dlr") p.loss = AttackLoss::dlr;
+    if (targeted) p.loss = parse_margin(s);
+    p.target = parse_target(s);
+    a.canonical = Apgd(p, s.name()).spec() + restarts_key;
+    a.stages = [p, name = s.name(), restarts](std::int64_t) { return apgd_stages(p, name, restarts); };
+  } else {
+    if (s.has("loss"))
+      fail(ErrorKind::usage, "'", s.text(), "': loss belongs to a single target, expected target=");
+    const std::int64_t targets = s.integer("targets", kMostTargets, 1);
+    check_apgd_spec(p, s.name());
+    a.canonical = Apgd(p, s.name()).spec() + restarts_key + ",targets=" + std::to_string(targets);
+    a.stages = [p, targets, restarts](std::int64_t classes) {
+      return apgd_targeted_stages(p, targets, restarts, classes);
+    };
+  }
+  return a;
 }
 
 const Entry kEntries[] = {
@@ -65,6 +111,18 @@ const Entry kEntries[] = {
     {"mifgsm", usual_pgd_eps, make_pgd,
      "mifgsm:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
      "    the iterated step with momentum\n"},
+    {"apgd-ce", usual_pgd_eps, make_apgd,
+     "apgd-ce:norm=linf|l2,eps=8/255,steps=100,rho=0.75,restarts=1\n"
+     "    Auto-PGD on the cross-entropy; restarts see the images that those before left right\n"},
+    {"apgd-dlr", usual_pgd_eps, make_apgd,
+     "apgd-dlr:norm=linf|l2,eps=8/255,steps=100,rho=0.75,restarts=1\n"
+     "    Auto-PGD on the difference of logits ratio; at least 3 classes\n"},
+    {"apgd-t", usual_pgd_eps, make_apgd,
+     "apgd-t:norm=linf|l2,eps=8/255,steps=100,rho=0.75,restarts=1,targets=9\n"
+     "    Auto-PGD towards each of the likeliest other classes in turn, with the targeted DLR or, below 4 "
+     "classes, "
+     "the margin;\n"
+     "    target=3,loss=dlr|margin in place of targets takes one\n"},
 };
 
 const Entry& find_entry(const Spec& s) {

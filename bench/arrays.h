@@ -24,7 +24,7 @@ class Arrays {
   /// Floats in one of floats(): 128 MiB of them.
   std::int64_t size() const { return size_; }
 
-  /// Array number `which`, 0 to 5, with `value` everywhere.
+  /// Array number `which`, 0 to 7, with `value` everywhere.
   float* floats(std::size_t which, float value = kHalf) { return fill(arrays_[which], size_, value); }
   /// The same memory as zeros of whatever kind.
   template <class T>
@@ -32,10 +32,14 @@ class Arrays {
     return reinterpret_cast<T*>(floats(which, 0.0f));
   }
   /// Array number `which`, which begins with these.
-  std::int32_t* integers(std::size_t which, const std::vector<std::int32_t>& values) {
+  template <class T>
+  T* many(std::size_t which, const std::vector<T>& values) {
     floats(which, 0.0f);
     arrays_[which].upload(values.data(), values.size());
-    return arrays_[which].as<std::int32_t>();
+    return arrays_[which].as<T>();
+  }
+  std::int32_t* integers(std::size_t which, const std::vector<std::int32_t>& values) {
+    return many(which, values);
   }
 
   /// Short array number `which`, 0 to 7, of at most kVector floats, with `value` everywhere.
@@ -60,7 +64,7 @@ class Arrays {
 
   const Device& device_;
   std::int64_t size_;
-  std::array<Buffer, 6> arrays_;
+  std::array<Buffer, 8> arrays_;
   std::array<Buffer, 8> vectors_;
 };
 

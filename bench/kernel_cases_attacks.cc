@@ -191,6 +191,50 @@ std::vector<KernelCase<PgdStep>> pgd_step_l2() {
   return {{"", pgd_step}};
 }
 
+/// A step of Auto-PGD in its middle.
+KernelWork<ApgdStep> apgd_step(Arrays& m) {
+  ApgdStep a;
+  a.x = m.floats(0, 0.51f);
+  a.previous = m.floats(1, 0.505f);
+  a.gradient = m.floats(2, 1e-3f);
+  a.clean = m.floats(3, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.cols = kPixels;
+  const std::vector<ApgdState> state(static_cast<std::size_t>(a.rows), {.step = 2.0f / 255, .turn = 5});
+  a.state = m.many(4, state);
+  a.done = m.zeros<std::int32_t>(5);
+  a.eps = 8.0f / 255;
+  return {a, 6 * kFloat * static_cast<double>(a.rows * a.cols)};
+}
+
+std::vector<KernelCase<ApgdStep>> apgd_step_linf() {
+  return {{"", apgd_step}};
+}
+
+std::vector<KernelCase<ApgdStep>> apgd_step_l2() {
+  return {{"", apgd_step}};
+}
+
+std::vector<KernelCase<ApgdLook>> apgd_look() {
+  return {{"better", [](Arrays& m) {
+             ApgdLook a;
+             a.x = m.floats(0, 0.51f);
+             a.gradient = m.floats(1, 1e-3f);
+             a.best = m.floats(2);
+             a.best_gradient = m.floats(3);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.loss = m.floats(4, 1.0f);
+             a.hit = m.zeros<std::int32_t>(5);
+             a.sample = a.hit;
+             // Every look is a first one, which always copies.
+             a.state = m.zeros<ApgdState>(6);
+             a.done = m.zeros<std::int32_t>(7);
+             a.step = 1.0f / 255;
+             return KernelWork<ApgdLook>{a, 4 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
 std::vector<KernelCase<AccumulateMomentum>> accumulate_momentum() {
   return {{"", [](Arrays& m) {
              AccumulateMomentum a;

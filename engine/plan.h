@@ -25,6 +25,7 @@ struct StepUse {
 struct LoopRange {
   std::size_t begin = 0, end = 0;
   std::int64_t count = 1;
+  std::int32_t done = -1;  ///< tensor of i32: once none of them is 0, further turns change nothing
 };
 
 /// A tensor's steps, first and last, both included.

@@ -13,16 +13,24 @@
 
 namespace inocula {
 
+namespace {
+
+/// Every turn of every loop.
+constexpr auto kAllTurns = [](std::size_t) { return true; };
+
+}  // namespace
+
 // Steps [begin, end), where loops_[loop] and later ones may start in that range.
-template <class Visit>
-void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit_step) const {
+template <class Visit, class More>
+void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit_step,
+                    const More& more) const {
   std::size_t s = begin;
   while (s < end) {
     while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
     if (loop < loops_.size() && loops_[loop].begin == s && loops_[loop].end <= end) {
       const LoopRange& range = loops_[loop];
-      for (std::int64_t turn = 0; turn < range.count; ++turn)
-        visit(range.begin, range.end, loop + 1, visit_step);
+      for (std::int64_t turn = 0; turn < range.count && (turn == 0 || more(loop)); ++turn)
+        visit(range.begin, range.end, loop + 1, visit_step, more);
       s = range.end;
       // Skip the loops that were inside, but not an empty or equal one that starts right after.
       while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
@@ -32,11 +40,22 @@ void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const 
   }
 }
 
-template <class Visit>
-void Program::visit_steps(Preparation preparation, const Visit& visit_step) const {
-  visit(0, steps_.size(), 0, [&](std::size_t s) {
-    if (preparation == Preparation::repeated || !steps_[s].prepares) visit_step(steps_[s]);
-  });
+template <class Visit, class More>
+void Program::visit_steps(Preparation preparation, const Visit& visit_step, const More& more) const {
+  visit(
+      0, steps_.size(), 0,
+      [&](std::size_t s) {
+        if (preparation == Preparation::repeated || !steps_[s].prepares) visit_step(steps_[s]);
+      },
+      more);
+}
+
+bool Program::is_due(std::size_t l) {
+  const LoopEnd& end = ends_[l];
+  if (end.memory == nullptr) return true;
+  device_->backend().download(done_.data(), end.memory, end.count * sizeof(std::int32_t));
+  return std::find(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(end.count), 0) !=
+         done_.begin() + static_cast<std::ptrdiff_t>(end.count);
 }
 
 void Program::run(Preparation preparation) {
@@ -49,17 +68,25 @@ void Program::run(Preparation preparation) {
   else
     // Two words of captures: a std::function keeps them without an allocation.
     device_->backend().run([this, preparation](const Queue& queue) {
-      visit_steps(preparation, [&](const Step& step) {
-        step.launch(queue);
-        device_->backend().require_enqueued(step.name);
-      });
+      visit_steps(
+          preparation,
+          [&](const Step& step) {
+            step.launch(queue);
+            device_->backend().require_enqueued(step.name);
+          },
+          [this](std::size_t l) { return is_due(l); });
     });
   prepared_ = true;
 }
 
 std::vector<NamedLaunch> Program::launches(Preparation preparation) const {
   std::vector<NamedLaunch> list;
-  visit_steps(preparation, [&](const Step& step) { list.push_back({step.name, step.launch}); });
+  visit_steps(
+      preparation,
+      [&](const Step& step) {
+        list.push_back({step.name, step.launch});
+      },
+      kAllTurns);
   return list;
 }
 
@@ -73,14 +100,17 @@ std::vector<PartTime> Program::run_timed() {
   using Clock = std::chrono::steady_clock;
   std::map<std::string, PartTime> parts;
   device_->backend().run([&](const Queue& queue) {
-    visit(0, steps_.size(), 0, [&](std::size_t s) {
-      const auto start = Clock::now();
-      steps_[s].launch(queue);
-      device_->backend().synchronize();
-      PartTime& part = parts[steps_[s].name];
-      part.count += 1;
-      part.seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    });
+    visit(
+        0, steps_.size(), 0,
+        [&](std::size_t s) {
+          const auto start = Clock::now();
+          steps_[s].launch(queue);
+          device_->backend().synchronize();
+          PartTime& part = parts[steps_[s].name];
+          part.count += 1;
+          part.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+        },
+        [this](std::size_t l) { return is_due(l); });
   });
   std::vector<PartTime> result;
   for (auto& [name, part] : parts) {
@@ -97,7 +127,8 @@ Footprint Program::footprint() const {
   f.arena_bytes = plan_.arena_bytes;
   f.sum_bytes = plan_.sum_bytes;
   f.steps = steps_.size();
-  visit(0, steps_.size(), 0, [&](std::size_t) { f.launches += 1; });
+  visit(
+      0, steps_.size(), 0, [&](std::size_t) { f.launches += 1; }, kAllTurns);
   for (std::size_t t = 0; t < tensors_.size(); ++t)
     if (!tensors_[t].external && plan_.lifetimes[t].first <= plan_.lifetimes[t].last)
       f.items.push_back(

@@ -17,7 +17,7 @@ struct Footprint {
   std::size_t arena_bytes = 0;  ///< one allocation for everything planned
   std::size_t sum_bytes = 0;    ///< what the tensors would take without sharing
   std::size_t steps = 0;        ///< recorded
-  std::size_t launches = 0;     ///< executed in one run: loops counted out
+  std::size_t launches = 0;     ///< executed in one run at most: loops counted out
   struct Item {
     std::string name;
     std::size_t bytes = 0;
@@ -62,20 +62,32 @@ class Program {
     bool prepares = false;
   };
 
+  /// Where a loop's `done` lies; no address where it has none.
+  struct LoopEnd {
+    const std::byte* memory = nullptr;
+    std::size_t count = 0;
+  };
+
   /// Everything is in place: lets the backend take the steps down, with the preparation and without.
   void capture();
   std::vector<NamedLaunch> launches(Preparation preparation) const;
-  template <class Visit>
-  void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit) const;
+  /// `more` says whether another turn of loop number l is due.
+  template <class Visit, class More>
+  void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit,
+             const More& more) const;
   /// The steps of one run in order, as often as loops repeat them.
-  template <class Visit>
-  void visit_steps(Preparation preparation, const Visit& visit) const;
+  template <class Visit, class More>
+  void visit_steps(Preparation preparation, const Visit& visit, const More& more) const;
+  /// Whether somebody in loop number l is not done: looked up on the device.
+  bool is_due(std::size_t l);
 
   const Device* device_ = nullptr;
   bool keeps_preparation_ = false;
   bool prepared_ = false;
   std::vector<Step> steps_;
   std::vector<LoopRange> loops_;
+  std::vector<LoopEnd> ends_;       ///< by loop
+  std::vector<std::int32_t> done_;  ///< room for the largest of them
   std::vector<PlannedTensor> tensors_;
   std::vector<std::shared_ptr<const void>> kept_;
   MemoryPlan plan_;

@@ -162,10 +162,10 @@ void Recorder::conv(const std::string& name, std::shared_ptr<PreparedConv> conv,
   });
 }
 
-void Recorder::loop(std::int64_t count, const std::function<void()>& body) {
+void Recorder::loop(std::int64_t count, const std::function<void()>& body, const Tensor& done) {
   if (count < 1) fail(ErrorKind::internal, "Recorder::loop: count is ", count, ", expected at least 1");
   const std::size_t index = loops_.size();
-  loops_.push_back({steps_.size(), steps_.size(), count});
+  loops_.push_back({steps_.size(), steps_.size(), count, done.id});
   ++open_loops_;
   body();
   --open_loops_;
@@ -194,6 +194,18 @@ std::size_t Recorder::planned_bytes(Preparation preparation) {
   return std::max(plan(preparation).arena_bytes, kArenaAlignment);
 }
 
+Program::LoopEnd Recorder::end_of(const LoopRange& loop, Program& program) const {
+  if (loop.done < 0) return {};
+  const auto id = static_cast<std::size_t>(loop.done);
+  const Lifetime& life = program.plan_.lifetimes[id];
+  if (tensors_[id].external || life.first >= loop.begin || life.last + 1 < loop.end)
+    fail(ErrorKind::internal, "Recorder::loop: '", tensors_[id].name,
+         "' says when it ends, expected a planned tensor that is carried through it");
+  const std::size_t count = tensors_[id].bytes / sizeof(std::int32_t);
+  program.done_.resize(std::max(program.done_.size(), count));
+  return {program.arena_.as<std::byte>() + program.plan_.offsets[id], count};
+}
+
 Program Recorder::finish(Preparation preparation) {
   Program program;
   program.device_ = &device_;
@@ -204,6 +216,7 @@ Program Recorder::finish(Preparation preparation) {
     BindingAccess access(external_, program.plan_, program.arena_.as<std::byte>(), s);
     program.steps_.push_back({std::move(steps_[s].name), steps_[s].bind(access), steps_[s].prepares});
   }
+  for (const LoopRange& loop : loops_) program.ends_.push_back(end_of(loop, program));
   program.loops_ = std::move(loops_);
   program.tensors_ = std::move(tensors_);
   program.kept_ = std::move(kept_);

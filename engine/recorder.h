@@ -95,8 +95,9 @@ class Recorder {
   void step(const std::string& name, std::function<Launch(Access&)> bind);
 
   /// Records `body` once and runs it `count` times. What the body carries from one turn to the next must have
-  /// been written before the loop.
-  void loop(std::int64_t count, const std::function<void()>& body);
+  /// been written before the loop. With `done`, a carried i32 tensor, turns may be left out once none of its
+  /// numbers is 0: the body must change nothing from there on that is read after the loop.
+  void loop(std::int64_t count, const std::function<void()>& body, const Tensor& done = {});
 
   /// Marks what `body` records as depending on parameters alone: see Preparation.
   void preparation(const std::function<void()>& body);
@@ -117,6 +118,7 @@ class Recorder {
 
  private:
   MemoryPlan plan(Preparation preparation);
+  Program::LoopEnd end_of(const LoopRange& loop, Program& program) const;
   std::size_t bytes_of(const Tensor& t) const;
   /// Where an external tensor lies; null for a planned one.
   const std::byte* memory_of(const Tensor& t) const;

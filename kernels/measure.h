@@ -26,6 +26,7 @@ struct MeasurePerturbation {
 struct CountZeroGradients {
   const float* gradient = nullptr;       ///< (rows, cols)
   const std::int32_t* sample = nullptr;  ///< (rows); rows with a negative index are padding and not counted
+  const std::int32_t* done = nullptr;    ///< (rows); rows where it is not 0 are not counted; may be null
   std::uint64_t* zeros = nullptr;
   std::uint64_t* total = nullptr;
   std::int64_t rows = 0, cols = 0;

@@ -29,7 +29,7 @@ struct MeasureRow {
 struct CountRow {
   CountZeroGradients a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
-    if (a.sample[row] < 0) return;
+    if (a.sample[row] < 0 || (a.done != nullptr && a.done[row] != 0)) return;
     const float* const g = a.gradient + row * a.cols;
     const bool zero = team.first(a.cols, [=](std::int64_t i) { return g[i] > 0 || g[i] < 0; }) == a.cols;
     if (!team.leads()) return;

@@ -6,13 +6,11 @@
 #include "kernels/for_each.h"
 #include "kernels/map_floats.h"
 #include "kernels/project.h"
+#include "kernels/scaled_gradient.h"
 
 INOCULA_BEGIN_TARGET
 
 namespace {
-
-/// Below this the reciprocal overflows; such a gradient counts as zero and moves nothing.
-constexpr float kSmallestGradient = 1e-37f;
 
 struct StepLinf {
   float alpha, eps, lo, hi;
@@ -24,22 +22,6 @@ struct StepLinf {
   }
 };
 
-/// A row's gradient in units of its largest magnitude: confident networks give gradients of 1e-30, whose
-/// squares are 0 in float.
-struct ScaledGradient {
-  const float* g;
-  float unit;  ///< 0 where the gradient counts as zero
-
-  INOCULA_DEVICE ScaledGradient(const Team& team, const float* gradient, std::int64_t cols) : g(gradient) {
-    const float peak = team.largest(cols, 0.0f, [=](std::int64_t i) { return fabsf(gradient[i]); });
-    unit = peak > kSmallestGradient ? 1.0f / peak : 0.0f;
-  }
-  INOCULA_DEVICE float operator()(std::int64_t i) const {
-    const float v = unit * g[i];
-    return v == v ? v : 0.0f;  // a NaN, or infinity times 0
-  }
-};
-
 struct StepL2 {
   PgdStep a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
@@ -47,11 +29,7 @@ struct StepL2 {
     const float* clean = a.clean + row * a.cols;
     float* x = a.x + row * a.cols;
     const ScaledGradient direction(team, g, a.cols);
-    const double squares_of_gradient = team.sum(a.cols, [=](std::int64_t i) {
-      const double v = direction(i);
-      return v * v;
-    });
-    const float step = direction.unit > 0 ? static_cast<float>(a.alpha / sqrt(squares_of_gradient)) : 0.0f;
+    const float step = direction.of_length(team, a.cols, a.alpha);
     const auto moved = [=](std::int64_t i) { return x[i] + step * direction(i); };
     // In double: the promise that the ball is kept rests on this sum.
     const double squares = team.sum(a.cols, [=](std::int64_t i) {

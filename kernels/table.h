@@ -1,6 +1,7 @@
 // Every fused kernel, once: its name, its arguments, and the table of function pointers a target fills.
 #pragma once
 
+#include "kernels/apgd.h"
 #include "kernels/augmix.h"
 #include "kernels/best.h"
 #include "kernels/calibrate.h"
@@ -32,6 +33,9 @@
 #define INOCULA_KERNELS(X)                                   \
   X(pgd_step_linf, PgdStep)                                  \
   X(pgd_step_l2, PgdStep)                                    \
+  X(apgd_look, ApgdLook)                                     \
+  X(apgd_step_linf, ApgdStep)                                \
+  X(apgd_step_l2, ApgdStep)                                  \
   X(accumulate_momentum, AccumulateMomentum)                 \
   X(start_uniform_linf, RandomStart)                         \
   X(start_uniform_l2, RandomStart)                           \

@@ -33,6 +33,64 @@ TEST_CASE("registry: defaults are torchattacks'") {
         "pgd:norm=l2,eps=1,steps=10,alpha=0.2,random_start=1,restarts=1,keep=last");
 }
 
+TEST_CASE("registry: PGD's relatives") {
+  CHECK(canonical("fgsm-rs:eps=8/255") == "fgsm-rs:norm=linf,eps=8/255,alpha=10/255");
+  CHECK(canonical("bim") == "bim:norm=linf,eps=8/255,steps=10,alpha=2/255");
+  CHECK(canonical("mifgsm:decay=0.5,target=next") ==
+        "mifgsm:norm=linf,eps=8/255,steps=10,alpha=2/255,decay=0.5,target=next");
+  // Kurakin's number of steps: min(255 eps + 4, 1.25 * 255 eps).
+  CHECK(attacks::parse_pgd("bim:eps=8/255,steps=0").steps == 10);
+  CHECK(attacks::parse_pgd("bim:eps=32/255,steps=0").steps == 36);
+  CHECK(attacks::parse_pgd("bim:eps=0,steps=0").steps == 1);
+  CHECK(attacks::parse_pgd("bim").start == attacks::Start::clean);
+  CHECK(attacks::parse_pgd("mifgsm").momentum == 1);
+  CHECK(attacks::parse_pgd("fgsm-rs").start == attacks::Start::uniform);
+  refuse("fgsm-rs:norm=l2", "norm=l2, expected linf");
+  refuse("mifgsm:decay=-1", "mifgsm: decay is -1, expected 0 or more");
+  refuse("bim:restarts=2", "unknown key 'restarts'");
+}
+
+TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
+  const auto stages = [](const std::string& text, std::int64_t classes) {
+    std::vector<std::string> list;
+    for (const attacks::Stage& s : attacks::parse_attacks(text).front().stages(classes))
+      list.push_back(s.perturbation->spec() + " #" + std::to_string(s.restart));
+    return list;
+  };
+  const auto canonical_of = [](const std::string& text) {
+    return attacks::parse_attacks(text).front().canonical;
+  };
+  CHECK(canonical_of("apgd-ce") == "apgd-ce:norm=linf,eps=8/255,steps=100,rho=0.75,restarts=1");
+  CHECK(canonical_of("apgd-t:norm=l2,steps=20") ==
+        "apgd-t:norm=l2,eps=1,steps=20,rho=0.75,restarts=1,targets=9");
+  for (const char* text :
+       {"apgd-ce", "apgd-dlr:norm=l2,eps=0.5,restarts=3", "apgd-t", "apgd-t:target=2,loss=margin",
+        "apgd-t:target=likely3,restarts=2", "apgd-t:targets=3"}) {
+    const std::string once = canonical_of(text);
+    CHECK(canonical_of(once) == once);
+  }
+  CHECK(stages("apgd-dlr:restarts=2", 3) ==
+        std::vector<std::string>{"apgd-dlr:norm=linf,eps=8/255,steps=100,rho=0.75 #0",
+                                 "apgd-dlr:norm=linf,eps=8/255,steps=100,rho=0.75 #1"});
+  CHECK(stages("apgd-t", 11).size() == 9);
+  CHECK(stages("apgd-t", 5).size() == 4);
+  CHECK(stages("apgd-t", 5)[3] == "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=dlr,target=likely4 #3");
+  CHECK(stages("apgd-t:restarts=2", 3) ==
+        std::vector<std::string>{
+            "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=margin,target=likely1 #0",
+            "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=margin,target=likely2 #1",
+            "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=margin,target=likely1 #2",
+            "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=margin,target=likely2 #3"});
+  refuse("apgd-ce:target=1", "unknown key 'target'");
+  refuse("apgd-t:target=1,targets=2", "target and targets exclude each other");
+  refuse("apgd-t:loss=dlr", "loss belongs to a single target");
+  refuse("apgd-t:target=1,loss=ce", "loss=ce, expected dlr or margin");
+  refuse("apgd-ce:steps=0", "apgd-ce: steps is 0, expected 1 to 1000000");
+  refuse("apgd-ce:rho=1.5", "apgd-ce: rho is 1.5, expected 0 to 1");
+  refuse("apgd-ce:restarts=0", "restarts=0");
+  refuse("apgd-ce:norm=l1", "norm=l1, expected linf or l2");
+}
+
 TEST_CASE("registry: every key is read") {
   const attacks::PgdSpec s = attacks::parse_pgd(
       "pgd:norm=l2,eps=0.5,alpha=0.125,steps=7,restarts=3,random_start=sphere,target=2,keep=best");
@@ -94,7 +152,9 @@ TEST_CASE("registry: a list of eps makes one attack for each") {
 
 TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("", "expected name:key=value");
-  refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm");
+  refuse("nosuch",
+         "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm, apgd-ce, "
+         "apgd-dlr, apgd-t");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
          "random_start, target, keep, loss, seed");

@@ -108,6 +108,54 @@ TEST_CASE("program: steps and nested loops run in the order in which they were r
   }
 }
 
+TEST_CASE("program: a loop that says when it is done leaves out the turns that are left, in every run anew") {
+  Recorder r(cpu());
+  const Tensor done = r.make("done", {3, 1, 1, 1}, DType::i32);
+  int turns = 0, after = 0;
+  r.step("start", [=](Access& at) -> Launch {
+    auto* const flags = at.out<std::int32_t>(done);
+    return [=](const Queue&) { flags[0] = flags[1] = flags[2] = 0; };
+  });
+  r.loop(2, [&] {
+    r.loop(
+        10,
+        [&] {
+          r.step("turn", [=, &turns](Access& at) -> Launch {
+            auto* const flags = at.inout<std::int32_t>(done);
+            return [=, &turns](const Queue&) {
+              ++turns;
+              for (int i = 0; i < 3; ++i) flags[i] = turns > 2 * i ? 1 : 0;  // the last one after turn 5
+            };
+          });
+        },
+        done);
+    r.step("after", [&after](Access&) -> Launch { return [&after](const Queue&) { ++after; }; });
+  });
+  Program program = r.finish();
+  CHECK(program.footprint().launches == 23);
+  program.run();
+  CHECK(turns == 6);  // five, and the one turn that a loop takes at least
+  CHECK(after == 2);
+  turns = 0;
+  program.run_timed();
+  CHECK(turns == 6);
+}
+
+TEST_CASE("program: what says that a loop is done has to be carried through it") {
+  Recorder r(cpu());
+  const Tensor inside = r.make("inside", {1, 1, 1, 1}, DType::i32);
+  r.loop(
+      2,
+      [&] {
+        r.step("turn", [=](Access& at) -> Launch {
+          auto* const flag = at.out<std::int32_t>(inside);
+          return [=](const Queue&) { *flag = 1; };
+        });
+      },
+      inside);
+  check_throws(ErrorKind::internal, "'inside' says when it ends", [&] { r.finish(); });
+}
+
 TEST_CASE("program: a loop carries its values") {
   Recorder r(cpu());
   Buffer out(cpu(), sizeof(float));

@@ -53,7 +53,12 @@ TEST_CASE("count_zero_gradients counts rows that are zero or NaN everywhere, pad
   const std::vector<std::int32_t> sample = {7, 8, 9, 10, 11, -1};
   for (const Run& run : runs()) {
     std::uint64_t zeros = 100, total = 200;
-    run.kernels.count_zero_gradients(run.queue, {gradient.data(), sample.data(), &zeros, &total, 6, kCols});
+    run.kernels.count_zero_gradients(run.queue, {.gradient = gradient.data(),
+                                                 .sample = sample.data(),
+                                                 .zeros = &zeros,
+                                                 .total = &total,
+                                                 .rows = 6,
+                                                 .cols = kCols});
     CHECK(zeros == 103);
     CHECK(total == 205);
   }
