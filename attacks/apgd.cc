@@ -87,14 +87,9 @@ void check_apgd_spec(const ApgdSpec& spec, const std::string& name) {
   const auto want = [&](bool good, const char* field, double value, const char* expected) {
     if (!good) refuse_field(name, field, value, expected);
   };
-  want(std::isfinite(spec.eps) && spec.eps >= 0, "eps", spec.eps,
-       "0 or more, in units of the pixel range [0, 1]");
-  want(spec.norm != Norm::linf || spec.eps <= 1, "eps", spec.eps,
-       "at most 1, in units of the pixel range [0, 1]: eight of 255 grey levels are 8/255");
+  check_ball(name, spec.norm, spec.eps);
   want(spec.steps >= 1 && spec.steps <= 1000000, "steps", static_cast<double>(spec.steps), "1 to 1000000");
   want(spec.rho >= 0 && spec.rho <= 1, "rho", spec.rho, "0 to 1");
-  if (spec.norm != Norm::linf && spec.norm != Norm::l2)
-    fail(ErrorKind::usage, name, ": norm is ", to_string(spec.norm), ", expected linf or l2");
   if (spec.target.targeted && spec.loss == AttackLoss::cross_entropy)
     fail(ErrorKind::usage, name, ": the cross-entropy has no target here, expected loss=dlr or margin");
 }

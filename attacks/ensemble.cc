@@ -13,17 +13,10 @@ constexpr std::int64_t kDlrClasses = 4;
 
 template <class Attack>
 Stage stage_of(const Attack& attack, std::int64_t restart) {
-  return {std::make_unique<Attack>(attack), static_cast<std::uint32_t>(restart)};
+  return {std::make_unique<Attack>(attack), static_cast<std::uint32_t>(restart), true};
 }
 
 }  // namespace
-
-std::vector<Stage> apgd_stages(const ApgdSpec& spec, const std::string& name, std::int64_t restarts) {
-  std::vector<Stage> stages;
-  for (std::int64_t restart = 0; restart < restarts; ++restart)
-    stages.push_back(stage_of(Apgd(spec, name), restart));
-  return stages;
-}
 
 std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targets, std::int64_t restarts,
                                         std::int64_t classes) {

@@ -119,7 +119,7 @@ void Evaluator::keep_images(Evaluation& e, const std::int64_t* images, std::int6
     if (std::binary_search(spec_.keep_only.begin(), spec_.keep_only.end(), images[row])) append(row, 1);
 }
 
-void Evaluator::run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation) {
+PassCount Evaluator::run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation) {
   std::transform(images, images + rows, index_.begin(),
                  [](std::int64_t i) { return static_cast<std::int32_t>(i); });
   std::fill(index_.begin() + rows, index_.end(), -1);
@@ -128,10 +128,10 @@ void Evaluator::run_batch(const std::int64_t* images, std::int64_t rows, Prepara
   state.seed = spec_.seed;
   state.restart = spec_.restart;
   state_.upload(&state, 1);
-  if (last_ && rows < batch_)
-    last_->run();
-  else
-    program_.run(preparation);
+  Program& program = last_ && rows < batch_ ? *last_ : program_;
+  const PassCount before = program.passes();
+  program.run(&program == &program_ ? preparation : Preparation::repeated);
+  return {program.passes().forward - before.forward, program.passes().backward - before.backward};
 }
 
 Evaluation Evaluator::run(const Progress& progress) {
@@ -166,7 +166,10 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progres
   for (std::int64_t first = 0; first < n; first += batch_) {
     const std::int64_t rows = std::min(batch_, n - first);
     // Weights stand still: they are prepared for the first batch and kept for the others.
-    run_batch(images.data() + first, rows, first == 0 ? Preparation::repeated : Preparation::kept);
+    const PassCount passes =
+        run_batch(images.data() + first, rows, first == 0 ? Preparation::repeated : Preparation::kept);
+    e.image_passes.forward += passes.forward * rows;
+    e.image_passes.backward += passes.backward * rows;
     const auto count = static_cast<std::size_t>(rows);
     clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
     logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));

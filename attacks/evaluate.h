@@ -39,6 +39,7 @@ struct Evaluation {
   std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
   std::vector<CalibrationBin> bins;     ///< of the perturbed logits
   std::uint64_t zero_gradients = 0, all_gradients = 0;
+  PassCount image_passes;  ///< of an image through the network, attack and judgement together
 };
 
 /// An attack's verdict.
@@ -75,7 +76,8 @@ class Evaluator {
  private:
   Recorder record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
   Program finish(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
-  void run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation);
+  /// Answers the passes that it took.
+  PassCount run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation);
   void keep_images(Evaluation& e, const std::int64_t* images, std::int64_t rows) const;
 
   EvaluatorSpec spec_;

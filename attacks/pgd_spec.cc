@@ -179,16 +179,11 @@ void check_pgd_spec(const PgdSpec& spec, const std::string& name) {
   const auto want = [&](bool good, const char* field, double value, const char* expected) {
     if (!good) refuse_field(name, field, value, expected);
   };
-  want(std::isfinite(spec.eps) && spec.eps >= 0, "eps", spec.eps,
-       "0 or more, in units of the pixel range [0, 1]");
-  want(spec.norm != Norm::linf || spec.eps <= 1, "eps", spec.eps,
-       "at most 1, in units of the pixel range [0, 1]: eight of 255 grey levels are 8/255");
+  check_ball(name, spec.norm, spec.eps);
   want(std::isfinite(spec.alpha) && spec.alpha > 0, "alpha", spec.alpha, "a positive number");
   want(spec.steps >= 1, "steps", static_cast<double>(spec.steps), "at least 1");
   want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");
   want(std::isfinite(spec.momentum) && spec.momentum >= 0, "decay", spec.momentum, "0 or more");
-  if (spec.norm != Norm::linf && spec.norm != Norm::l2)
-    fail(ErrorKind::usage, name, ": norm is ", to_string(spec.norm), ", expected linf or l2");
   if (spec.restarts > 1 && spec.start == Start::clean)
     fail(ErrorKind::usage, name, ": ", spec.restarts,
          " restarts from the same clean image would all be one; "

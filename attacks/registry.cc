@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "attacks/ensemble.h"
+#include "attacks/noise.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/spec.h"
@@ -77,7 +78,7 @@ NamedAttack make_apgd(const Spec& s, double eps) {
     if (targeted) p.loss = parse_margin(s);
     p.target = parse_target(s);
     a.canonical = Apgd(p, s.name()).spec() + restarts_key;
-    a.stages = [p, name = s.name(), restarts](std::int64_t) { return apgd_stages(p, name, restarts); };
+    a.stages = [p, name = s.name(), restarts](std::int64_t) { return restarted(Apgd(p, name), restarts); };
   } else {
     if (s.has("loss"))
       fail(ErrorKind::usage, "'", s.text(), "': loss belongs to a single target, expected target=");
@@ -89,6 +90,19 @@ NamedAttack make_apgd(const Spec& s, double eps) {
     };
   }
   return a;
+}
+
+NamedAttack make_noise(const Spec& s, double eps) {
+  s.allow({"norm", "eps", "restarts", "seed"});
+  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2}), eps};
+  const RandomNoise noise(p);
+  const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
+  return {.canonical = noise.spec() + ",restarts=" + std::to_string(restarts),
+          .eps = eps,
+          .norm = p.norm,
+          .steps = 1,
+          .seed = {},
+          .stages = [noise, restarts](std::int64_t) { return restarted(noise, restarts); }};
 }
 
 const Entry kEntries[] = {
@@ -123,6 +137,9 @@ const Entry kEntries[] = {
      "classes, "
      "the margin;\n"
      "    target=3,loss=dlr|margin in place of targets takes one\n"},
+    {"noise", usual_pgd_eps, make_noise,
+     "noise:norm=linf|l2,eps=8/255,restarts=1\n"
+     "    random noise, uniform in the ball or on the L2 sphere: what an attack has to beat\n"},
 };
 
 const Entry& find_entry(const Spec& s) {

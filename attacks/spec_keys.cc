@@ -1,6 +1,7 @@
 // Reading the keys that several attacks have.
 #include "attacks/spec_keys.h"
 
+#include <cmath>
 #include <string>
 
 #include "engine/error.h"
@@ -54,6 +55,16 @@ std::optional<std::uint64_t> parse_seed(const Spec& s) {
   const std::int64_t seed = s.integer("seed", 0);
   if (seed < 0) fail(ErrorKind::usage, "'", s.text(), "': seed=", seed, ", expected 0 or more");
   return static_cast<std::uint64_t>(seed);
+}
+
+void check_ball(const std::string& attack, Norm norm, double eps) {
+  if (!(std::isfinite(eps) && eps >= 0))
+    refuse_field(attack, "eps", eps, "0 or more, in units of the pixel range [0, 1]");
+  if (norm == Norm::linf && eps > 1)
+    refuse_field(attack, "eps", eps,
+                 "at most 1, in units of the pixel range [0, 1]: eight of 255 grey levels are 8/255");
+  if (norm != Norm::linf && norm != Norm::l2)
+    fail(ErrorKind::usage, attack, ": norm is ", to_string(norm), ", expected linf or l2");
 }
 
 void refuse_field(const std::string& attack, const char* field, double value, const char* expected) {

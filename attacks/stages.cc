@@ -72,22 +72,25 @@ StagedEvaluation evaluate_stages(
     return images != nullptr ? evaluator.run(*images, tell) : evaluator.run(tell);
   };
   if (stages.empty()) fail(ErrorKind::internal, "evaluate_stages: there is no stage");
-  if (stages.size() > 1 && spec.attack_norm != NormMode::frozen)
-    fail(ErrorKind::usage,
-         "an attack of several stages sees other batches in each, expected frozen statistics "
-         "(--attack-bn eval)");
 
   StagedEvaluation result;
-  if (stages.size() == 1) {
+  if (stages.size() == 1 && !stages[0].right_only) {
     const Clock::time_point begin = Clock::now();
     EvaluatorSpec of_stage = spec;
     of_stage.restart = stages[0].restart;
     Evaluation& e = result.evaluation = run(stages[0], of_stage, nullptr);
-    result.stages.push_back({stages[0].perturbation->spec(), e.n,
-                             e.n - static_cast<std::int64_t>(right_ones(e).size()), seconds_since(begin)});
+    result.stages.push_back({.spec = stages[0].perturbation->spec(),
+                             .tried = e.n,
+                             .broken = e.n - static_cast<std::int64_t>(right_ones(e).size()),
+                             .image_passes = e.image_passes,
+                             .seconds = seconds_since(begin)});
     return result;
   }
 
+  if (spec.attack_norm != NormMode::frozen)
+    fail(ErrorKind::usage, stages[0].perturbation->spec(),
+         " attacks the images that are left in batches of their own, expected frozen statistics "
+         "(--attack-bn eval)");
   Evaluation& all = result.evaluation = Evaluator(network, split, Clean{}, spec).run();
   std::vector<std::int64_t> every(static_cast<std::size_t>(all.n));
   for (std::size_t i = 0; i < every.size(); ++i) every[i] = static_cast<std::int64_t>(i);
@@ -96,7 +99,9 @@ StagedEvaluation evaluate_stages(
   std::vector<std::int64_t> right = right_ones(all);
   for (const Stage& stage : stages) {
     const Clock::time_point begin = Clock::now();
-    StageReport report{stage.perturbation->spec(), static_cast<std::int64_t>(right.size()), 0, 0};
+    StageReport report;
+    report.spec = stage.perturbation->spec();
+    report.tried = static_cast<std::int64_t>(right.size());
     if (!right.empty()) {
       EvaluatorSpec of_stage = spec;
       of_stage.restart = stage.restart;
@@ -113,16 +118,18 @@ StagedEvaluation evaluate_stages(
       std::vector<std::int64_t> left;
       for (std::size_t row = 0; row < right.size(); ++row) {
         const std::int64_t image = right[row], at = static_cast<std::int64_t>(row);
-        if (predicted[row] == e.label[row]) {
-          left.push_back(image);
-          continue;
-        }
+        const bool broken = predicted[row] != e.label[row];
+        if (!broken) left.push_back(image);
+        if (!broken && &stage != &stages.front()) continue;
         copy_row(e.logits, at, all.logits, image, k);
         all.norms[static_cast<std::size_t>(image)] = e.norms[row];
         if (const std::int64_t from = kept.row(image); from >= 0)
           copy_row(e.images, from, all.images, kept_of_all.row(image), cols);
       }
       report.broken = report.tried - static_cast<std::int64_t>(left.size());
+      report.image_passes = e.image_passes;
+      all.image_passes.forward += e.image_passes.forward;
+      all.image_passes.backward += e.image_passes.backward;
       all.zero_gradients += e.zero_gradients;
       all.all_gradients += e.all_gradients;
       right = std::move(left);

@@ -16,12 +16,14 @@ namespace inocula::attacks {
 struct Stage {
   std::unique_ptr<Perturbation> perturbation;
   std::uint32_t restart = 0;  ///< number of its random draws
+  bool right_only = false;    ///< an image that is wrong already needs none of it
 };
 
 /// What a stage did.
 struct StageReport {
   std::string spec;
   std::int64_t tried = 0, broken = 0;  ///< images
+  PassCount image_passes = {};         ///< as in Evaluation
   double seconds = 0;
 };
 
@@ -30,10 +32,11 @@ struct StagedEvaluation {
   std::vector<StageReport> stages;
 };
 
-/// A single stage sees every image and is what Evaluator makes of it. Of several each sees the images that
-/// are right as they are and after all stages before; an image's answer is that of the stage that broke it,
-/// or the image itself where none did. Which images a stage sees changes nothing for each of them: randomness
-/// belongs to the sample. `progress` is called with the stage that runs and Evaluator's numbers.
+/// A single stage that is not for the right ones alone sees every image and is what Evaluator makes of it.
+/// Else each sees the images that are right as they are and after all stages before; an image's answer is
+/// that of the stage that broke it, or that of the first stage where none did, or the image itself where it
+/// was wrong to begin with. Which images a stage sees changes nothing for each of them: randomness belongs to
+/// the sample. `progress` is called with the stage that runs and Evaluator's numbers.
 StagedEvaluation evaluate_stages(
     Network& network, const ImageSplit& split, const std::vector<Stage>& stages, const EvaluatorSpec& spec,
     const std::function<void(const Stage&, std::int64_t, std::int64_t)>& progress = {});

@@ -63,9 +63,11 @@ void Program::run(Preparation preparation) {
   const bool skip = preparation == Preparation::kept;
   if (skip && !(keeps_preparation_ && prepared_))
     fail(ErrorKind::internal, "Program::run: there is no preparation to keep");
-  if (Replay* const replay = skip ? without_preparation_.get() : whole_.get())
+  if (Replay* const replay = skip ? without_preparation_.get() : whole_.get()) {
     replay->launch();
-  else
+    visit_steps(
+        preparation, [this](const Step& step) { count(step); }, kAllTurns);
+  } else {
     // Two words of captures: a std::function keeps them without an allocation.
     device_->backend().run([this, preparation](const Queue& queue) {
       visit_steps(
@@ -73,9 +75,11 @@ void Program::run(Preparation preparation) {
           [&](const Step& step) {
             step.launch(queue);
             device_->backend().require_enqueued(step.name);
+            count(step);
           },
           [this](std::size_t l) { return is_due(l); });
     });
+  }
   prepared_ = true;
 }
 

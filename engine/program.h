@@ -40,6 +40,12 @@ struct PartTime {
 /// one.
 enum class Preparation { repeated, kept };
 
+/// A whole pass of a batch through a network.
+enum class WholePass : std::uint8_t { none, forward, backward };
+struct PassCount {
+  std::int64_t forward = 0, backward = 0;
+};
+
 class Program {
  public:
   Program() = default;
@@ -51,6 +57,9 @@ class Program {
   std::vector<PartTime> run_timed();
 
   Footprint footprint() const;
+  /// Those of all runs so far, timed ones left out; a backend that starts all launches as one runs every turn
+  /// of a loop.
+  PassCount passes() const { return passes_; }
   /// Overwrites all planned memory with quiet NaNs: what a Program computes must not depend on leftovers.
   void poison();
 
@@ -60,6 +69,7 @@ class Program {
     std::string name;
     Launch launch;
     bool prepares = false;
+    WholePass begins = WholePass::none;
   };
 
   /// Where a loop's `done` lies; no address where it has none.
@@ -80,10 +90,15 @@ class Program {
   void visit_steps(Preparation preparation, const Visit& visit, const More& more) const;
   /// Whether somebody in loop number l is not done: looked up on the device.
   bool is_due(std::size_t l);
+  void count(const Step& step) {
+    passes_.forward += step.begins == WholePass::forward ? 1 : 0;
+    passes_.backward += step.begins == WholePass::backward ? 1 : 0;
+  }
 
   const Device* device_ = nullptr;
   bool keeps_preparation_ = false;
   bool prepared_ = false;
+  PassCount passes_;
   std::vector<Step> steps_;
   std::vector<LoopRange> loops_;
   std::vector<LoopEnd> ends_;       ///< by loop

@@ -2,6 +2,7 @@
 #include "engine/recorder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -107,7 +108,7 @@ Tensor Recorder::part(const Tensor& whole, std::int64_t first_image, std::int64_
 }
 
 void Recorder::step(const std::string& name, std::function<Launch(Access&)> bind) {
-  Step step{name, std::move(bind), {}, preparing_};
+  Step step{name, std::move(bind), {}, preparing_, std::exchange(beginning_, WholePass::none)};
   TracingAccess access(step.use);
   step.bind(access);
   steps_.push_back(std::move(step));
@@ -214,7 +215,8 @@ Program Recorder::finish(Preparation preparation) {
   program.arena_ = Buffer(device_, std::max(program.plan_.arena_bytes, kArenaAlignment));
   for (std::size_t s = 0; s < steps_.size(); ++s) {
     BindingAccess access(external_, program.plan_, program.arena_.as<std::byte>(), s);
-    program.steps_.push_back({std::move(steps_[s].name), steps_[s].bind(access), steps_[s].prepares});
+    program.steps_.push_back(
+        {std::move(steps_[s].name), steps_[s].bind(access), steps_[s].prepares, steps_[s].begins});
   }
   for (const LoopRange& loop : loops_) program.ends_.push_back(end_of(loop, program));
   program.loops_ = std::move(loops_);

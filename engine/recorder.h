@@ -99,6 +99,9 @@ class Recorder {
   /// numbers is 0: the body must change nothing from there on that is read after the loop.
   void loop(std::int64_t count, const std::function<void()>& body, const Tensor& done = {});
 
+  /// The next step begins such a pass: Program::passes counts it.
+  void begin_pass(WholePass pass) { beginning_ = pass; }
+
   /// Marks what `body` records as depending on parameters alone: see Preparation.
   void preparation(const std::function<void()>& body);
 
@@ -134,10 +137,12 @@ class Recorder {
     std::function<Launch(Access&)> bind;
     StepUse use;
     bool prepares = false;
+    WholePass begins = WholePass::none;
   };
 
   const Device& device_;
   bool preparing_ = false;
+  WholePass beginning_ = WholePass::none;
   int open_loops_ = 0;
   std::vector<PlannedTensor> tensors_;
   std::vector<void*> external_;  ///< by tensor id; null where memory is planned

@@ -44,7 +44,7 @@ class NetworkVictim final : public Victim {
         classes_(network.graph().classes()) {}
 
   std::int64_t classes() const override { return classes_; }
-  Tensor logits(const Tensor& images) override { return recording_.forward(images).logits; }
+  Tensor logits(const Tensor& images) override;
   Query query(const Tensor& images) override;
   Tensor gradient(const Query& query, const Tensor& dlogits) override;
 

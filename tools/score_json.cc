@@ -114,11 +114,17 @@ Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAtt
   row["max_norm_linf"] = r.max_linf;
   row["max_norm_l2"] = r.max_l2;
   row["zero_gradient_fraction"] = r.zero_gradient_fraction;
+  row["image_forward_passes"] = e.image_passes.forward;
+  row["image_backward_passes"] = e.image_passes.backward;
   if (staged.stages.size() < 2) return row;
   row["stages"] = Json::array();
   for (const attacks::StageReport& s : staged.stages)
-    row["stages"].push_back(
-        {{"spec", s.spec}, {"tried", s.tried}, {"broken", s.broken}, {"seconds", s.seconds}});
+    row["stages"].push_back({{"spec", s.spec},
+                             {"tried", s.tried},
+                             {"broken", s.broken},
+                             {"image_forward_passes", s.image_passes.forward},
+                             {"image_backward_passes", s.image_passes.backward},
+                             {"seconds", s.seconds}});
   return row;
 }
 

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+"""Attacks the same networks on the same images here and by torchattacks, AutoAttack (pyautoattack) and foolbox.
+
+attacks.py path/to/inocula FOLDER [--runs DIR] [--limit N] [--only TEXT] [--seeds N] [--quick] [--out RESULTS.json]
+
+FOLDER holds pneumoniamnist.npz and bccd_cells_64.npz. The engine trains a ResNet-18 of width 16 on each against PGD (or
+finds it in --runs, where it also leaves it) and writes it with PyTorch's names. Robust accuracies are to agree within
+0.3 points, those of attacks with random starts in the mean over the seeds, smallest norms within 2 % in the median over
+the images that both break. A row may say why ours is stronger: a known fault of theirs.
+
+Exits 77, saying why, where this Python cannot import the peers; 1 where a row disagrees.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "torch")]
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine's threads wait; before PyTorch reads it
+
+try:
+    import numpy
+    import torch
+    import foolbox
+    import pyautoattack
+    import torchattacks
+    import tensor_file
+    from networks import Normalize, ResNet18
+except ImportError as missing:
+    if missing.name in ("tensor_file", "networks"):
+        raise
+    print(f"skipped: {sys.executable} cannot import {missing.name}, which parity with other libraries needs")
+    sys.exit(77)
+
+ACCURACY, MEDIAN_NORM = 0.003, 0.02  # how far apart rows may be
+BATCH = 128
+
+
+class Subject:
+    """A network in both worlds, and images."""
+
+    def __init__(self, program, folder, data, split, name, classes, training, limit):
+        self.program, self.data, self.split, self.name, self.classes = program, data, split, name, classes
+        self.run = folder / name
+        if not (self.run / "model.safetensors").exists():
+            self.command("train", "--data", data, "--model", "resnet18:width=16", "--out", self.run, *training)
+        arrays = numpy.load(data)
+        images = torch.from_numpy(arrays[f"{split}_images"][:limit].astype(numpy.float32) / 255)
+        self.images = (images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)).contiguous()
+        self.labels = torch.from_numpy(arrays[f"{split}_labels"].ravel()[:limit].astype(numpy.int64))
+        card = json.loads((self.run / "model.json").read_text())
+        self.network = ResNet18(Normalize(card["mean"], card["std"]), self.images.shape[1], classes, 16, "cifar")
+        state = tensor_file.read(self.run / "model.safetensors")
+        self.network.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in state.items()})
+        self.network.eval().requires_grad_(False)
+        self.right = self.predict(self.images) == self.labels
+
+    def command(self, *words):
+        subprocess.run([self.program, *map(str, words), "--quiet"], check=True)
+
+    def predict(self, images):
+        with torch.no_grad():
+            return torch.cat([self.network(x).argmax(1) for x in images.split(BATCH)])
+
+    def ours(self, spec, seed):
+        """(adversarial images, seconds) of the engine's attack."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "adversarial.npz"
+            begin = time.perf_counter()
+            self.command("attack", "--model", self.run, "--data", self.data, "--split", self.split, "--limit",
+                         len(self.labels), "--batch", BATCH, "--seed", seed, "--attack", spec, "--out", out)
+            return torch.from_numpy(numpy.load(out)["adversarial"]), time.perf_counter() - begin
+
+    def batches(self, attack):
+        """(adversarial images, seconds) of attack(network, images, labels), batch by batch."""
+        begin = time.perf_counter()
+        parts = [attack(self.network, x, y) for x, y in zip(self.images.split(BATCH), self.labels.split(BATCH))]
+        return torch.cat(parts), time.perf_counter() - begin
+
+    def robust(self, adversarial):
+        return (self.right & (self.predict(adversarial) == self.labels)).float().mean().item()
+
+    def norms(self, adversarial, norm):
+        """Of each image's change; NaN where it was wrong before, or is right still."""
+        change = (adversarial - self.images).flatten(1).double()
+        norms = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
+        return torch.where(self.right & (self.predict(adversarial) != self.labels), norms, float("nan"))
+
+
+def with_torchattacks(make):
+    def attack(network, x, y):
+        return make(network)(x, y)
+    return lambda subject, seed: (torch.manual_seed(seed), subject.batches(attack))[1]
+
+
+def with_autoattack(attacks, norm, eps, targets=1, queries=5000):
+    """Croce and Hein's own code: each attack on the images that those before it left right."""
+    def run(subject, seed):
+        adversary = pyautoattack.AutoAttack(subject.network, norm=norm, eps=eps, version="custom", attacks=attacks,
+                                            seed=seed)
+        adversary.verbose = False
+        adversary.apgd.n_restarts = adversary.fab.n_restarts = adversary.apgd_targeted.n_restarts = 1
+        adversary.fab.n_target_classes = adversary.apgd_targeted.n_target_classes = targets
+        adversary.square.n_queries = queries
+        begin = time.perf_counter()
+        adversarial, _ = adversary.run_standard_evaluation(subject.images, subject.labels, batch_size=BATCH)
+        return adversarial, time.perf_counter() - begin
+    return run
+
+
+def with_foolbox(make):
+    def attack(network, x, y):
+        model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+        return make()(model, x, y, epsilons=None)[1]
+    return lambda subject, seed: (torch.manual_seed(seed), subject.batches(attack))[1]
+
+
+class Row:
+    def __init__(self, name, spec, theirs, norm=None, random=False, stronger=None, subjects=None, slow=False):
+        """`norm`: compare the smallest norms rather than accuracies. `stronger`: why ours may leave less."""
+        self.name, self.spec, self.theirs, self.norm, self.random = name, spec, theirs, norm, random
+        self.stronger, self.subjects, self.slow = stronger, subjects, slow
+
+
+def rows_for(subject, eps, eps_l2):
+    e, l2, others = f"{eps:.9g}", f"{eps_l2:.9g}", subject.classes - 1
+    a = eps / 4
+    rows = [
+        Row("fgsm, torchattacks", f"fgsm:eps={e}", with_torchattacks(lambda n: torchattacks.FGSM(n, eps=eps))),
+        Row("bim, torchattacks", f"bim:eps={e},alpha={a:.9g},steps=10",
+            with_torchattacks(lambda n: torchattacks.BIM(n, eps=eps, alpha=a, steps=10))),
+        Row("mifgsm, torchattacks", f"mifgsm:eps={e},alpha={a:.9g},steps=10",
+            with_torchattacks(lambda n: torchattacks.MIFGSM(n, eps=eps, alpha=a, steps=10, decay=1.0))),
+        Row("fgsm-rs, torchattacks (FFGSM)", f"fgsm-rs:eps={e},alpha={1.25 * eps:.9g}",
+            with_torchattacks(lambda n: torchattacks.FFGSM(n, eps=eps, alpha=1.25 * eps)), random=True),
+        Row("pgd linf, torchattacks", f"pgd:eps={e},alpha={a:.9g},steps=20",
+            with_torchattacks(lambda n: torchattacks.PGD(n, eps=eps, alpha=a, steps=20)), random=True),
+        Row("pgd l2, torchattacks", f"pgd:norm=l2,eps={l2},alpha={eps_l2 / 5:.9g},steps=20",
+            with_torchattacks(lambda n: torchattacks.PGDL2(n, eps=eps_l2, alpha=eps_l2 / 5, steps=20)), random=True),
+        Row("apgd-ce linf, AutoAttack", f"apgd-ce:eps={e}", with_autoattack(["apgd-ce"], "Linf", eps), random=True),
+        Row("apgd-ce l2, AutoAttack", f"apgd-ce:norm=l2,eps={l2}", with_autoattack(["apgd-ce"], "L2", eps_l2),
+            random=True),
+        Row("fab-t linf, AutoAttack", f"fab-t:eps={e}", with_autoattack(["fab-t"], "Linf", eps, others), slow=True),
+        Row("fab-t l2, AutoAttack", f"fab-t:norm=l2,eps={l2}", with_autoattack(["fab-t"], "L2", eps_l2, others),
+            slow=True),
+        Row("square linf, AutoAttack", f"square:eps={e},queries=1000",
+            with_autoattack(["square"], "Linf", eps, queries=1000), random=True, slow=True),
+        Row("square l2, AutoAttack", f"square:norm=l2,eps={l2},queries=1000",
+            with_autoattack(["square"], "L2", eps_l2, queries=1000), random=True, slow=True),
+        Row("deepfool l2, foolbox", "deepfool:norm=l2,steps=50",
+            with_foolbox(lambda: foolbox.attacks.L2DeepFoolAttack(steps=50)), norm="l2"),
+        Row("deepfool linf, foolbox", "deepfool:norm=linf,steps=50",
+            with_foolbox(lambda: foolbox.attacks.LinfDeepFoolAttack(steps=50)), norm="linf"),
+        Row("cw, foolbox", "cw:steps=200,search=6",
+            with_foolbox(lambda: foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=6, steps=200)), norm="l2",
+            slow=True),
+    ]
+    if others > 1:
+        rows.append(Row("apgd-dlr linf, AutoAttack", f"apgd-dlr:eps={e}", with_autoattack(["apgd-dlr"], "Linf", eps),
+                        random=True))
+    ensemble = ["apgd-ce", "apgd-dlr", "fab-t", "square"] if others > 1 else ["apgd-ce", "fab-t", "square"]
+    rows.append(Row("aa-k linf, AutoAttack (" + ", ".join(ensemble) + ")", f"aa-k:eps={e}",
+                    with_autoattack(ensemble, "Linf", eps, others), slow=True))
+    return rows
+
+
+def compare(subject, row, seeds):
+    """(ours, theirs, seconds here, seconds there, whether they agree)."""
+    used = range(seeds if row.random else 1)
+    here, there = ([attack(seed) for seed in used] for attack in
+                   (lambda seed: subject.ours(row.spec, seed), lambda seed: row.theirs(subject, seed)))
+    times = [statistics.median(seconds for _, seconds in side) for side in (here, there)]
+    if row.norm:
+        norms = [subject.norms(side[0][0], row.norm) for side in (here, there)]
+        both = ~(norms[0].isnan() | norms[1].isnan())
+        ours, theirs = (n[both].median().item() for n in norms)
+        missed = [(subject.right & n.isnan()).sum().item() for n in norms]
+        agrees = abs(ours - theirs) <= MEDIAN_NORM * theirs or (ours < theirs and row.stronger is not None)
+        return ours, theirs, *times, agrees and missed[0] <= missed[1]
+    ours, theirs = (statistics.mean(subject.robust(adversarial) for adversarial, _ in side) for side in (here, there))
+    agrees = abs(ours - theirs) <= ACCURACY or (ours < theirs and row.stronger is not None)
+    return ours, theirs, *times, agrees
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--runs", type=Path, help="where the networks are, or are left")
+    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--only", default="", help="rows whose name contains it")
+    parser.add_argument("--subject", choices=("pneumonia", "cells"))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="leave out the slow rows")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--out", help="JSON file to write")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    results, wrong = [], 0
+    with tempfile.TemporaryDirectory() as name:
+        runs = options.runs or Path(name)
+        for name, file, split, classes, training, eps, eps_l2 in (
+                ("pneumonia", "pneumoniamnist.npz", "test", 2,
+                 ("--method", "pgd", "--eps", "4/255", "--steps", 5, "--epochs", 4, "--batch", 64), 4 / 255, 0.5),
+                ("cells", "bccd_cells_64.npz", "train", 3,
+                 ("--method", "pgd", "--eps", "4/255", "--steps", 3, "--epochs", 3, "--batch", 32), 8 / 255, 1.0)):
+            if options.subject not in (None, name):
+                continue
+            subject = Subject(options.program, runs, options.folder / file, split, name, classes, training, options.limit)
+            print(f"{name}: {len(subject.labels)} images, {100 * subject.right.float().mean():.1f} % right")
+            for row in rows_for(subject, eps, eps_l2):
+                if options.only not in row.name or (options.quick and row.slow):
+                    continue
+                ours, theirs, here, there, agrees = compare(subject, row, options.seeds)
+                wrong += not agrees
+                unit = "norm" if row.norm else "robust accuracy"
+                print(f"{row.name:55s} {unit} {ours:.4f} here, {theirs:.4f} there; {here:.1f} s and {there:.1f} s: "
+                      f"{'agrees' if agrees else 'DISAGREES'}" + (f" ({row.stronger})" if row.stronger else ""), flush=True)
+                results.append({"subject": name, "row": row.name, "spec": row.spec, "of": unit, "inocula": ours,
+                                "peer": theirs, "inocula_seconds": here, "peer_seconds": there, "agrees": bool(agrees)})
+    if options.out:
+        versions = {p.__name__: getattr(p, "__version__", "") for p in (torch, torchattacks, foolbox, pyautoattack)}
+        Path(options.out).write_text(json.dumps({"versions": versions, "seeds": options.seeds, "rows": results}, indent=1))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
