@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "engine/batch_memory.h"
 #include "engine/error.h"
@@ -16,6 +17,21 @@ namespace {
 std::int64_t images_to_take(const ImageSplit& split, std::int64_t limit) {
   if (limit < 0) fail(ErrorKind::usage, "limit is ", limit, ", expected 0 (all) or more");
   return limit == 0 ? split.count : std::min(limit, split.count);
+}
+
+constexpr std::pair<double Norms::*, double PerturbationNorm::*> kNorms[] = {
+    {&Norms::linf, &PerturbationNorm::linf},
+    {&Norms::l2, &PerturbationNorm::l2},
+    {&Norms::l1, &PerturbationNorm::l1},
+    {&Norms::l0, &PerturbationNorm::l0}};
+
+/// The mean of the two in the middle; NaN of nothing.
+double median(std::vector<double> values) {
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
 }  // namespace
@@ -185,16 +201,38 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progres
   return e;
 }
 
+double Norms::of(Norm norm) const {
+  switch (norm) {
+    case Norm::linf:
+      return linf;
+    case Norm::l2:
+      return l2;
+    case Norm::l1:
+      return l1;
+    case Norm::l0:
+      break;
+  }
+  return l0;
+}
+
 Robustness judge_robustness(const Evaluation& e) {
   const std::vector<std::int32_t> before = argmax_rows(e.clean_logits, e.classes);
   const std::vector<std::int32_t> after = argmax_rows(e.logits, e.classes);
   Robustness r;
+  std::vector<bool> fooled;
   for (std::size_t i = 0; i < e.label.size(); ++i) {
     const bool clean = before[i] == e.label[i];
     r.clean_correct += clean ? 1 : 0;
     r.robust_correct += clean && after[i] == e.label[i] ? 1 : 0;
-    r.max_linf = std::max(r.max_linf, e.norms[i].linf);
-    r.max_l2 = std::max(r.max_l2, e.norms[i].l2);
+    fooled.push_back(clean && after[i] != e.label[i]);
+  }
+  for (const auto& [of_all, of_image] : kNorms) {
+    std::vector<double> distances;
+    for (std::size_t i = 0; i < e.norms.size(); ++i) {
+      r.largest.*of_all = std::max(r.largest.*of_all, e.norms[i].*of_image);
+      if (fooled[i]) distances.push_back(e.norms[i].*of_image);
+    }
+    r.fooled_median.*of_all = median(std::move(distances));
   }
   r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.n);
   r.robust_accuracy_ci95 = wilson95(r.robust_correct, e.n);

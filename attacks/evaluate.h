@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attacks/metrics.h"
+#include "attacks/norm.h"
 #include "engine/network.h"
 #include "engine/perturbation.h"
 #include "engine/program.h"
@@ -42,14 +43,21 @@ struct Evaluation {
   PassCount image_passes;  ///< of an image through the network, attack and judgement together
 };
 
+/// A number in each norm.
+struct Norms {
+  double linf = 0, l2 = 0, l1 = 0, l0 = 0;
+  double of(Norm norm) const;
+};
+
 /// An attack's verdict.
 struct Robustness {
   std::int64_t clean_correct = 0;
   std::int64_t robust_correct = 0;  ///< right before and after
   double robust_accuracy = 0;       ///< robust_correct / n
   Interval robust_accuracy_ci95;
-  double success_rate = 0;  ///< fooled / clean_correct; NaN where nothing was right
-  double max_linf = 0, max_l2 = 0;
+  double success_rate = 0;            ///< fooled / clean_correct; NaN where nothing was right
+  Norms largest;                      ///< over all images
+  Norms fooled_median;                ///< over those that were right and are fooled; NaN where none was
   double zero_gradient_fraction = 0;  ///< 0 where no gradient was taken
 };
 Robustness judge_robustness(const Evaluation& e);

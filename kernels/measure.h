@@ -9,6 +9,7 @@ namespace inocula {
 struct PerturbationNorm {
   double linf = 0;
   double l2 = 0;
+  double l1 = 0;
   double l0 = 0;                   ///< pixels that differ, each channel counted
   double lowest = 0, highest = 0;  ///< range of the adversarial image
 };

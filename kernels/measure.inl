@@ -19,10 +19,11 @@ struct MeasureRow {
     const auto difference = [=](std::int64_t i) { return static_cast<double>(x[i]) - clean[i]; };
     const double linf = team.largest(n, 0.0, [=](std::int64_t i) { return fabs(difference(i)); });
     const double squares = team.sum(n, [=](std::int64_t i) { return difference(i) * difference(i); });
+    const double l1 = team.sum(n, [=](std::int64_t i) { return fabs(difference(i)); });
     const double l0 = team.sum(n, [=](std::int64_t i) { return x[i] != clean[i] ? 1.0f : 0.0f; });
     const float highest = team.largest(n, -INFINITY, [=](std::int64_t i) { return x[i]; });
     const float lowest = -team.largest(n, -INFINITY, [=](std::int64_t i) { return -x[i]; });
-    if (team.leads()) a.norm[row] = {linf, sqrt(squares), l0, lowest, highest};
+    if (team.leads()) a.norm[row] = {linf, sqrt(squares), l1, l0, lowest, highest};
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "attacks/corruption.h"
 #include "attacks/registry.h"
+#include "engine/error.h"
 #include "io/atomic_file.h"
 #include "tools/command.h"
 #include "tools/evaluation.h"
@@ -19,7 +20,18 @@ struct EvaluateOptions {
   std::string out;
   bool list = false;
   bool json = false;
+  bool fail_on_flag = false;
 };
+
+/// The checks that failed, one a line.
+void print_flags(const nlohmann::ordered_json& result) {
+  std::printf("trust: %s\n", result.at("trust").get<std::string>().c_str());
+  for (const auto& check : result.at("checks"))
+    if (!check.at("passed").get<bool>())
+      std::printf("  %s: %s: %s: %s\n", check.at("severity").get<std::string>().c_str(),
+                  check.at("attack").get<std::string>().c_str(), check.at("check").get<std::string>().c_str(),
+                  check.at("says").get<std::string>().c_str());
+}
 
 void run_evaluate(const EvaluateOptions& o) {
   if (o.list) {
@@ -27,6 +39,9 @@ void run_evaluate(const EvaluateOptions& o) {
     return;
   }
   o.evaluation.check();
+  if (o.fail_on_flag && (!o.evaluation.trust_checks || o.evaluation.attacks.empty()))
+    fail(ErrorKind::usage, "--fail-on-flag asks for the checks of attacks, expected --attack and no ",
+         "--no-trust-checks");
   if (!o.out.empty()) require_creatable(o.out);
   const bool quiet = o.evaluation.subject.common.quiet;
   nlohmann::ordered_json result;
@@ -40,7 +55,13 @@ void run_evaluate(const EvaluateOptions& o) {
   } else if (!quiet) {
     std::printf("%s\n", score_heading().c_str());
     for (const auto& row : result["rows"]) std::printf("%s\n", score_line(row).c_str());
+    if (result.contains("trust")) print_flags(result);
   }
+  if (!o.fail_on_flag || result.at("trust") == "pass") return;
+  for (const auto& check : result.at("checks"))
+    if (!check.at("passed").get<bool>())
+      fail(ErrorKind::bad_data, check.at("attack").get<std::string>(), ": ",
+           check.at("check").get<std::string>(), " failed: ", check.at("says").get<std::string>());
 }
 
 }  // namespace
@@ -53,6 +74,8 @@ void add_evaluate_command(CLI::App& program, std::vector<Command>& commands) {
   app->add_option("--out", o->out, "JSON file to write");
   app->add_flag("--list", o->list, "Print every attack and corruption with its keys and defaults");
   app->add_flag("--json", o->json, "Print the JSON instead of a table");
+  app->add_flag("--fail-on-flag", o->fail_on_flag,
+                "Exit with 65 where a check says that an attack's figures cannot be believed");
   commands.push_back({app, [o] { run_evaluate(*o); }});
 }
 

@@ -156,7 +156,11 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
         [](const attacks::StagedEvaluation& e, const attacks::NamedCorruption& c, const Scoring& by) {
           return corruption_row(e.evaluation, c, by);
         });
-  if (o.trust_checks) result["checks"] = checks;
+  if (o.trust_checks && !o.attacks.empty()) {
+    for (auto& check : black_box_checks(rows)) checks.push_back(std::move(check));
+    result["trust"] = trust_in(checks);
+    result["checks"] = checks;
+  }
   result["examples"] = examples.json();
   result["warnings"] = nlohmann::ordered_json::array();
   if (const std::optional<std::string> warning = missing_class_warning(clean)) {

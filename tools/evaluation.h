@@ -20,7 +20,7 @@ struct EvaluationOptions {
   std::int64_t bootstrap = 1000;                  ///< resamples of the intervals; 0: none
   bool temperature_scaling = false;
   std::int64_t examples = 4;  ///< images shown in the report
-  bool trust_checks = false;  ///< two more attacks for each that is asked for
+  bool trust_checks = true;   ///< two more attacks for each that is asked for
 
   void add_flags(CLI::App& app);
   /// Throws Error (usage) for what can be refused before a file is opened.
@@ -28,8 +28,8 @@ struct EvaluationOptions {
 };
 
 /// The documented object with a row for the images as they are, then one for each attack and each corruption;
-/// "examples" as of tools/examples.h, of the middle row of each attack's and corruption's list; "checks" as
-/// of tools/trust_checks.h. Warnings are told to `progress` too. Throws Error as its parts do.
+/// "examples" as of tools/examples.h, of the middle row of each attack's and corruption's list; "trust" and
+/// "checks" as of tools/trust_checks.h. Warnings are told to `progress` too. Throws Error as its parts do.
 nlohmann::ordered_json evaluate(const EvaluationOptions& options, Progress& progress);
 
 }  // namespace inocula

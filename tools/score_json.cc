@@ -103,16 +103,19 @@ Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAtt
   const attacks::Robustness r = attacks::judge_robustness(e);
   Json row{{"kind", "attack"},
            {"spec", attack.spec()},
-           {"eps", attack.eps},
+           {"eps", std::isinf(attack.eps) ? Json() : Json(attack.eps)},
            {"norm", attacks::to_string(attack.norm)},
            {"steps", attack.steps}};
   add_scores(row, e, scoring, r.robust_correct);
   row["attack_success_rate"] = r.success_rate;
   row["clean_correct"] = r.clean_correct;
   row["fooled"] = r.clean_correct - r.robust_correct;
-  row["max_norm"] = attack.norm == attacks::Norm::linf ? r.max_linf : r.max_l2;
-  row["max_norm_linf"] = r.max_linf;
-  row["max_norm_l2"] = r.max_l2;
+  row["max_norm"] = r.largest.of(attack.norm);
+  row["median_norm"] = r.fooled_median.of(attack.norm);
+  row["max_norm_linf"] = r.largest.linf;
+  row["max_norm_l2"] = r.largest.l2;
+  row["max_norm_l1"] = r.largest.l1;
+  row["max_norm_l0"] = r.largest.l0;
   row["zero_gradient_fraction"] = r.zero_gradient_fraction;
   row["image_forward_passes"] = e.image_passes.forward;
   row["image_backward_passes"] = e.image_passes.backward;

@@ -72,7 +72,6 @@ StudyMethod read_method(const std::string& path, const TomlEntry& entry, const t
 EvaluationOptions read_evaluation(const std::string& path, const toml::table* table,
                                   const CommonOptions& common) {
   EvaluationOptions e;
-  e.trust_checks = true;  // a study is read by others
   CLI::App flags;
   e.add_flags(flags);
   std::vector<FileSetting> settings;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "engine/spec.h"
@@ -14,9 +15,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kTolerance = 0.01;          ///< of accuracies
-constexpr double kMostZeroGradients = 0.05;  ///< of all gradients
-constexpr double kPath = 2.5;                ///< of the unbounded attack's steps together, in radii
+constexpr double kTolerance = 0.01;           ///< of accuracies
+constexpr double kBlackBoxTolerance = 0.002;  ///< of accuracies, as AutoAttack's flag has it
+constexpr double kMostZeroGradients = 0.05;   ///< of all gradients
+constexpr double kPath = 2.5;                 ///< of the unbounded attack's steps together, in radii
 
 double number(const Json& row, const char* key) {
   return row.at(key).get<double>();
@@ -29,67 +31,160 @@ std::string says(const char* format, Values... values) {
   return text;
 }
 
-}  // namespace
+/// What a failed check says of the figures.
+enum class Severity {
+  warn,  ///< they may be too good
+  fail,  ///< they are wrong, or the attack is
+};
 
-Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, std::int64_t classes,
-                  const RunAttack& run) {
-  Json list = Json::array();
-  const auto add = [&](const char* check, bool passed, const std::string& text) {
-    list.push_back({{"attack", attack}, {"check", check}, {"passed", passed}, {"says", text}});
-  };
-  std::vector<const Json*> by_eps;
-  for (const Json& row : rows) by_eps.push_back(&row);
-  std::stable_sort(by_eps.begin(), by_eps.end(),
-                   [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
-  const Json& largest = *by_eps.back();
-  const std::string norm = largest.at("norm");
-  const auto steps = largest.at("steps").get<std::int64_t>();
+/// The list of one attack's verdicts.
+class Verdicts {
+ public:
+  explicit Verdicts(std::string attack) : attack_(std::move(attack)) {}
 
-  if (steps > 1) {
-    const Json one = run("fgsm:norm=" + norm + ",eps=" + format_number(number(largest, "eps")), 0);
-    const double iterative = number(largest, "accuracy"), single = number(one, "accuracy");
-    add("iterative_at_least_as_strong", iterative <= single + kTolerance,
-        says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", number(largest, "eps"),
-             100 * iterative, static_cast<long long>(steps), 100 * single));
+  void add(const char* check, Severity severity, bool passed, const std::string& text) {
+    list_.push_back({{"attack", attack_},
+                     {"check", check},
+                     {"passed", passed},
+                     {"severity", severity == Severity::fail ? "fail" : "warn"},
+                     {"says", text}});
   }
+  Json take() { return std::move(list_); }
 
+ private:
+  std::string attack_;
+  Json list_ = Json::array();
+};
+
+bool is_bounded(const Json& row) {
+  return (row.at("norm") == "linf" || row.at("norm") == "l2") && row.at("eps").is_number();
+}
+
+/// Of rows in rising order of eps.
+void check_strength(const std::vector<const Json*>& by_eps, const RunAttack& run, Verdicts& verdicts) {
+  const Json& largest = *by_eps.back();
+  const auto steps = largest.at("steps").get<std::int64_t>();
+  if (steps > 1) {
+    const Json one = run("fgsm:norm=" + largest.at("norm").get<std::string>() +
+                             ",eps=" + format_number(number(largest, "eps")),
+                         0);
+    const double iterative = number(largest, "accuracy"), single = number(one, "accuracy");
+    verdicts.add("iterative_at_least_as_strong", Severity::fail, iterative <= single + kTolerance,
+                 says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one",
+                      number(largest, "eps"), 100 * iterative, static_cast<long long>(steps), 100 * single));
+  }
   double most_risen = 0, lowest = 1;
   for (const Json* row : by_eps) {
     lowest = std::min(lowest, number(*row, "accuracy"));
     most_risen = std::max(most_risen, number(*row, "accuracy") - lowest);
   }
   if (by_eps.size() > 1)
-    add("falls_with_eps", most_risen <= kTolerance,
-        says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
-             100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
-             100 * number(largest, "accuracy"), number(largest, "eps"), 100 * most_risen));
+    verdicts.add("falls_with_eps", Severity::warn, most_risen <= kTolerance,
+                 says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
+                      100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
+                      100 * number(largest, "accuracy"), number(largest, "eps"), 100 * most_risen));
+}
 
+void check_without_bounds(const Json& largest, const Shape& image, std::int64_t classes, const RunAttack& run,
+                          Verdicts& verdicts) {
+  const std::string norm = largest.at("norm");
   const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
-  const Json unbounded =
-      run("pgd:norm=" + norm + ",eps=" + format_number(everything) + ",path=" + format_number(kPath) +
-              ",steps=" + std::to_string(std::max(steps, kUnboundedSteps)),
-          kUnboundedImages);
+  const std::int64_t steps = std::max(largest.at("steps").get<std::int64_t>(), kUnboundedSteps);
+  const Json unbounded = run("pgd:norm=" + norm + ",eps=" + format_number(everything) +
+                                 ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps),
+                             kUnboundedImages);
   const double chance = 1.0 / static_cast<double>(classes);
-  add("unbounded_reaches_chance", number(unbounded, "accuracy") <= chance,
-      says("%.1f %% of %lld images right at eps %.4g, which allows any image; chance is %.1f %%",
-           100 * number(unbounded, "accuracy"), static_cast<long long>(unbounded.at("n").get<std::int64_t>()),
-           everything, 100 * chance));
+  verdicts.add("unbounded_reaches_chance", Severity::fail, number(unbounded, "accuracy") <= chance,
+               says("%.1f %% of %lld images right at eps %.4g, which allows any image; chance is %.1f %%",
+                    100 * number(unbounded, "accuracy"),
+                    static_cast<long long>(unbounded.at("n").get<std::int64_t>()), everything, 100 * chance));
+}
 
-  double zero = 0, excess = 0;
+void check_norms(const Json& rows, Verdicts& verdicts) {
+  double excess = 0;
   const Json* farthest = &rows.front();
   for (const Json& row : rows) {
-    zero = std::max(zero, number(row, "zero_gradient_fraction"));
     // Norms are sums of rounded squares.
     const double eps = number(row, "eps"), slack = 1e-6 + 1e-5 * eps;
     const double beyond = (number(row, "max_norm") - eps) / slack;
     if (&row == &rows.front() || beyond > excess) excess = beyond, farthest = &row;
   }
-  add("gradients_not_zero", zero <= kMostZeroGradients,
-      says("%.2f %% of the gradients were zero", 100 * zero));
-  add("norms_within_eps", excess <= 1,
-      says("largest %s norm %.6g at eps %.6g", norm.c_str(), number(*farthest, "max_norm"),
-           number(*farthest, "eps")));
+  verdicts.add("norms_within_eps", Severity::fail, excess <= 1,
+               says("largest %s norm %.6g at eps %.6g", farthest->at("norm").get<std::string>().c_str(),
+                    number(*farthest, "max_norm"), number(*farthest, "eps")));
+}
+
+/// Attacks that never see a gradient.
+bool is_black_box(const Json& row) {
+  const std::string spec = row.value("spec", "");
+  return spec.starts_with("square:") || spec.starts_with("noise:");
+}
+
+}  // namespace
+
+Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, std::int64_t classes,
+                  const RunAttack& run) {
+  Verdicts verdicts(attack);
+  // What has no radius, or a norm in which there is no step to compare with, is checked for its gradients
+  // alone.
+  const bool bounded = is_bounded(rows.front());
+  if (bounded) {
+    std::vector<const Json*> by_eps;
+    for (const Json& row : rows) by_eps.push_back(&row);
+    std::stable_sort(by_eps.begin(), by_eps.end(),
+                     [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
+    check_strength(by_eps, run, verdicts);
+    check_without_bounds(*by_eps.back(), image, classes, run, verdicts);
+  }
+  double zero = 0;
+  for (const Json& row : rows) zero = std::max(zero, number(row, "zero_gradient_fraction"));
+  verdicts.add("gradients_not_zero", Severity::warn, zero <= kMostZeroGradients,
+               says("%.2f %% of the gradients were zero", 100 * zero));
+  if (bounded) check_norms(rows, verdicts);
+  return verdicts.take();
+}
+
+Json black_box_checks(const Json& rows) {
+  Json list = Json::array();
+  const auto add = [&](const Json& row, bool passed, const std::string& text) {
+    Verdicts verdicts(row.at("spec"));
+    verdicts.add("gradients_at_least_as_strong", Severity::fail, passed, text);
+    for (Json& verdict : verdicts.take()) list.push_back(std::move(verdict));
+  };
+  for (const Json& row : rows) {
+    if (row.value("kind", "") != "attack") continue;
+    if (is_black_box(row)) {
+      const Json* best = nullptr;
+      for (const Json& other : rows)
+        if (other.value("kind", "") == "attack" && !is_black_box(other) &&
+            other.at("norm") == row.at("norm") && other.at("eps") == row.at("eps") &&
+            (best == nullptr || number(other, "accuracy") < number(*best, "accuracy")))
+          best = &other;
+      if (best != nullptr)
+        add(row, number(*best, "accuracy") <= number(row, "accuracy") + kBlackBoxTolerance,
+            says("%.1f %% right without gradients, %.1f %% after the best attack that follows them",
+                 100 * number(row, "accuracy"), 100 * number(*best, "accuracy")));
+    } else if (row.contains("stages")) {
+      double blind = 0, tried = 0;
+      for (const Json& stage : row.at("stages"))
+        if (is_black_box(stage)) blind += number(stage, "broken"), tried += number(stage, "tried");
+      if (tried > 0)
+        add(row, blind <= kBlackBoxTolerance * number(row, "n"),
+            says("the search without gradients broke %.0f of %.0f images that the others left", blind,
+                 tried));
+    }
+  }
   return list;
+}
+
+std::string trust_in(const Json& checks) {
+  std::string trust = "pass";
+  for (const Json& check : checks) {
+    if (check.at("passed").get<bool>()) continue;
+    if (check.at("severity") == "fail") return "fail";
+    trust = "warn";
+  }
+  return trust;
 }
 
 }  // namespace inocula

@@ -26,8 +26,19 @@ using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, 
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
 /// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding.
-/// Answers [{"attack", "check", "passed", "says"}].
+/// An attack without a radius, or in another norm than linf and l2, has the check of its gradients alone.
+/// Answers
+/// [{"attack", "check", "passed", "severity": "warn" or "fail", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
                                     const Shape& image, std::int64_t classes, const RunAttack& run);
+
+/// "gradients_at_least_as_strong", over all rows of evaluate.json: where an attack that sees no gradients
+/// (square, noise) leaves less than the best attack of the same norm and radius that follows them, by more
+/// than 0.2 points, or an ensemble's search without gradients broke more than that of the images, gradients
+/// mislead (Croce, Hein, ICML 2020). Of a row without such a partner there is no verdict.
+nlohmann::ordered_json black_box_checks(const nlohmann::ordered_json& rows);
+
+/// "pass", "warn", or "fail": the worst that a list of checks says.
+std::string trust_in(const nlohmann::ordered_json& checks);
 
 }  // namespace inocula

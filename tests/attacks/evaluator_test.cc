@@ -242,7 +242,7 @@ TEST_CASE("evaluator: clean images go through unchanged and give the reference's
   CHECK(relative_error(e.logits, reference.forward(x, NormMode::frozen).logits()) <= 1e-5);
   const attacks::Robustness r = attacks::judge_robustness(e);
   CHECK(r.clean_correct == r.robust_correct);
-  CHECK(r.max_linf == 0);
+  CHECK(r.largest.linf == 0);
   CHECK(r.zero_gradient_fraction == 0);
 }
 

@@ -223,8 +223,11 @@ TEST_CASE("metrics: robustness counts what was right before and after, over all 
   e.label = {0, 0, 1, 1, 0};
   e.clean_logits = {1, 0, 1, 0, 0, 1, 1, 0, 0, 1};  // right, right, right, wrong, wrong
   e.logits = {1, 0, 0, 1, 0, 1, 0, 1, 0, 1};        // right, fooled, right, right now, wrong
-  e.norms = {
-      {0.1, 0.5, 1, 0, 1}, {0.2, 0.4, 1, 0, 1}, {0, 0, 0, 0, 1}, {0, 0, 0, 0, 1}, {0.05, 0.6, 1, 0, 1}};
+  e.norms = {{.linf = 0.1, .l2 = 0.5, .l1 = 2, .l0 = 1, .highest = 1},
+             {.linf = 0.2, .l2 = 0.4, .l1 = 3, .l0 = 4, .highest = 1},
+             {.highest = 1},
+             {.highest = 1},
+             {.linf = 0.05, .l2 = 0.6, .l1 = 1, .l0 = 1, .highest = 1}};
   e.zero_gradients = 2;
   e.all_gradients = 8;
   const attacks::Robustness r = attacks::judge_robustness(e);
@@ -233,8 +236,12 @@ TEST_CASE("metrics: robustness counts what was right before and after, over all 
   CHECK(r.robust_accuracy == 0.4);
   CHECK(r.robust_accuracy_ci95.high == attacks::wilson95(2, 5).high);
   CHECK(r.success_rate == doctest::Approx(1.0 / 3).epsilon(1e-12));
-  CHECK(r.max_linf == 0.2);
-  CHECK(r.max_l2 == 0.6);
+  CHECK(r.largest.linf == 0.2);
+  CHECK(r.largest.l2 == 0.6);
+  CHECK(r.largest.l1 == 3);
+  CHECK(r.largest.l0 == 4);
+  CHECK(r.fooled_median.linf == 0.2);  // the second image alone is fooled
+  CHECK(r.fooled_median.l0 == 4);
   CHECK(r.zero_gradient_fraction == 0.25);
   e.clean_logits = {0, 1, 0, 1, 1, 0, 1, 0, 0, 1};
   CHECK(std::isnan(attacks::judge_robustness(e).success_rate));

@@ -87,7 +87,7 @@ TEST_CASE("pgd: images stay in the ball and in the box, as measured afresh") {
       largest = std::max(largest, norm);
     }
     const attacks::Robustness r = attacks::judge_robustness(e);
-    CHECK((pgd.norm == attacks::Norm::linf ? r.max_linf : r.max_l2) == largest);
+    CHECK((pgd.norm == attacks::Norm::linf ? r.largest.linf : r.largest.l2) == largest);
     CHECK(largest > 0.5 * std::min(pgd.eps, 1.0));  // and they use it
   }
 }

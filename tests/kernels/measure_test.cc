@@ -27,12 +27,14 @@ TEST_CASE("measure_perturbation agrees with plain loops in double") {
           const double d = double{x[i]} - clean[i];
           expected.linf = std::max(expected.linf, std::fabs(d));
           expected.l2 += d * d;
+          expected.l1 += std::fabs(d);
           expected.l0 += d != 0 ? 1 : 0;
           expected.lowest = std::min(expected.lowest, double{x[i]});
           expected.highest = std::max(expected.highest, double{x[i]});
         }
         CHECK(norm[row].linf == expected.linf);
         CHECK(norm[row].l0 == expected.l0);
+        CHECK(norm[row].l1 == doctest::Approx(expected.l1).epsilon(1e-14));
         CHECK(norm[row].lowest == expected.lowest);
         CHECK(norm[row].highest == expected.highest);
         CHECK(norm[row].l2 ==

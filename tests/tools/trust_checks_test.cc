@@ -70,3 +70,54 @@ TEST_CASE("trust checks: what does not apply is missing") {
   // The diagonal of the unit cube of 300 dimensions.
   CHECK(verdicts(Json::array({l2})).asked.back().starts_with("pgd:norm=l2,eps=17.32050"));
 }
+
+TEST_CASE(
+    "trust checks: an attack without a radius, or in another norm, has the check of its gradients alone") {
+  Json unbounded = row(0.1, 0.4, 50, 0.2);
+  unbounded["eps"] = nullptr;
+  Json in_l0 = row(3, 0.4, 50);
+  in_l0["norm"] = "l0";
+  for (const Json& only : {unbounded, in_l0}) {
+    const Verdicts v = verdicts(Json::array({only}));
+    CHECK(v.asked.empty());
+    REQUIRE(v.passed.size() == 1);
+    CHECK(v.passed.at("gradients_not_zero") == (only == in_l0));
+  }
+}
+
+TEST_CASE("trust checks: without gradients not more is broken than with them") {
+  const auto attack = [](const std::string& spec, double eps, double accuracy) {
+    Json r = row(eps, accuracy);
+    r["kind"] = "attack";
+    r["spec"] = spec;
+    return r;
+  };
+  const Json clean{{"kind", "clean"}, {"accuracy", 0.9}};
+  const auto passed = [](const Json& rows) {
+    const Json list = black_box_checks(rows);
+    return list.size() == 1 ? static_cast<int>(list[0].at("passed").get<bool>()) : -1;
+  };
+  const Json pgd = attack("pgd:steps=20", 0.03, 0.5);
+  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.6)})) == 1);
+  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.499)})) == 1);
+  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.49)})) == 0);
+  CHECK(passed(Json::array({clean, pgd, attack("noise:norm=linf", 0.03, 0.49)})) == 0);
+  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.02, 0.4)})) == -1);  // another radius
+  CHECK(passed(Json::array({clean, pgd})) == -1);
+  Json ensemble = attack("aa-k:norm=linf", 0.03, 0.4);
+  ensemble["stages"] = Json::array({{{"spec", "apgd-ce:x"}, {"tried", 90}, {"broken", 40}},
+                                    {{"spec", "square:x"}, {"tried", 50}, {"broken", 0}}});
+  CHECK(passed(Json::array({clean, ensemble})) == 1);
+  ensemble["stages"][1]["broken"] = 1;  // of a hundred
+  CHECK(passed(Json::array({clean, ensemble})) == 0);
+}
+
+TEST_CASE("trust checks: the worst verdict counts") {
+  const auto check = [](bool passed, const char* severity) {
+    return Json{{"passed", passed}, {"severity", severity}};
+  };
+  CHECK(trust_in(Json::array()) == "pass");
+  CHECK(trust_in(Json::array({check(true, "fail"), check(true, "warn")})) == "pass");
+  CHECK(trust_in(Json::array({check(true, "fail"), check(false, "warn")})) == "warn");
+  CHECK(trust_in(Json::array({check(false, "warn"), check(false, "fail")})) == "fail");
+}

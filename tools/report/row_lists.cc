@@ -2,6 +2,8 @@
 #include "tools/report/row_lists.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "tools/report/html.h"
 
@@ -62,13 +64,14 @@ std::string attack_name(const Json& row) {
 }
 
 std::string norm_name(const Json& row) {
-  return row.at("norm") == "l2" ? "L2" : "L∞";
+  const std::string norm = row.at("norm");
+  return norm == "linf" ? "L∞" : norm == "l2" ? "L2" : norm == "l1" ? "L1" : norm == "l0" ? "L0" : norm;
 }
 
 double strength(const Json& row) {
   switch (kind_of(row)) {
     case RowList::Kind::attack:
-      return row.at("eps").get<double>();
+      return row.at("eps").is_null() ? std::numeric_limits<double>::infinity() : row.at("eps").get<double>();
     case RowList::Kind::corruption:
       return row.at("level").get<double>();
     default:
@@ -90,7 +93,7 @@ const Json* RowList::shown_row(const ReportSeries& series) const {
 }
 
 std::string RowList::shown_label() const {
-  if (kind == Kind::clean) return label;
+  if (kind == Kind::clean || std::isinf(shown)) return label;
   return label + (kind == Kind::attack ? ", eps " : ", level ") + html::printed("%.4g", shown);
 }
 
@@ -124,7 +127,7 @@ std::string accuracy_charts(const std::vector<RowList>& lists, RowList::Kind kin
                             const std::vector<ReportSeries>& series, Charts& charts) {
   std::string figures;
   for (const RowList& list : lists) {
-    if (list.kind != kind) continue;
+    if (list.kind != kind || std::isinf(list.shown)) continue;  // what has no radius has no curve
     LineChart chart{.id = "accuracy: " + list.key,
                     .title = list.label,
                     .x_title = kind == RowList::Kind::attack ? "eps, pixels from 0 to 1" : "level",

@@ -56,6 +56,10 @@ bool is_number(const Json& value) {
   return value.is_number();
 }
 
+bool is_number_or_null(const Json& value) {
+  return value.is_number() || value.is_null();
+}
+
 bool is_text(const Json& value) {
   return value.is_string();
 }
@@ -126,7 +130,7 @@ void check_row(const Json& row, const std::string& where) {
       where);
   const std::string kind = row.value("kind", "");
   if (kind == "attack") {
-    require_key(row, "eps", where, is_number, "a number");
+    require_key(row, "eps", where, is_number_or_null, "a number, or null for any distance");
     require_key(row, "norm", where, is_text, "a text");
     require_key(row, "steps", where, is_count, "a number of steps");
   }
