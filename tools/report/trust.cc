@@ -14,6 +14,7 @@ using Json = nlohmann::ordered_json;
 
 std::string words_for(const std::string& check) {
   if (check == "iterative_at_least_as_strong") return "many steps are at least as strong as one";
+  if (check == "gradients_at_least_as_strong") return "gradients are no worse than none";
   if (check == "falls_with_eps") return "accuracy falls as eps grows";
   if (check == "unbounded_reaches_chance") return "without bounds PGD always succeeds";
   if (check == "gradients_not_zero") return "the attack sees gradients";
@@ -70,7 +71,7 @@ std::string trust_panel(const std::vector<ReportSeries>& series) {
   std::string verdict;
   if (!unchecked.empty())
     verdict += "<p><span class=\"fail\">Not checked:</span> the attacks on " + unchecked +
-               "; evaluate with --trust-checks.</p>\n";
+               "; evaluate without --no-trust-checks.</p>\n";
   if (checks == 0) return verdict;
   if (failed == 0)
     verdict += "<p><span class=\"pass\">All " + std::to_string(checks) + " checks passed.</span></p>\n";
