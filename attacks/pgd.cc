@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "attacks/gradient_count.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 #include "kernels/step_state.h"
@@ -130,15 +131,7 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
     a.eps = eps;
     return a;
   });
-  if (!ports.zero_gradients) return;
-  r.kernel("attack.count_zero_gradients", r.kernels().count_zero_gradients, [=](Access& at) {
-    return CountZeroGradients{at.in(gradient),
-                              at.in<std::int32_t>(ports.sample),
-                              at.inout<std::uint64_t>(ports.zero_gradients),
-                              at.inout<std::uint64_t>(ports.all_gradients),
-                              rows,
-                              cols};
-  });
+  record_gradient_count(r, ports, gradient);
 }
 
 Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {

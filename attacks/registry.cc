@@ -1,12 +1,17 @@
 // The attacks by name.
 #include "attacks/registry.h"
 
+#include <cmath>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "attacks/cw.h"
+#include "attacks/deepfool.h"
+#include "attacks/jsma.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/spec.h"
@@ -45,6 +50,29 @@ NamedAttack make_pgd(const Spec& s, double eps) {
   return single(Pgd(p, s.name()), p);
 }
 
+/// Of attacks that look for the nearest image: however far.
+double no_eps(const Spec&) {
+  return std::numeric_limits<double>::infinity();
+}
+
+NamedAttack make_deepfool(const Spec& s, double eps) {
+  const DeepFoolSpec p = parse_deepfool_spec(s, eps);
+  return single(DeepFool(p), p);
+}
+
+NamedAttack make_cw(const Spec& s, double eps) {
+  const CwSpec p = parse_cw_spec(s, eps);
+  NamedAttack attack = single(Cw(p), p);
+  attack.steps = p.search * p.steps;
+  return attack;
+}
+
+NamedAttack make_jsma(const Spec& s, double eps) {
+  const JsmaSpec p = parse_jsma_spec(s, eps);
+  const Jsma jsma(p);
+  return single(jsma, p);
+}
+
 const Entry kEntries[] = {
     {"fgsm", usual_pgd_eps, make_pgd,
      "fgsm:norm=linf|l2,eps=8/255,target=none\n"
@@ -65,6 +93,16 @@ const Entry kEntries[] = {
     {"mifgsm", usual_pgd_eps, make_pgd,
      "mifgsm:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
      "    the iterated step with momentum\n"},
+    {"deepfool", no_eps, make_deepfool,
+     "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
+     "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "
+     "likeliest classes\n"},
+    {"cw", no_eps, make_cw,
+     "cw:eps=inf,steps=1000,search=9,c=0.001,confidence=0,lr=0.01,target=none\n"
+     "    the nearest image in L2 by minimisation, in as many rounds as search says\n"},
+    {"jsma", no_eps, make_jsma,
+     "jsma:eps=inf,theta=1,gamma=0.145,target=likely1,pairs=1|0\n"
+     "    few values, changed by theta, at most a share gamma of all; eps bounds their number\n"},
 };
 
 const Entry& find_entry(const Spec& s) {
@@ -74,6 +112,12 @@ const Entry& find_entry(const Spec& s) {
     names += std::string(names.empty() ? "" : ", ") + e.name;
   }
   fail(ErrorKind::usage, "'", s.text(), "': unknown attack '", s.name(), "', expected one of: ", names);
+}
+
+/// "eps": a list of numbers, or, where that is what the attack usually does, "inf".
+std::vector<double> read_eps(const Spec& s, double usual) {
+  if (std::isinf(usual) && s.word("eps", "") == "inf") return {usual};
+  return s.numbers("eps", usual);
 }
 
 }  // namespace
@@ -86,7 +130,7 @@ std::vector<NamedAttack> parse_attacks(const std::string& text) {
   const Spec s = Spec::parse(text);
   const Entry& entry = find_entry(s);
   std::vector<NamedAttack> list;
-  for (const double eps : s.numbers("eps", entry.usual_eps(s))) {
+  for (const double eps : read_eps(s, entry.usual_eps(s))) {
     list.push_back(entry.make(s, eps));
     list.back().seed = parse_seed(s);
   }
