@@ -1,7 +1,6 @@
 // Recording the attack of Carlini and Wagner.
 #include "attacks/cw.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "attacks/attack_loss.h"
@@ -15,8 +14,6 @@ namespace inocula::attacks {
 namespace {
 
 constexpr const char* kName = "cw";
-/// How often a round's objective is looked at.
-constexpr std::int64_t kComparisons = 10;
 
 void check(const CwSpec& spec) {
   const auto want = [&](bool good, const char* field, double value, const char* expected) {
@@ -117,7 +114,7 @@ Tensor Cw::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) c
       const LossGradient found = record_loss_gradient(r, victim, v.x, aim);
       record_gradient_count(r, ports, found.gradient);
       keep(v.x, found);
-      r.kernel("attack.step", r.kernels().cw_step, [=, lr = spec_.lr, steps = spec_.steps](Access& at) {
+      r.kernel("attack.step", r.kernels().cw_step, [=, lr = spec_.lr](Access& at) {
         CwStep a;
         a.w = at.inout(v.w);
         a.moment1 = at.inout(v.moment1);
@@ -132,7 +129,6 @@ Tensor Cw::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) c
         a.targeted = targeted;
         a.confidence = confidence;
         a.rate = static_cast<float>(lr);
-        a.compare_every = std::max<std::int64_t>(1, steps / kComparisons);
         return a;
       });
     });

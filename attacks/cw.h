@@ -14,10 +14,9 @@ namespace inocula::attacks {
 
 /// Carlini, Wagner, IEEE S&P 2017: minimises ||x' - x||_2^2 + c max(-margin, -confidence) over w by Adam, x'
 /// = (tanh w + 1) / 2, and searches for each sample the c with which that succeeds at the least distance. The
-/// margin is the likeliest other logit less the label's, or the target's less the likeliest other. A round of
-/// a sample ends early where its objective, looked at every tenth of the steps, has not fallen. Kept is the
-/// nearest image of all rounds with a margin of at least `confidence`, the clean one included; a sample stays
-/// clean where there is none within eps.
+/// margin is the likeliest other logit less the label's, or the target's less the likeliest other. Kept is
+/// the nearest image of all rounds with a margin of at least `confidence`, the clean one included; a sample
+/// stays clean where there is none within eps.
 struct CwSpec {
   static constexpr Norm norm = Norm::l2;
   double eps = std::numeric_limits<double>::infinity();  ///< 0 or more

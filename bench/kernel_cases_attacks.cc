@@ -1,6 +1,5 @@
 // Kernels on rows of images and of logits: attacks, their judgement, losses, scores.
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <limits>
 #include <numeric>
@@ -517,17 +516,7 @@ std::vector<KernelCase<CwStep>> cw_step() {
              CwStep a;
              a.rows = rows_of(m, kPixels);
              a.cols = kPixels;
-             // Not the round's first turn, which alone is compared: no sample stops.
-             CwSearch going;
-             going.weight = 1;
-             going.turn = 1;
-             const auto words =
-                 std::bit_cast<std::array<std::int32_t, sizeof going / sizeof(std::int32_t)>>(going);
-             std::vector<std::int32_t> search;
-             for (std::int64_t row = 0; row < a.rows; ++row)
-               search.insert(search.end(), words.begin(), words.end());
-             a.search = reinterpret_cast<CwSearch*>(m.integers(5, search));
-             a.compare_every = std::numeric_limits<std::int64_t>::max();
+             a.search = m.zeros<CwSearch>(5);
              a.w = m.floats(0, -0.5f);
              a.moment1 = m.floats(1, 0.0f);
              a.moment2 = m.floats(2, 0.0f);

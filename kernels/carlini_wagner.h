@@ -12,8 +12,6 @@ namespace inocula {
 
 /// Keeps black and white pixels, whose w would be infinite, within reach of gradients.
 inline constexpr double kCwInside = 0.999999;
-/// A round ends for a sample whose objective, looked at ten times, fell by less than a ten-thousandth.
-inline constexpr double kCwProgress = 0.9999;
 /// Adam's decays and floor.
 inline constexpr double kCwDecay1 = 0.9, kCwDecay2 = 0.999, kCwFloor = 1e-8;
 
@@ -22,11 +20,7 @@ struct CwSearch {
   double weight = 0;                  ///< c
   double lower = 0, upper = 0;        ///< largest c that failed, least that succeeded
   double decayed1 = 1, decayed2 = 1;  ///< Adam's decays to the power of the steps taken
-  double objective = 0;               ///< when it was last compared
-  std::int32_t turn = 0;              ///< steps of this round
-  std::int32_t hit = 0;               ///< whether this round reached the aim
-  std::int32_t stopped = 0;           ///< whether this round makes no more progress
-  std::int32_t unused = 0;
+  std::int64_t hit = 0;               ///< whether this round reached the aim
 };
 
 /// cw_start: c = weight, and nothing known about it.
@@ -59,8 +53,11 @@ struct CwJudge {
   float confidence = 0;
 };
 
-/// cw_step: one step of Adam down the objective, for samples that still make progress. What is not a number
-/// in the gradient counts as 0.
+/// cw_step: one step of Adam down the objective. What is not finite in the gradient counts as 0.
+///
+/// The authors' code ends a round whose loss did not fall by a ten-thousandth within a tenth of its steps.
+/// That spares nothing here, where all samples take the same steps, and black and white pixels, from which
+/// the descent is slow to set out, would never move.
 struct CwStep {
   float* w = nullptr;               ///< (rows, cols), updated in place
   float* moment1 = nullptr;         ///< (rows, cols), updated in place
@@ -74,7 +71,6 @@ struct CwStep {
   std::int32_t targeted = 0;
   float confidence = 0;
   float rate = 0;
-  std::int64_t compare_every = 1;  ///< steps between looks at the objective
 };
 
 /// cw_next: the next c: half way between the bounds, or ten times as much while none has succeeded.

@@ -53,8 +53,7 @@ struct BeginRow {
     if (!team.leads()) return;
     CwSearch& s = a.search[row];
     s.decayed1 = s.decayed2 = 1;
-    s.objective = INFINITY;
-    s.turn = s.hit = s.stopped = 0;
+    s.hit = 0;
   }
 };
 
@@ -81,17 +80,10 @@ struct CwStepRow {
     const double sign = a.targeted != 0 ? 1.0 : -1.0;
     const double behind = sign * a.loss[row], least = -static_cast<double>(a.confidence);
     const double slope = behind > least ? s.weight * sign : 0.0;
-    const double squares = team.sum(a.cols, [=](std::int64_t i) {
-      const double d = static_cast<double>(x[i]) - clean[i];
-      return d * d;
-    });
-    const double objective = squares + s.weight * (behind > least ? behind : least);
-    const bool compares = s.turn % a.compare_every == 0;
-    const bool stopped = s.stopped != 0 || (compares && objective > kCwProgress * s.objective);
     const double decayed1 = s.decayed1 * kCwDecay1, decayed2 = s.decayed2 * kCwDecay2;
     const float mean1 = static_cast<float>(1.0 / (1.0 - decayed1)),
                 mean2 = static_cast<float>(1.0 / (1.0 - decayed2)), rate = a.rate;
-    team.each(stopped ? 0 : a.cols, [=](std::int64_t i) {
+    team.each(a.cols, [=](std::int64_t i) {
       const double pull = slope * gradient[i];
       // Infinite, too, it would make every later moment NaN.
       const double finite = fabs(pull) < 1e18 ? pull : 0.0;
@@ -107,12 +99,8 @@ struct CwStepRow {
       x[i] = static_cast<float>(Squashed(moved).x);
     });
     if (!team.leads()) return;
-    CwSearch& next = a.search[row];
-    next.stopped = stopped ? 1 : 0;
-    if (compares) next.objective = objective;
-    next.turn = s.turn + 1;
-    next.decayed1 = decayed1;
-    next.decayed2 = decayed2;
+    a.search[row].decayed1 = decayed1;
+    a.search[row].decayed2 = decayed2;
   }
 };
 
