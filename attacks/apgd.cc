@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "attacks/gradient_count.h"
 #include "attacks/spec_keys.h"
 #include "attacks/start.h"
 #include "engine/error.h"
@@ -43,7 +44,7 @@ void record_zeros(Recorder& r, const Tensor& t, std::int64_t words) {
 
 void record_look(Recorder& r, const PerturbationPorts& ports, const ApgdSpec& spec, const Carried& c,
                  const LossGradient& found) {
-  const Tensor hit = record_misclassified(r, ports, found);
+  const Tensor hit = record_hits(r, ports, {}, found);
   r.kernel("attack.look", r.kernels().apgd_look, [=](Access& at) {
     ApgdLook a;
     a.x = at.inout(c.x);
@@ -124,7 +125,7 @@ Tensor Apgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports)
       spec_.steps,
       [&] {
         const LossGradient found = record_loss_gradient(r, victim, c.x, aim);
-        record_zero_gradients(r, ports, found.gradient, c.done);
+        record_gradient_count(r, ports, found.gradient, c.done);
         record_look(r, ports, spec_, c, found);
         record_step(r, ports, spec_, c, found.gradient);
       },

@@ -34,36 +34,20 @@ LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, cons
   return {{}, loss.loss, loss.predicted};
 }
 
-void record_zero_gradients(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,
-                           const Tensor& done) {
-  if (!ports.zero_gradients) return;
-  const std::int64_t rows = gradient.shape.n, cols = gradient.shape.per_sample();
-  r.kernel("attack.count_zero_gradients", r.kernels().count_zero_gradients, [=](Access& at) {
-    CountZeroGradients a;
-    a.gradient = at.in(gradient);
-    a.sample = at.in<std::int32_t>(ports.sample);
-    a.done = at.in<std::int32_t>(done);
-    a.zeros = at.inout<std::uint64_t>(ports.zero_gradients);
-    a.total = at.inout<std::uint64_t>(ports.all_gradients);
-    a.rows = rows;
-    a.cols = cols;
-    return a;
-  });
-}
-
-Tensor record_misclassified(Recorder& r, const PerturbationPorts& ports, const LossGradient& found) {
+Tensor record_hits(Recorder& r, const PerturbationPorts& ports, const Tensor& target,
+                   const LossGradient& found) {
   const std::int64_t rows = ports.images.shape.n;
-  const Tensor score = r.make("score", {rows, 1, 1, 1});
-  const Tensor hit = r.make("misclassified", {rows, 1, 1, 1}, DType::i32);
+  const Tensor score = r.make("candidate score", {rows, 1, 1, 1});
+  const Tensor hit = r.make("candidate hit", {rows, 1, 1, 1}, DType::i32);
   r.kernel("attack.judge", r.kernels().judge, [=, label = ports.label](Access& at) {
-    Judge a;
-    a.loss = at.in(found.loss);
-    a.predicted = at.in<std::int32_t>(found.predicted);
-    a.label = at.in<std::int32_t>(label);
-    a.score = at.out(score);
-    a.hit = at.out<std::int32_t>(hit);
-    a.rows = rows;
-    return a;
+    return Judge{at.in(found.loss),
+                 at.in<std::int32_t>(found.predicted),
+                 at.in<std::int32_t>(label),
+                 at.in<std::int32_t>(target),
+                 at.out(score),
+                 at.out<std::int32_t>(hit),
+                 rows,
+                 0};
   });
   return hit;
 }

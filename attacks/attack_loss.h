@@ -33,12 +33,8 @@ LossGradient record_loss_gradient(Recorder& r, Victim& victim, const Tensor& ima
 /// Records a forward pass and the loss, without a gradient.
 LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim);
 
-/// Records the count of gradients that cannot move a row, where the ports ask for it; rows whose `done`, a
-/// tensor or none, is not 0 do not count.
-void record_zero_gradients(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,
-                           const Tensor& done);
-
-/// Records whether an image is taken for another class than its label: (N) i32, 1 or 0.
-Tensor record_misclassified(Recorder& r, const PerturbationPorts& ports, const LossGradient& found);
+/// (N) i32: whether each answer reaches the aim: not the label, or, with a target, the target.
+Tensor record_hits(Recorder& r, const PerturbationPorts& ports, const Tensor& target,
+                   const LossGradient& found);
 
 }  // namespace inocula::attacks

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "attacks/gradient_count.h"
 #include "attacks/start.h"
 #include "engine/error.h"
 #include "engine/spec.h"
@@ -108,7 +109,7 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
     a.eps = eps;
     return a;
   });
-  record_zero_gradients(r, ports, gradient, {});
+  record_gradient_count(r, ports, gradient, {});
 }
 
 Tensor Pgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {

@@ -1,13 +1,18 @@
 // The attacks by name.
 #include "attacks/registry.h"
 
+#include <cmath>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "attacks/cw.h"
+#include "attacks/deepfool.h"
 #include "attacks/ensemble.h"
+#include "attacks/jsma.h"
 #include "attacks/noise.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
@@ -40,6 +45,14 @@ NamedAttack single(const Attack& attack, const AttackSpec& spec) {
             stages.push_back({std::make_unique<Attack>(attack)});
             return stages;
           }};
+}
+
+/// The same of an attack that leaves images alone that are wrong already.
+template <class Attack, class AttackSpec>
+NamedAttack for_right_ones(const Attack& attack, const AttackSpec& spec) {
+  NamedAttack named = single(attack, spec);
+  named.stages = [attack](std::int64_t) { return restarted(attack, 1); };
+  return named;
 }
 
 constexpr std::int64_t kMostRestarts = 1000;
@@ -105,6 +118,28 @@ NamedAttack make_noise(const Spec& s, double eps) {
           .stages = [noise, restarts](std::int64_t) { return restarted(noise, restarts); }};
 }
 
+/// Of attacks that look for the nearest image: however far.
+double no_eps(const Spec&) {
+  return std::numeric_limits<double>::infinity();
+}
+
+NamedAttack make_deepfool(const Spec& s, double eps) {
+  const DeepFoolSpec p = parse_deepfool_spec(s, eps);
+  return for_right_ones(DeepFool(p), p);
+}
+
+NamedAttack make_cw(const Spec& s, double eps) {
+  const CwSpec p = parse_cw_spec(s, eps);
+  NamedAttack attack = for_right_ones(Cw(p), p);
+  attack.steps = p.search * p.steps;
+  return attack;
+}
+
+NamedAttack make_jsma(const Spec& s, double eps) {
+  const JsmaSpec p = parse_jsma_spec(s, eps);
+  return for_right_ones(Jsma(p), p);
+}
+
 const Entry kEntries[] = {
     {"fgsm", usual_pgd_eps, make_pgd,
      "fgsm:norm=linf|l2,eps=8/255,target=none\n"
@@ -140,6 +175,16 @@ const Entry kEntries[] = {
     {"noise", usual_pgd_eps, make_noise,
      "noise:norm=linf|l2,eps=8/255,restarts=1\n"
      "    random noise, uniform in the ball or on the L2 sphere: what an attack has to beat\n"},
+    {"deepfool", no_eps, make_deepfool,
+     "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
+     "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "
+     "likeliest classes\n"},
+    {"cw", no_eps, make_cw,
+     "cw:eps=inf,steps=1000,search=9,c=0.001,confidence=0,lr=0.01,target=none\n"
+     "    the nearest image in L2 by minimisation, in as many rounds as search says\n"},
+    {"jsma", no_eps, make_jsma,
+     "jsma:eps=inf,theta=1,gamma=0.145,target=likely1,pairs=1|0\n"
+     "    few values, changed by theta, at most a share gamma of all; eps bounds their number\n"},
 };
 
 const Entry& find_entry(const Spec& s) {
@@ -149,6 +194,12 @@ const Entry& find_entry(const Spec& s) {
     names += std::string(names.empty() ? "" : ", ") + e.name;
   }
   fail(ErrorKind::usage, "'", s.text(), "': unknown attack '", s.name(), "', expected one of: ", names);
+}
+
+/// "eps": a list of numbers, or, where that is what the attack usually does, "inf".
+std::vector<double> read_eps(const Spec& s, double usual) {
+  if (std::isinf(usual) && s.word("eps", "") == "inf") return {usual};
+  return s.numbers("eps", usual);
 }
 
 }  // namespace
@@ -161,7 +212,7 @@ std::vector<NamedAttack> parse_attacks(const std::string& text) {
   const Spec s = Spec::parse(text);
   const Entry& entry = find_entry(s);
   std::vector<NamedAttack> list;
-  for (const double eps : s.numbers("eps", entry.usual_eps(s))) {
+  for (const double eps : read_eps(s, entry.usual_eps(s))) {
     list.push_back(entry.make(s, eps));
     list.back().seed = parse_seed(s);
   }

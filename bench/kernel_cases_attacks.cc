@@ -181,6 +181,21 @@ KernelWork<BinConfidence> bin_confidence_of(Arrays& m, std::int64_t classes) {
   return {a, kFloat * static_cast<double>(a.rows * (classes + 1))};
 }
 
+/// As many searches as an array holds.
+std::int64_t searches_of(const Arrays& m) {
+  return m.size() * static_cast<std::int64_t>(sizeof(float)) / static_cast<std::int64_t>(sizeof(CwSearch));
+}
+
+/// Gradients that differ from pixel to pixel, in array number `which`.
+const float* noise_around_zero(Arrays& m, std::size_t which, std::uint32_t seed) {
+  std::vector<std::int32_t> bits(static_cast<std::size_t>(m.size()));
+  for (std::int32_t& word : bits) {
+    seed = seed * 1664525 + 1013904223;
+    word = std::bit_cast<std::int32_t>(static_cast<float>(seed >> 8) / 16777216.0f - 0.5f);
+  }
+  return reinterpret_cast<const float*>(m.integers(which, bits));
+}
+
 }  // namespace
 
 std::vector<KernelCase<PgdStep>> pgd_step_linf() {
@@ -444,6 +459,143 @@ std::vector<KernelCase<ReleaseBeyond>> release_beyond() {
              a.cols = kPixels;
              return KernelWork<ReleaseBeyond>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
            }}};
+}
+
+std::vector<KernelCase<RankClasses>> rank_classes() {
+  return {{"9_classes", [](Arrays& m) {
+             constexpr std::int64_t kClasses = 9;
+             RankClasses a;
+             a.logits = m.floats(0);
+             a.rank = m.zeros<std::int32_t>(1);
+             a.rows = rows_of(m, kClasses);
+             a.classes = a.count = kClasses;
+             return KernelWork<RankClasses>{a, 2 * kFloat * static_cast<double>(a.rows * kClasses)};
+           }}};
+}
+
+std::vector<KernelCase<PickLogits>> pick_logits() {
+  return {{"9_classes", [](Arrays& m) {
+             constexpr std::int64_t kClasses = 9;
+             PickLogits a;
+             a.index = m.zeros<std::int32_t>(0);
+             a.dlogits = m.floats(1);
+             a.rows = rows_of(m, kClasses);
+             a.classes = kClasses;
+             return KernelWork<PickLogits>{a, kFloat * static_cast<double>(a.rows * (kClasses + 1))};
+           }}};
+}
+
+std::vector<KernelCase<DeepFoolConsider>> deepfool_consider() {
+  const auto of = [](Arrays& m, Distance norm) {
+    DeepFoolConsider a;
+    a.gradient = m.floats(0, 1e-3f);
+    a.step = m.floats(1);
+    a.logits = m.floats(2);
+    a.rank = m.zeros<std::int32_t>(3);
+    a.distance = m.floats(4);
+    a.rows = rows_of(m, kPixels);
+    a.cols = kPixels;
+    a.classes = a.columns = 2;
+    a.norm = norm;
+    return KernelWork<DeepFoolConsider>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+  };
+  return {{"l2", [=](Arrays& m) { return of(m, Distance::l2); }},
+          {"linf", [=](Arrays& m) { return of(m, Distance::linf); }}};
+}
+
+std::vector<KernelCase<DeepFoolMove>> deepfool_move() {
+  return {{"", [](Arrays& m) {
+             DeepFoolMove a;
+             a.x = m.floats(0);
+             a.total = m.floats(1, 0.0f);
+             a.step = m.floats(2, 1e-3f);
+             a.clean = m.floats(3);
+             a.distance = a.logits = m.floats(4);
+             a.rank = a.label = m.zeros<std::int32_t>(5);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.classes = a.columns = 2;
+             a.overshoot = 0.02f;
+             return KernelWork<DeepFoolMove>{a, 5 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<CwStart>> cw_start() {
+  return {{"", [](Arrays& m) {
+             CwStart a{m.zeros<CwSearch>(0), searches_of(m), 1e-3};
+             return KernelWork<CwStart>{a, sizeof(CwSearch) * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<CwBegin>> cw_begin() {
+  return {{"", [](Arrays& m) {
+             CwBegin a;
+             a.w = m.floats(0);
+             a.moment1 = m.floats(1);
+             a.moment2 = m.floats(2);
+             a.x = m.floats(3);
+             a.clean = m.floats(4, 0.25f);
+             a.search = m.zeros<CwSearch>(5);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             return KernelWork<CwBegin>{a, 5 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<CwJudge>> cw_judge() {
+  return {{"", [](Arrays& m) {
+             CwJudge a;
+             a.loss = m.floats(0);
+             a.predicted = m.zeros<std::int32_t>(1);
+             a.label = m.zeros<std::int32_t>(2);
+             a.search = m.zeros<CwSearch>(3);
+             a.hit = m.zeros<std::int32_t>(4);
+             a.rows = searches_of(m);
+             return KernelWork<CwJudge>{a, 4 * kFloat * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<CwStep>> cw_step() {
+  return {{"", [](Arrays& m) {
+             CwStep a;
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.search = m.zeros<CwSearch>(5);
+             a.w = m.floats(0, -0.5f);
+             a.moment1 = m.floats(1, 0.0f);
+             a.moment2 = m.floats(2, 0.0f);
+             a.x = m.floats(3, 0.25f);
+             // There are no arrays left: what is only read is one.
+             a.clean = a.gradient = a.loss = m.floats(4, 0.25f);
+             a.rate = 0.01f;
+             return KernelWork<CwStep>{a, 9 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<CwNext>> cw_next() {
+  return {{"", [](Arrays& m) {
+             CwNext a{m.zeros<CwSearch>(0), searches_of(m)};
+             return KernelWork<CwNext>{a, 2 * sizeof(CwSearch) * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<SaliencyStep>> saliency_step() {
+  const auto of = [](Arrays& m, std::int32_t pairs) {
+    SaliencyStep a;
+    a.rows = rows_of(m, kPixels);
+    a.cols = kPixels;
+    a.x = m.floats(0);
+    a.clean = m.floats(1);
+    a.toward = noise_around_zero(m, 2, 1);
+    a.others = noise_around_zero(m, 3, 2);
+    a.logits = m.floats(4);
+    a.target = m.integers(5, std::vector<std::int32_t>(static_cast<std::size_t>(a.rows), 1));
+    a.classes = 2;
+    a.pairs = pairs;
+    a.most = 0;  // chosen, never changed: a second run would be another
+    return KernelWork<SaliencyStep>{a, 4 * kFloat * static_cast<double>(a.rows * a.cols)};
+  };
+  return {{"pairs", [=](Arrays& m) { return of(m, 1); }}, {"single", [=](Arrays& m) { return of(m, 0); }}};
 }
 
 std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {

@@ -5,14 +5,17 @@
 #include "kernels/augmix.h"
 #include "kernels/best.h"
 #include "kernels/calibrate.h"
+#include "kernels/carlini_wagner.h"
 #include "kernels/carried_delta.h"
 #include "kernels/channel_sums.h"
 #include "kernels/channels.h"
 #include "kernels/consistency.h"
+#include "kernels/deepfool.h"
 #include "kernels/divergence.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
+#include "kernels/logit_pick.h"
 #include "kernels/margin.h"
 #include "kernels/measure.h"
 #include "kernels/nearest.h"
@@ -24,6 +27,7 @@
 #include "kernels/pool.h"
 #include "kernels/queue.h"
 #include "kernels/roof.h"
+#include "kernels/saliency.h"
 #include "kernels/softmax_ce.h"
 #include "kernels/start.h"
 #include "kernels/targets.h"
@@ -48,6 +52,16 @@
   X(keep_best, KeepBest)                                     \
   X(keep_nearest, KeepNearest)                               \
   X(release_beyond, ReleaseBeyond)                           \
+  X(rank_classes, RankClasses)                               \
+  X(pick_logits, PickLogits)                                 \
+  X(deepfool_consider, DeepFoolConsider)                     \
+  X(deepfool_move, DeepFoolMove)                             \
+  X(cw_start, CwStart)                                       \
+  X(cw_begin, CwBegin)                                       \
+  X(cw_judge, CwJudge)                                       \
+  X(cw_step, CwStep)                                         \
+  X(cw_next, CwNext)                                         \
+  X(saliency_step, SaliencyStep)                             \
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
