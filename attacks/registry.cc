@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "attacks/spec_keys.h"
+#include "attacks/square.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 
@@ -25,7 +26,17 @@ struct Entry {
   const char* usage;
 };
 
-/// An attack of one stage, which is made anew each time it is asked for.
+/// One stage, which is made anew each time it is asked for.
+template <class Attack>
+std::function<std::vector<Stage>(std::int64_t)> one_stage(const Attack& attack) {
+  return [attack](std::int64_t) {
+    std::vector<Stage> stages;
+    stages.push_back({std::make_unique<Attack>(attack)});
+    return stages;
+  };
+}
+
+/// An attack of one stage.
 template <class Attack, class AttackSpec>
 NamedAttack single(const Attack& attack, const AttackSpec& spec) {
   return {.canonical = attack.spec(),
@@ -33,16 +44,23 @@ NamedAttack single(const Attack& attack, const AttackSpec& spec) {
           .norm = spec.norm,
           .steps = spec.steps,
           .seed = {},
-          .stages = [attack](std::int64_t) {
-            std::vector<Stage> stages;
-            stages.push_back({std::make_unique<Attack>(attack)});
-            return stages;
-          }};
+          .stages = one_stage(attack)};
 }
 
 NamedAttack make_pgd(const Spec& s, double eps) {
   const PgdSpec p = parse_pgd_spec(s, eps);
   return single(Pgd(p, s.name()), p);
+}
+
+NamedAttack make_square(const Spec& s, double eps) {
+  const SquareSpec q = parse_square_spec(s, eps);
+  const Square square(q);
+  return {.canonical = square.spec(),
+          .eps = q.eps,
+          .norm = q.norm,
+          .steps = q.queries,
+          .seed = {},
+          .stages = one_stage(square)};
 }
 
 const Entry kEntries[] = {
@@ -65,6 +83,11 @@ const Entry kEntries[] = {
     {"mifgsm", usual_pgd_eps, make_pgd,
      "mifgsm:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
      "    the iterated step with momentum\n"},
+    {"square", usual_square_eps, make_square,
+     "square:norm=linf|l2,eps=8/255,queries=5000,p=0.8,rescale=0|1\n"
+     "    a random search over squares that asks for logits alone; with norm=l2 eps=1; rescale=1 shrinks the "
+     "squares\n"
+     "    over these queries as the paper does over 10000\n"},
 };
 
 const Entry& find_entry(const Spec& s) {

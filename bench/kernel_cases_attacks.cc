@@ -134,6 +134,26 @@ KernelWork<MarginLoss> margin_of(Arrays& m, std::int64_t classes) {
   return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
 }
 
+/// Searches in their first turn, with windows of the largest side.
+KernelWork<SquareAttack> square_of(Arrays& m) {
+  SquareAttack a;
+  a.x = m.floats(0, 0.51f);
+  a.best = m.floats(1, 0.51f);
+  a.clean = m.floats(3, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.channels = 1;
+  a.height = a.width = kSide;
+  a.sample = numbered_samples(m, a.rows);
+  a.search = m.zeros<SquareSearch>(4);
+  // Right everywhere, and no better than before.
+  a.loss = m.floats(5, 0.0f);
+  a.predicted = a.label = m.zeros<std::int32_t>(5);
+  a.state = m.one(0, StepState{});
+  a.eps = 8.0f / 255;
+  for (SquarePhase& phase : a.phase) phase.side = 25;
+  return {a, 3 * kFloat * static_cast<double>(a.rows * kPixels)};
+}
+
 KernelWork<ConsistencyCe> consistency_of(Arrays& m, std::int32_t views) {
   constexpr std::int64_t kClasses = 9;
   auto a = loss_of<ConsistencyCe>(m);
@@ -400,6 +420,22 @@ std::vector<KernelCase<ReleaseBeyond>> release_beyond() {
              a.cols = kPixels;
              return KernelWork<ReleaseBeyond>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
            }}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_start_linf() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_start_l2() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_step_linf() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_step_l2() {
+  return {{"", square_of}};
 }
 
 std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {

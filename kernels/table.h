@@ -24,6 +24,7 @@
 #include "kernels/queue.h"
 #include "kernels/roof.h"
 #include "kernels/softmax_ce.h"
+#include "kernels/square.h"
 #include "kernels/start.h"
 #include "kernels/targets.h"
 #include "kernels/weights.h"
@@ -44,6 +45,10 @@
   X(keep_best, KeepBest)                                     \
   X(keep_nearest, KeepNearest)                               \
   X(release_beyond, ReleaseBeyond)                           \
+  X(square_start_linf, SquareAttack)                         \
+  X(square_start_l2, SquareAttack)                           \
+  X(square_step_linf, SquareAttack)                          \
+  X(square_step_l2, SquareAttack)                            \
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
