@@ -3,10 +3,12 @@
 
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "attacks/fab.h"
 #include "attacks/spec_keys.h"
 #include "attacks/square.h"
 #include "engine/error.h"
@@ -52,6 +54,11 @@ NamedAttack make_pgd(const Spec& s, double eps) {
   return single(Pgd(p, s.name()), p);
 }
 
+NamedAttack make_fab(const Spec& s, double eps) {
+  const FabSpec f = parse_fab_spec(s, eps);
+  return single(Fab(f), f);
+}
+
 NamedAttack make_square(const Spec& s, double eps) {
   const SquareSpec q = parse_square_spec(s, eps);
   const Square square(q);
@@ -83,6 +90,16 @@ const Entry kEntries[] = {
     {"mifgsm", usual_pgd_eps, make_pgd,
      "mifgsm:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
      "    the iterated step with momentum\n"},
+    {"fab", usual_fab_eps, make_fab,
+     "fab:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9\n"
+     "    the nearest image by steps between the boundaries of all classes and the image; with norm=l2 "
+     "eps=1, "
+     "with norm=l1 12;\n"
+     "    eps=inf takes it however far it is\n"},
+    {"fab-t", usual_fab_eps, make_fab,
+     "fab-t:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,target=likely1\n"
+     "    the same along the boundary of one class, with one gradient a step rather than one for each "
+     "class\n"},
     {"square", usual_square_eps, make_square,
      "square:norm=linf|l2,eps=8/255,queries=5000,p=0.8,rescale=0|1\n"
      "    a random search over squares that asks for logits alone; with norm=l2 eps=1; rescale=1 shrinks the "
@@ -99,6 +116,12 @@ const Entry& find_entry(const Spec& s) {
   fail(ErrorKind::usage, "'", s.text(), "': unknown attack '", s.name(), "', expected one of: ", names);
 }
 
+/// "eps": a list of numbers, or "inf", which most attacks refuse.
+std::vector<double> read_eps(const Spec& s, double usual) {
+  if (s.word("eps", "") == "inf") return {std::numeric_limits<double>::infinity()};
+  return s.numbers("eps", usual);
+}
+
 }  // namespace
 
 std::string NamedAttack::spec() const {
@@ -109,7 +132,7 @@ std::vector<NamedAttack> parse_attacks(const std::string& text) {
   const Spec s = Spec::parse(text);
   const Entry& entry = find_entry(s);
   std::vector<NamedAttack> list;
-  for (const double eps : s.numbers("eps", entry.usual_eps(s))) {
+  for (const double eps : read_eps(s, entry.usual_eps(s))) {
     list.push_back(entry.make(s, eps));
     list.back().seed = parse_seed(s);
   }

@@ -9,6 +9,7 @@
 #include "kernels/channels.h"
 #include "kernels/consistency.h"
 #include "kernels/divergence.h"
+#include "kernels/fab.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
@@ -49,6 +50,10 @@
   X(square_start_l2, SquareAttack)                           \
   X(square_step_linf, SquareAttack)                          \
   X(square_step_l2, SquareAttack)                            \
+  X(fab_start, FabStart)                                     \
+  X(keep_boundary, KeepBoundary)                             \
+  X(fab_step, FabStep)                                       \
+  X(fab_retreat, FabRetreat)                                 \
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
