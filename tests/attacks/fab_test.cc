@@ -45,36 +45,50 @@ double least_l1(const std::vector<double>& g, const std::vector<double>& x, doub
   return sum;
 }
 
-/// Distance of the nearest image with a margin of 0; infinite where there is none in the box.
-double nearest_distance(const LinearModel& model, const std::string& norm, const std::vector<double>& x,
-                        std::int32_t label) {
-  const std::vector<double> g = model.margin_gradient(label);
+/// Distance of the nearest image on the plane margin + <g, . - x> = 0, in the box; infinite where it has
+/// none.
+double plane_distance(const std::string& norm, double margin, const std::vector<double>& g,
+                      const std::vector<double>& x) {
   double at_x = 0;
   for (std::size_t i = 0; i < x.size(); ++i) at_x += g[i] * x[i];
   const auto least = norm == "linf" ? least_linf : norm == "l2" ? least_l2 : least_l1;
   double low = 0, high = static_cast<double>(x.size());
-  const auto margin = [&](double eps) { return model.margin(x, label) + least(g, x, eps) - at_x; };
-  if (margin(high) > 0) return std::numeric_limits<double>::infinity();
+  const auto left = [&](double eps) { return margin + least(g, x, eps) - at_x; };
+  if (left(high) > 0) return std::numeric_limits<double>::infinity();
   for (int turn = 0; turn < 100; ++turn) {
     const double middle = (low + high) / 2;
-    (margin(middle) > 0 ? low : high) = middle;
+    (left(middle) > 0 ? low : high) = middle;
   }
   return high;
+}
+
+double nearest_distance(const LinearModel& model, const std::string& norm, const std::vector<double>& x,
+                        std::int32_t label) {
+  return plane_distance(norm, model.margin(x, label), model.margin_gradient(label), x);
 }
 
 constexpr std::int64_t kImages = 24, kClasses = 4;
 const Shape kImage{1, 1, 9, 8};
 
-Network& victim() {
-  static Network network(small_resnet(kImage, 4, kClasses), cpu());
-  static const bool ready = (randomize(network, 3), true);
-  (void)ready;
-  return network;
-}
-
 const ImageSplit& images() {
   static const ImageSplit split = split_between(kImages, kImage, kClasses, 0, 255, 4);
   return split;
+}
+
+/// A network all of whose classes are within reach: the images' mean logits are 0.
+Network& victim() {
+  static Network network(small_resnet(kImage, 4, kClasses), cpu());
+  static const bool ready = [] {
+    randomize(network, 3);
+    const attacks::Evaluation e = evaluate(network, images(), *make("fgsm:eps=0"));
+    std::vector<float> bias = find_weight(network, "fc.bias");
+    for (std::size_t i = 0; i < e.clean_logits.size(); ++i)
+      bias[i % kClasses] -= e.clean_logits[i] / static_cast<float>(kImages);
+    set_weight(network, "fc.bias", bias);
+    return true;
+  }();
+  (void)ready;
+  return network;
 }
 
 }  // namespace
@@ -112,6 +126,47 @@ TEST_CASE("fab: of linear models it finds the least distance in every norm, howe
       }
 }
 
+TEST_CASE("fab: of several classes it finds the nearest") {
+  constexpr std::int32_t kMany = 5;
+  const Shape image{1, 1, 6, 6};
+  LinearModel model(image, kMany, 21);
+  const ImageSplit split = split_between(30, image, kMany, 0, 255, 22);
+  for (const std::string norm : {"linf", "l2", "l1"}) {
+    CAPTURE(norm);
+    const attacks::Evaluation e = evaluate(model.network(), split, *make("fab:eps=inf,norm=" + norm)),
+                              likeliest =
+                                  evaluate(model.network(), split, *make("fab-t:eps=inf,norm=" + norm));
+    int right = 0, farther = 0;
+    for (std::int64_t i = 0; i < split.count; ++i) {
+      const std::vector<double> x = image_of(split, i), z = model.logits(x);
+      const auto label = static_cast<std::size_t>(split.labels[static_cast<std::size_t>(i)]);
+      if (std::max_element(z.begin(), z.end()) != z.begin() + static_cast<std::ptrdiff_t>(label)) continue;
+      ++right;
+      double least = std::numeric_limits<double>::infinity();
+      for (std::size_t k = 0; k < z.size(); ++k) {
+        if (k == label) continue;
+        // The model is linear: a difference is the slope.
+        std::vector<double> g;
+        for (std::size_t j = 0; j < x.size(); ++j) {
+          std::vector<double> moved = x;
+          moved[j] += 1;
+          const std::vector<double> there = model.logits(moved);
+          g.push_back(there[label] - there[k] - (z[label] - z[k]));
+        }
+        least = std::min(least, plane_distance(norm, z[label] - z[k], g, x));
+      }
+      const double found = distance(norm, attacked_image(e, i), x),
+                   other = distance(norm, attacked_image(likeliest, i), x);
+      CHECK(found > 0);
+      // Steps take turns between boundaries that are about as near.
+      CHECK(found <= 1.02 * least);
+      farther += other > 1.01 * least ? 1 : 0;
+    }
+    CHECK(right > 3);
+    CHECK(farther < right);
+  }
+}
+
 TEST_CASE("fab: what lies beyond eps is the clean image, what is handed on lies within") {
   const Shape image{1, 1, 6, 5};
   LinearModel model(image, 2, 11);
@@ -134,7 +189,7 @@ TEST_CASE("fab: what lies beyond eps is the clean image, what is handed on lies 
   CHECK(robust > 2);
 }
 
-TEST_CASE("fab: on a network it breaks what it hands on, inside ball and box, and all classes find no less") {
+TEST_CASE("fab: on a network it breaks what it hands on, inside the box") {
   for (const std::string norm : {"linf", "l2", "l1"}) {
     CAPTURE(norm);
     const attacks::Evaluation all = evaluate(victim(), images(), *make("fab:eps=inf,steps=30,norm=" + norm)),
@@ -144,8 +199,6 @@ TEST_CASE("fab: on a network it breaks what it hands on, inside ball and box, an
                                     broken = attacks::argmax_rows(all.logits, kClasses),
                                     broken_one = attacks::argmax_rows(one.logits, kClasses);
     int right = 0, found = 0, found_one = 0;
-    const attacks::Evaluation dbg = evaluate(victim(), images(), *make("pgd:eps=1,alpha=0.1,steps=40,keep=best"));
-    for (std::size_t i = 0; i < 96; ++i) printf("%s%.3f/%.3f/%.3f", i%4?" ":"\n", all.clean_logits[i], all.logits[i], dbg.logits[i]);
     for (std::size_t i = 0; i < clean.size(); ++i) {
       if (clean[i] != images().labels[i]) continue;
       ++right;
