@@ -2,7 +2,11 @@
 #include "attacks/ensemble.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
+
+#include "attacks/square.h"
+#include "engine/error.h"
 
 namespace inocula::attacks {
 
@@ -31,6 +35,78 @@ std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targe
       // Other targets start elsewhere, as another restart does.
       stages.push_back(stage_of(Apgd(of_target, "apgd-t"), restart * targets + target - 1));
     }
+  return stages;
+}
+
+namespace {
+
+/// Restarts of plus.
+constexpr std::int64_t kPlusRestarts = 5;
+
+void append(std::vector<Stage>& stages, std::vector<Stage> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(stages));
+}
+
+ApgdSpec apgd_of(const EnsembleSpec& e, AttackLoss loss) {
+  return {.norm = e.norm, .eps = e.eps, .steps = e.steps, .loss = loss};
+}
+
+FabSpec fab_of(const EnsembleSpec& e) {
+  return {.norm = e.norm, .eps = e.eps, .steps = e.steps};
+}
+
+Square square_of(const EnsembleSpec& e) {
+  return Square({.norm = e.norm, .eps = e.eps, .queries = e.queries});
+}
+
+std::vector<Stage> fab_targeted_stages(const EnsembleSpec& e, std::int64_t targets) {
+  std::vector<Stage> stages;
+  FabSpec fab = fab_of(e);
+  for (std::int64_t target = 1; target <= targets; ++target) {
+    fab.target = {.targeted = true, .rule = TargetRule::likely, .given = static_cast<std::int32_t>(target)};
+    append(stages, restarted(Fab(fab), 1));
+  }
+  return stages;
+}
+
+}  // namespace
+
+std::vector<Stage> autoattack_stages(const EnsembleSpec& spec, AutoAttackVersion version,
+                                     std::int64_t classes) {
+  const Apgd ce(apgd_of(spec, AttackLoss::cross_entropy), "apgd-ce"),
+      dlr(apgd_of(spec, AttackLoss::dlr), "apgd-dlr");
+  std::vector<Stage> stages;
+  if (version != AutoAttackVersion::rand && classes <= kMostTargets)
+    fail(ErrorKind::usage, "autoattack: looks at the ", kMostTargets + 1,
+         " likeliest classes, and there are ", classes, "; expected aa-k, its form for any number of them");
+  switch (version) {
+    case AutoAttackVersion::standard:
+      return aa_k_stages(spec, classes);
+    case AutoAttackVersion::plus:
+      append(stages, restarted(ce, kPlusRestarts));
+      append(stages, restarted(dlr, kPlusRestarts));
+      append(stages, restarted(Fab(fab_of(spec)), kPlusRestarts));
+      append(stages, restarted(square_of(spec), 1));
+      append(stages, apgd_targeted_stages(apgd_of(spec, AttackLoss::dlr), kMostTargets, 1, classes));
+      append(stages, fab_targeted_stages(spec, kMostTargets));
+      break;
+    case AutoAttackVersion::rand:
+      append(stages, restarted(ce, 1));
+      append(stages, restarted(dlr, 1));
+      break;
+  }
+  return stages;
+}
+
+std::vector<Stage> aa_k_stages(const EnsembleSpec& spec, std::int64_t classes) {
+  if (classes < 2) fail(ErrorKind::usage, "aa-k: there is ", classes, " class, expected 2 or more");
+  const std::int64_t targets = std::min(kMostTargets, classes - 1);
+  std::vector<Stage> stages = restarted(Apgd(apgd_of(spec, AttackLoss::cross_entropy), "apgd-ce"), 1);
+  if (classes == kDlrClasses - 1)
+    append(stages, restarted(Apgd(apgd_of(spec, AttackLoss::dlr), "apgd-dlr"), 1));
+  append(stages, apgd_targeted_stages(apgd_of(spec, AttackLoss::margin), targets, 1, classes));
+  append(stages, fab_targeted_stages(spec, targets));
+  append(stages, restarted(square_of(spec), 1));
   return stages;
 }
 

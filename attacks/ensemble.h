@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "attacks/apgd.h"
+#include "attacks/fab.h"
+#include "attacks/norm.h"
 #include "attacks/stages.h"
 
 namespace inocula::attacks {
@@ -27,5 +29,27 @@ std::vector<Stage> restarted(const Attack& attack, std::int64_t restarts) {
 /// DLR, or, for fewer than four classes, which it is not defined for, the margin to the target.
 std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targets, std::int64_t restarts,
                                         std::int64_t classes);
+
+/// What the attacks of an ensemble share.
+struct EnsembleSpec {
+  Norm norm = Norm::linf;       ///< linf or l2
+  double eps = 8.0 / 255;       ///< radius, in units of the pixel range [0, 1]; linf at most 1
+  std::int64_t steps = 100;     ///< of Auto-PGD and FAB, at least 1
+  std::int64_t queries = 5000;  ///< of the Square attack, at least 1
+};
+
+enum class AutoAttackVersion { standard, plus, rand };
+
+/// Croce, Hein, ICML 2020. standard: apgd-ce, apgd-t, fab-t, square; plus: apgd-ce and apgd-dlr with 5
+/// restarts, fab with 5, square, apgd-t, fab-t; rand: apgd-ce and apgd-dlr. The authors' `rand` averages
+/// gradients over 20 answers of a network that answers otherwise each time; ours answer alike. Throws Error
+/// (usage) where there are fewer than ten classes, for standard and plus look at the tenth likeliest.
+std::vector<Stage> autoattack_stages(const EnsembleSpec& spec, AutoAttackVersion version,
+                                     std::int64_t classes);
+
+/// AA-K: `standard` for any number of classes, and the same from ten on. min(9, classes - 1) targets; what
+/// needs more logits than there are is replaced: of three classes apgd-t climbs the margin and apgd-dlr comes
+/// before it, of two apgd-t climbs the margin.
+std::vector<Stage> aa_k_stages(const EnsembleSpec& spec, std::int64_t classes);
 
 }  // namespace inocula::attacks

@@ -1,6 +1,7 @@
 // Recording which image is kept.
 #include "attacks/nearest.h"
 
+#include <cmath>
 #include <limits>
 
 namespace inocula::attacks {
@@ -31,8 +32,11 @@ void record_keep_nearest(Recorder& r, const PerturbationPorts& ports, const Tens
 }
 
 Tensor record_within(Recorder& r, const PerturbationPorts& ports, const Nearest& nearest, double eps) {
+  // Distances were rounded to float: one float less keeps the promise for what was rounded down.
+  const float most = std::isinf(eps) ? std::numeric_limits<float>::infinity()
+                                     : std::nextafter(static_cast<float>(eps), 0.0f);
   r.kernel("attack.release_beyond", r.kernels().release_beyond,
-           [=, images = ports.images, radius = static_cast<float>(eps)](Access& at) {
+           [=, images = ports.images, radius = most](Access& at) {
              return ReleaseBeyond{at.inout(nearest.x),       at.in(images),
                                   at.in(nearest.distance),   images.shape.n,
                                   images.shape.per_sample(), radius};

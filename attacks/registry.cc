@@ -15,6 +15,7 @@
 #include "attacks/jsma.h"
 #include "attacks/noise.h"
 #include "attacks/spec_keys.h"
+#include "attacks/square.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 
@@ -70,6 +71,18 @@ NamedAttack make_pgd(const Spec& s, double eps) {
   return single(Pgd(p, s.name()), p);
 }
 
+/// With the spec's restarts.
+template <class Attack, class AttackSpec>
+NamedAttack with_restarts(const Attack& attack, const AttackSpec& spec, std::int64_t steps, const Spec& s) {
+  const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
+  return {.canonical = attack.spec() + ",restarts=" + std::to_string(restarts),
+          .eps = spec.eps,
+          .norm = spec.norm,
+          .steps = steps,
+          .seed = {},
+          .stages = [attack, restarts](std::int64_t) { return restarted(attack, restarts); }};
+}
+
 NamedAttack make_apgd(const Spec& s, double eps) {
   const bool targeted = s.name() == "apgd-t";
   if (targeted)
@@ -81,41 +94,24 @@ NamedAttack make_apgd(const Spec& s, double eps) {
   p.eps = eps;
   p.steps = s.integer("steps", p.steps);
   p.rho = s.number("rho", p.rho);
-  const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
-  NamedAttack a{.canonical = {}, .eps = eps, .norm = p.norm, .steps = p.steps, .seed = {}, .stages = {}};
-  const std::string restarts_key = ",restarts=" + std::to_string(restarts);
   if (!targeted || s.has("target")) {
     if (s.has("targets"))
       fail(ErrorKind::usage, "'", s.text(), "': target and targets exclude each other, expected one of them");
     if (s.name() == "apgd-dlr") p.loss = AttackLoss::dlr;
     if (targeted) p.loss = parse_margin(s);
     p.target = parse_target(s);
-    a.canonical = Apgd(p, s.name()).spec() + restarts_key;
-    a.stages = [p, name = s.name(), restarts](std::int64_t) { return restarted(Apgd(p, name), restarts); };
-  } else {
-    if (s.has("loss"))
-      fail(ErrorKind::usage, "'", s.text(), "': loss belongs to a single target, expected target=");
-    const std::int64_t targets = s.integer("targets", kMostTargets, 1);
-    check_apgd_spec(p, s.name());
-    a.canonical = Apgd(p, s.name()).spec() + restarts_key + ",targets=" + std::to_string(targets);
-    a.stages = [p, targets, restarts](std::int64_t classes) {
-      return apgd_targeted_stages(p, targets, restarts, classes);
-    };
+    return with_restarts(Apgd(p, s.name()), p, p.steps, s);
   }
-  return a;
-}
-
-NamedAttack make_noise(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "restarts", "seed"});
-  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2}), eps};
-  const RandomNoise noise(p);
+  if (s.has("loss"))
+    fail(ErrorKind::usage, "'", s.text(), "': loss belongs to a single target, expected target=");
+  const std::int64_t targets = s.integer("targets", kMostTargets, 1);
   const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
-  return {.canonical = noise.spec() + ",restarts=" + std::to_string(restarts),
-          .eps = eps,
-          .norm = p.norm,
-          .steps = 1,
-          .seed = {},
-          .stages = [noise, restarts](std::int64_t) { return restarted(noise, restarts); }};
+  NamedAttack a = with_restarts(Apgd(p, s.name()), p, p.steps, s);
+  a.canonical += ",targets=" + std::to_string(targets);
+  a.stages = [p, targets, restarts](std::int64_t classes) {
+    return apgd_targeted_stages(p, targets, restarts, classes);
+  };
+  return a;
 }
 
 /// Of attacks that look for the nearest image: however far.
@@ -138,6 +134,56 @@ NamedAttack make_cw(const Spec& s, double eps) {
 NamedAttack make_jsma(const Spec& s, double eps) {
   const JsmaSpec p = parse_jsma_spec(s, eps);
   return for_right_ones(Jsma(p), p);
+}
+
+NamedAttack make_fab(const Spec& s, double eps) {
+  const FabSpec f = parse_fab_spec(s, eps);
+  return with_restarts(Fab(f), f, f.steps, s);
+}
+
+NamedAttack make_square(const Spec& s, double eps) {
+  const SquareSpec q = parse_square_spec(s, eps);
+  return with_restarts(Square(q), q, q.queries, s);
+}
+
+NamedAttack make_noise(const Spec& s, double eps) {
+  s.allow({"norm", "eps", "restarts", "seed"});
+  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2}), eps};
+  return with_restarts(RandomNoise(p), p, 1, s);
+}
+
+AutoAttackVersion parse_version(const Spec& s) {
+  const std::string word = s.word("version", "standard");
+  if (word == "standard") return AutoAttackVersion::standard;
+  if (word == "plus") return AutoAttackVersion::plus;
+  if (word == "rand") return AutoAttackVersion::rand;
+  fail(ErrorKind::usage, "'", s.text(), "': version=", word, ", expected standard, plus or rand");
+}
+
+NamedAttack make_ensemble(const Spec& s, double eps) {
+  const bool any_classes = s.name() == "aa-k";
+  if (any_classes)
+    s.allow({"norm", "eps", "steps", "queries", "seed"});
+  else
+    s.allow({"version", "norm", "eps", "steps", "queries", "seed"});
+  const AutoAttackVersion version = parse_version(s);
+  EnsembleSpec e;
+  e.norm = parse_norm(s, {Norm::linf, Norm::l2});
+  e.eps = eps;
+  e.steps = s.integer("steps", e.steps, 1);
+  e.queries = s.integer("queries", e.queries, 1);
+  check_ball(s.name(), e.norm, e.eps);
+  return {.canonical = s.name() + ":" +
+                       (any_classes ? "" : "version=" + s.word("version", "standard") + ",") +
+                       "norm=" + to_string(e.norm) + ",eps=" + format_number(e.eps) +
+                       ",steps=" + std::to_string(e.steps) + ",queries=" + std::to_string(e.queries),
+          .eps = eps,
+          .norm = e.norm,
+          .steps = e.steps,
+          .seed = {},
+          .stages = [e, version, any_classes](std::int64_t classes) {
+            return any_classes ? aa_k_stages(e, classes) : autoattack_stages(e, version, classes);
+          }};
 }
 
 const Entry kEntries[] = {
@@ -172,6 +218,12 @@ const Entry kEntries[] = {
      "classes, "
      "the margin;\n"
      "    target=3,loss=dlr|margin in place of targets takes one\n"},
+    {"autoattack", usual_pgd_eps, make_ensemble,
+     "autoattack:version=standard|plus|rand,norm=linf|l2,eps=8/255,steps=100,queries=5000\n"
+     "    Croce and Hein's ensemble, each attack on what those before it left; at least 10 classes\n"},
+    {"aa-k", usual_pgd_eps, make_ensemble,
+     "aa-k:norm=linf|l2,eps=8/255,steps=100,queries=5000\n"
+     "    the same for any number of classes, and the same as standard from 10 on\n"},
     {"noise", usual_pgd_eps, make_noise,
      "noise:norm=linf|l2,eps=8/255,restarts=1\n"
      "    random noise, uniform in the ball or on the L2 sphere: what an attack has to beat\n"},
@@ -185,6 +237,21 @@ const Entry kEntries[] = {
     {"jsma", no_eps, make_jsma,
      "jsma:eps=inf,theta=1,gamma=0.145,target=likely1,pairs=1|0\n"
      "    few values, changed by theta, at most a share gamma of all; eps bounds their number\n"},
+    {"fab", usual_fab_eps, make_fab,
+     "fab:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,restarts=1\n"
+     "    the nearest image by steps between the boundaries of all classes and the image; with norm=l2 "
+     "eps=1, "
+     "with norm=l1 12;\n"
+     "    eps=inf takes it however far it is\n"},
+    {"fab-t", usual_fab_eps, make_fab,
+     "fab-t:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,target=likely1,restarts=1\n"
+     "    the same along the boundary of one class, with one gradient a step rather than one for each "
+     "class\n"},
+    {"square", usual_square_eps, make_square,
+     "square:norm=linf|l2,eps=8/255,queries=5000,p=0.8,rescale=0|1,restarts=1\n"
+     "    a random search over squares that asks for logits alone; with norm=l2 eps=1; rescale=1 shrinks the "
+     "squares\n"
+     "    over these queries as the paper does over 10000\n"},
 };
 
 const Entry& find_entry(const Spec& s) {
@@ -196,9 +263,9 @@ const Entry& find_entry(const Spec& s) {
   fail(ErrorKind::usage, "'", s.text(), "': unknown attack '", s.name(), "', expected one of: ", names);
 }
 
-/// "eps": a list of numbers, or, where that is what the attack usually does, "inf".
+/// "eps": a list of numbers, or "inf", which most attacks refuse.
 std::vector<double> read_eps(const Spec& s, double usual) {
-  if (std::isinf(usual) && s.word("eps", "") == "inf") return {usual};
+  if (s.word("eps", "") == "inf") return {std::numeric_limits<double>::infinity()};
   return s.numbers("eps", usual);
 }
 

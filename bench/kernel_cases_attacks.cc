@@ -134,6 +134,44 @@ KernelWork<MarginLoss> margin_of(Arrays& m, std::int64_t classes) {
   return {a, kFloat * static_cast<double>(a.rows * (2 * classes + 3))};
 }
 
+/// Searches in their first turn, with windows of the largest side.
+KernelWork<SquareAttack> square_of(Arrays& m) {
+  SquareAttack a;
+  a.x = m.floats(0, 0.51f);
+  a.best = m.floats(1, 0.51f);
+  a.clean = m.floats(3, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.channels = 1;
+  a.height = a.width = kSide;
+  a.sample = numbered_samples(m, a.rows);
+  a.search = m.zeros<SquareSearch>(4);
+  // Right everywhere, and no better than before.
+  a.loss = m.floats(5, 0.0f);
+  a.predicted = a.label = m.zeros<std::int32_t>(5);
+  a.state = m.one(0, StepState{});
+  a.eps = 8.0f / 255;
+  for (SquarePhase& phase : a.phase) phase.side = 25;
+  return {a, 3 * kFloat * static_cast<double>(a.rows * kPixels)};
+}
+
+/// A plane that lies across the box: of every second pixel the gradient has another size and sign.
+KernelWork<FabStep> fab_step_of(Arrays& m, Distance norm) {
+  FabStep a;
+  a.x = m.floats(0, 0.51f);
+  a.clean = m.floats(1, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.cols = kPixels;
+  std::vector<std::int32_t> bits(static_cast<std::size_t>(a.rows * kPixels));
+  for (std::size_t i = 0; i < bits.size(); ++i)
+    bits[i] = std::bit_cast<std::int32_t>(static_cast<float>(i % 31) * (i % 2 == 0 ? 1e-3f : -1e-3f));
+  a.gradient = reinterpret_cast<const float*>(m.integers(2, bits));
+  a.margin = m.floats(3, 0.5f);
+  a.alpha_max = 0.1f;
+  a.eta = 1.05f;
+  a.norm = norm;
+  return {a, 4 * kFloat * static_cast<double>(a.rows * a.cols)};
+}
+
 KernelWork<ConsistencyCe> consistency_of(Arrays& m, std::int32_t views) {
   constexpr std::int64_t kClasses = 9;
   auto a = loss_of<ConsistencyCe>(m);
@@ -598,6 +636,70 @@ std::vector<KernelCase<SaliencyStep>> saliency_step() {
   return {{"pairs", [=](Arrays& m) { return of(m, 1); }}, {"single", [=](Arrays& m) { return of(m, 0); }}};
 }
 
+std::vector<KernelCase<SquareAttack>> square_start_linf() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_start_l2() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_step_linf() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<SquareAttack>> square_step_l2() {
+  return {{"", square_of}};
+}
+
+std::vector<KernelCase<FabStart>> fab_start() {
+  return {{"linf", [](Arrays& m) {
+             FabStart a;
+             a.x = m.floats(0);
+             a.clean = m.floats(1);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.sample = numbered_samples(m, a.rows);
+             a.state = m.one(0, StepState{.restart = 1});
+             a.radius = 4.0f / 255;
+             return KernelWork<FabStart>{a, 2 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<KeepBoundary>> keep_boundary() {
+  return {{"all_kept", [](Arrays& m) {
+             KeepBoundary a;
+             a.gradient = m.floats(0, 1e-3f);
+             a.kept_gradient = m.floats(1);
+             a.margin = m.floats(2);
+             a.kept_margin = m.floats(3);
+             a.distance = m.floats(4);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             return KernelWork<KeepBoundary>{
+                 a, 2 * kFloat * static_cast<double>(a.rows * a.cols), 0,
+                 Fill{a.distance, a.rows, std::numeric_limits<float>::infinity()}};
+           }}};
+}
+
+std::vector<KernelCase<FabStep>> fab_step() {
+  return {{"linf", [](Arrays& m) { return fab_step_of(m, Distance::linf); }},
+          {"l2", [](Arrays& m) { return fab_step_of(m, Distance::l2); }},
+          {"l1", [](Arrays& m) { return fab_step_of(m, Distance::l1); }}};
+}
+
+std::vector<KernelCase<FabRetreat>> fab_retreat() {
+  return {{"all_hit", [](Arrays& m) {
+             FabRetreat a;
+             a.x = m.floats(0, 0.51f);
+             a.clean = m.floats(1, 0.5f);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.hit = m.integers(2, std::vector<std::int32_t>(static_cast<std::size_t>(a.rows), 1));
+             a.beta = 0.9f;
+             return KernelWork<FabRetreat>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
 std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {
   // Of the others the first pixels alone are read.
   return {{"all_zero", [](Arrays& m) {

@@ -25,6 +25,8 @@ enum class Draw : std::uint32_t {
   corrupt = 7,    ///< noise of corruptions; sub = its kind
   bootstrap = 8,  ///< resamples of a confidence interval; sample = resample, element = position
   mix = 9,        ///< AugMix; sub = view, element = which decision
+  square = 10,    ///< windows of the Square attack; sub = restart, element = turn and which decision
+  stripes = 11,   ///< start of the Square attack; sub = restart, element = stripe or tile
 };
 
 }  // namespace inocula

@@ -12,6 +12,7 @@
 #include "kernels/consistency.h"
 #include "kernels/deepfool.h"
 #include "kernels/divergence.h"
+#include "kernels/fab.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
@@ -29,6 +30,7 @@
 #include "kernels/roof.h"
 #include "kernels/saliency.h"
 #include "kernels/softmax_ce.h"
+#include "kernels/square.h"
 #include "kernels/start.h"
 #include "kernels/targets.h"
 #include "kernels/weights.h"
@@ -62,6 +64,14 @@
   X(cw_step, CwStep)                                         \
   X(cw_next, CwNext)                                         \
   X(saliency_step, SaliencyStep)                             \
+  X(square_start_linf, SquareAttack)                         \
+  X(square_start_l2, SquareAttack)                           \
+  X(square_step_linf, SquareAttack)                          \
+  X(square_step_l2, SquareAttack)                            \
+  X(fab_start, FabStart)                                     \
+  X(keep_boundary, KeepBoundary)                             \
+  X(fab_step, FabStep)                                       \
+  X(fab_retreat, FabRetreat)                                 \
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
