@@ -94,7 +94,9 @@ TEST_CASE("registry: a list of eps makes one attack for each") {
 
 TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("", "expected name:key=value");
-  refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm, fab, fab-t, square");
+  refuse("nosuch",
+         "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm, fab, fab-t, "
+         "square");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
          "random_start, target, keep, loss, seed");
