@@ -172,6 +172,17 @@ KernelWork<FabStep> fab_step_of(Arrays& m, Distance norm) {
   return {a, 4 * kFloat * static_cast<double>(a.rows * a.cols)};
 }
 
+/// Rows far outside, and put there again before each launch.
+KernelWork<ProjectBall> project_of(Arrays& m, float eps) {
+  ProjectBall a;
+  a.x = m.floats(0, 0.9f);
+  a.clean = m.floats(1, 0.5f);
+  a.rows = rows_of(m, kPixels);
+  a.cols = kPixels;
+  a.eps = eps;
+  return {a, 3 * kFloat * static_cast<double>(a.rows * kPixels), 0, Fill{a.x, a.rows * kPixels, 0.9f}};
+}
+
 KernelWork<ConsistencyCe> consistency_of(Arrays& m, std::int32_t views) {
   constexpr std::int64_t kClasses = 9;
   auto a = loss_of<ConsistencyCe>(m);
@@ -700,6 +711,15 @@ std::vector<KernelCase<FabRetreat>> fab_retreat() {
              return KernelWork<FabRetreat>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
            }}};
 }
+
+std::vector<KernelCase<ProjectBall>> project_l1() {
+  return {{"", [](Arrays& m) { return project_of(m, 12); }}};
+}
+
+std::vector<KernelCase<ProjectBall>> project_l2() {
+  return {{"", [](Arrays& m) { return project_of(m, 1); }}};
+}
+
 std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {
   // Of the others the first pixels alone are read.
   return {{"all_zero", [](Arrays& m) {

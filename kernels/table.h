@@ -26,6 +26,7 @@
 #include "kernels/pgd_step.h"
 #include "kernels/pointwise.h"
 #include "kernels/pool.h"
+#include "kernels/project_ball.h"
 #include "kernels/queue.h"
 #include "kernels/roof.h"
 #include "kernels/saliency.h"
@@ -72,6 +73,8 @@
   X(keep_boundary, KeepBoundary)                             \
   X(fab_step, FabStep)                                       \
   X(fab_retreat, FabRetreat)                                 \
+  X(project_l1, ProjectBall)                                 \
+  X(project_l2, ProjectBall)                                 \
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
