@@ -91,6 +91,52 @@ TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
   refuse("apgd-ce:norm=l1", "norm=l1, expected linf or l2");
 }
 
+TEST_CASE("registry: ensembles, by the number of classes") {
+  const auto names = [](const std::string& text, std::int64_t classes) {
+    std::string list;
+    for (const attacks::Stage& s : attacks::parse_attacks(text).front().stages(classes)) {
+      const std::string spec = s.perturbation->spec();
+      const std::size_t target = spec.find("target=likely"), loss = spec.find(",loss=");
+      list += (list.empty() ? "" : " ") + spec.substr(0, spec.find(':')) +
+              (target != std::string::npos ? spec.substr(target + 13, 1) : "") +
+              (loss != std::string::npos ? spec.substr(loss + 6, 1) : "") +
+              (s.restart > 0 && target == std::string::npos ? "#" + std::to_string(s.restart) : "");
+      CHECK(s.right_only);
+    }
+    return list;
+  };
+  CHECK(names("aa-k", 2) == "apgd-ce apgd-t1m fab-t1 square");
+  CHECK(names("aa-k", 3) == "apgd-ce apgd-dlr apgd-t1m apgd-t2m fab-t1 fab-t2 square");
+  CHECK(names("aa-k", 4) == "apgd-ce apgd-t1d apgd-t2d apgd-t3d fab-t1 fab-t2 fab-t3 square");
+  const std::string standard =
+      "apgd-ce apgd-t1d apgd-t2d apgd-t3d apgd-t4d apgd-t5d apgd-t6d apgd-t7d apgd-t8d apgd-t9d "
+      "fab-t1 fab-t2 fab-t3 fab-t4 fab-t5 fab-t6 fab-t7 fab-t8 fab-t9 square";
+  CHECK(names("aa-k", 11) == standard);
+  CHECK(names("autoattack", 11) == standard);
+  CHECK(names("autoattack", 10) == standard);
+  CHECK(
+      names("autoattack:version=plus", 11) ==
+      "apgd-ce apgd-ce#1 apgd-ce#2 apgd-ce#3 apgd-ce#4 apgd-dlr apgd-dlr#1 apgd-dlr#2 apgd-dlr#3 apgd-dlr#4 "
+      "fab fab#1 fab#2 fab#3 fab#4 square apgd-t1d apgd-t2d apgd-t3d apgd-t4d apgd-t5d apgd-t6d apgd-t7d "
+      "apgd-t8d apgd-t9d fab-t1 fab-t2 fab-t3 fab-t4 fab-t5 fab-t6 fab-t7 fab-t8 fab-t9");
+  CHECK(names("autoattack:version=rand", 3) == "apgd-ce apgd-dlr");
+  for (const char* text : {"autoattack", "autoattack:version=plus"})
+    check_throws(ErrorKind::usage, "looks at the 10 likeliest classes, and there are 9; expected aa-k",
+                 [&] { names(text, 9); });
+  check_throws(ErrorKind::usage, "aa-k: there is 1 class", [&] { names("aa-k", 1); });
+  for (const char* text : {"aa-k", "aa-k:norm=l2,eps=0.5,steps=20,queries=100", "autoattack:version=plus",
+                           "noise", "noise:norm=l2,restarts=3", "fab-t:restarts=2", "square:restarts=2"}) {
+    const std::string once = attacks::parse_attacks(text).front().canonical;
+    CHECK(attacks::parse_attacks(once).front().canonical == once);
+  }
+  CHECK(attacks::parse_attacks("aa-k").front().canonical ==
+        "aa-k:norm=linf,eps=8/255,steps=100,queries=5000");
+  refuse("aa-k:version=plus", "unknown key 'version'");
+  refuse("autoattack:version=custom", "version=custom, expected standard, plus or rand");
+  refuse("aa-k:eps=2", "aa-k: eps is 2, expected at most 1");
+  refuse("aa-k:queries=0", "queries=0");
+}
+
 TEST_CASE("registry: every key is read") {
   const attacks::PgdSpec s = attacks::parse_pgd(
       "pgd:norm=l2,eps=0.5,alpha=0.125,steps=7,restarts=3,random_start=sphere,target=2,keep=best");
@@ -152,7 +198,8 @@ TEST_CASE("registry: a list of eps makes one attack for each") {
 
 TEST_CASE("registry: what it cannot read is refused in words that help") {
   refuse("", "expected name:key=value");
-  refuse("nosuch", "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm, apgd-ce");
+  refuse("nosuch",
+         "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm, apgd-ce");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
          "random_start, target, keep, loss, seed");
