@@ -86,6 +86,7 @@ Tensor Square::record(Recorder& r, Victim& victim, const PerturbationPorts& port
   const Tensor x = r.make("square candidates", images), best = r.make("square best", images);
   const Tensor search = r.make(
       "square search", {images.n, static_cast<std::int64_t>(sizeof(SquareSearch)), 1, 1}, DType::bytes);
+  const Tensor done = r.make("square done", {images.n, 1, 1, 1}, DType::i32);
   SquareAttack shape;
   shape.rows = images.n;
   shape.channels = images.c;
@@ -101,29 +102,35 @@ Tensor Square::record(Recorder& r, Victim& victim, const PerturbationPorts& port
              a.x = at.out(x);
              a.best = at.out(best);
              a.search = at.out<SquareSearch>(search);
+             a.done = at.out<std::int32_t>(done);
              a.clean = at.in(ports.images);
              a.sample = at.in<std::int32_t>(ports.sample);
              a.state = at.in<StepState>(ports.state);
              return a;
            });
   // A candidate more is written than is asked about.
-  r.loop(spec_.queries, [&] {
-    const LossGradient found = record_loss(r, victim, x, {.loss = AttackLoss::margin, .label = ports.label});
-    r.kernel("attack.square", linf ? r.kernels().square_step_linf : r.kernels().square_step_l2,
-             [=](Access& at) {
-               SquareAttack a = shape;
-               a.x = at.inout(x);
-               a.best = at.inout(best);
-               a.search = at.inout<SquareSearch>(search);
-               a.clean = at.in(ports.images);
-               a.sample = at.in<std::int32_t>(ports.sample);
-               a.state = at.in<StepState>(ports.state);
-               a.loss = at.in(found.loss);
-               a.predicted = at.in<std::int32_t>(found.predicted);
-               a.label = at.in<std::int32_t>(ports.label);
-               return a;
-             });
-  });
+  r.loop(
+      spec_.queries,
+      [&] {
+        const LossGradient found =
+            record_loss(r, victim, x, {.loss = AttackLoss::margin, .label = ports.label});
+        r.kernel("attack.square", linf ? r.kernels().square_step_linf : r.kernels().square_step_l2,
+                 [=](Access& at) {
+                   SquareAttack a = shape;
+                   a.x = at.inout(x);
+                   a.best = at.inout(best);
+                   a.search = at.inout<SquareSearch>(search);
+                   a.done = at.inout<std::int32_t>(done);
+                   a.clean = at.in(ports.images);
+                   a.sample = at.in<std::int32_t>(ports.sample);
+                   a.state = at.in<StepState>(ports.state);
+                   a.loss = at.in(found.loss);
+                   a.predicted = at.in<std::int32_t>(found.predicted);
+                   a.label = at.in<std::int32_t>(ports.label);
+                   return a;
+                 });
+      },
+      done);
   return best;
 }
 

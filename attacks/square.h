@@ -11,8 +11,8 @@
 namespace inocula::attacks {
 
 /// Andriushchenko, Croce, Flammarion, Hein, "Square Attack", ECCV 2020, with the paper's start and windows;
-/// kernels/square.h says what a turn does. Each query asks for one image a sample; a sample that is broken
-/// costs its queries all the same. What is found is the image of highest margin.
+/// kernels/square.h says what a turn does. Each query asks for one image a sample; a batch is done when all
+/// its samples are broken. What is found is the image of highest margin.
 struct SquareSpec {
   Norm norm = Norm::linf;       ///< linf or l2
   double eps = 8.0 / 255;       ///< radius, in units of the pixel range [0, 1]; linf at most 1

@@ -145,6 +145,7 @@ KernelWork<SquareAttack> square_of(Arrays& m) {
   a.height = a.width = kSide;
   a.sample = numbered_samples(m, a.rows);
   a.search = m.zeros<SquareSearch>(4);
+  a.done = m.zeros<std::int32_t>(7);
   // Right everywhere, and no better than before.
   a.loss = m.floats(5, 0.0f);
   a.predicted = a.label = m.zeros<std::int32_t>(5);

@@ -30,6 +30,7 @@ struct SquareAttack {
   float* best = nullptr;                    ///< the same shape: per sample the one of highest loss so far
   const float* clean = nullptr;             ///< the same shape, in [lo, hi]
   SquareSearch* search = nullptr;           ///< (rows)
+  std::int32_t* done = nullptr;             ///< (rows): 1 where the search is over, or the row is padding
   const float* loss = nullptr;              ///< (rows): margin_loss of x; not read by the starts
   const std::int32_t* predicted = nullptr;  ///< (rows): of x; not read by the starts
   const std::int32_t* label = nullptr;      ///< (rows); not read by the starts

@@ -54,10 +54,16 @@ INOCULA_DEVICE inline std::uint32_t start_word(const SquareAttack& a, std::int64
               static_cast<std::uint32_t>(a.sample[row]), static_cast<std::uint32_t>(element));
 }
 
-INOCULA_DEVICE inline SquareSearch new_search() {
+INOCULA_DEVICE inline void begin_search(const SquareAttack& a, std::int64_t row) {
   SquareSearch search;
   search.loss = -INFINITY;
-  return search;
+  a.search[row] = search;
+  a.done[row] = a.sample[row] < 0 ? 1 : 0;
+}
+
+INOCULA_DEVICE inline void end_turn(const SquareAttack& a, std::int64_t row, const SquareSearch& search) {
+  a.search[row] = search;
+  if (search.broken != 0) a.done[row] = 1;
 }
 
 /// The search after an answer to the candidate, its window and turn not yet moved on.
@@ -94,7 +100,7 @@ struct StripesRow {
       a.x[i] = stripe;
       a.best[i] = stripe;
     });
-    if (team.leads()) a.search[row] = new_search();
+    if (team.leads()) begin_search(a, row);
   }
 };
 
@@ -118,7 +124,7 @@ struct StepLinf {
     }
     if (search.broken == 0) propose(row, team, search);
     // All have read it: an each lies in between.
-    if (team.leads()) a.search[row] = search;
+    if (team.leads()) end_turn(a, row, search);
   }
 
  private:
@@ -216,7 +222,7 @@ struct TilesRow {
     });
     bring_to_sphere(a, row, team);
     team.each(cols, [=](std::int64_t i) { best[i] = x[i]; });
-    if (team.leads()) a.search[row] = new_search();
+    if (team.leads()) begin_search(a, row);
   }
 };
 
@@ -234,7 +240,7 @@ struct StepL2 {
     float* const best = a.best + row * cols;
     team.each(taken ? cols : 0, [=](std::int64_t i) { best[i] = x[i]; });
     if (search.broken == 0) propose(row, team, search);
-    if (team.leads()) a.search[row] = search;
+    if (team.leads()) end_turn(a, row, search);
   }
 
  private:

@@ -477,7 +477,7 @@ TEST_CASE("registry: what attacks for the nearest image cannot read is refused i
   refuse("jsma:gamma=0", "jsma: gamma is 0, expected a share above 0 and at most 1");
   refuse("jsma:gamma=1.5", "jsma: gamma is 1.5, expected a share");
   refuse("jsma:pairs=2", "'jsma:pairs=2': pairs=2, expected 0 or 1");
-  refuse("pgd:eps=inf", "'pgd:eps=inf': eps: 'inf', expected a number");
+  refuse("pgd:eps=inf", "pgd: eps is inf, expected 0 or more");
   check_throws(ErrorKind::usage, "jsma: target is none, expected one",
                [] { attacks::Jsma(attacks::JsmaSpec{.target = {}}); });
 }

@@ -35,7 +35,7 @@ struct Search {
 struct Arrays {
   Guarded<float> x, best, loss;
   Guarded<SquareSearch> search;
-  Guarded<std::int32_t> predicted, label;
+  Guarded<std::int32_t> predicted, label, done;
 
   explicit Arrays(const Search& s)
       : x(s.size(), kNan),
@@ -43,7 +43,8 @@ struct Arrays {
         loss(static_cast<std::size_t>(s.rows)),
         search(static_cast<std::size_t>(s.rows)),
         predicted(static_cast<std::size_t>(s.rows)),
-        label(static_cast<std::size_t>(s.rows)) {}
+        label(static_cast<std::size_t>(s.rows)),
+        done(static_cast<std::size_t>(s.rows), 9) {}
 
   SquareAttack attack(const Search& s) {
     SquareAttack a;
@@ -51,6 +52,7 @@ struct Arrays {
     a.best = best.data();
     a.clean = s.clean.data();
     a.search = search.data();
+    a.done = done.data();
     a.loss = loss.data();
     a.predicted = predicted.data();
     a.label = label.data();
@@ -225,6 +227,7 @@ TEST_CASE("square_step_linf: what is better is kept, what is broken stays, and o
     const std::vector<SquareSearch> search = m.search.values();
     CHECK((search[0].loss == -0.5f && search[1].loss == -1 && search[2].loss == -1 && search[3].loss == -2));
     CHECK((search[0].broken == 0 && search[3].broken == 1));
+    CHECK((m.done.values()[0] == 0 && m.done.values()[3] == 1));
     CHECK((search[0].turn == 2 && search[3].turn == 1));
     for (const std::int64_t row : {0, 1, 2}) {
       const SquareSearch& w = search[static_cast<std::size_t>(row)];
