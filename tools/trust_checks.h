@@ -26,6 +26,8 @@ using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, 
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
 /// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding.
+/// An attack without a finite eps has neither the first nor the last of them; one in a norm other than linf
+/// and l2, where there is no other attack to compare with and max_norm is none of its own, nor the third.
 /// Answers [{"attack", "check", "passed", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
                                     const Shape& image, std::int64_t classes, const RunAttack& run);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -45,6 +46,21 @@ TEST_CASE("trust checks: what a sound attack passes") {
   REQUIRE(v.asked.size() == 2);
   CHECK(v.asked[0] == "fgsm:norm=linf,eps=0.04 on 0");
   CHECK(v.asked[1] == "pgd:norm=linf,eps=1,path=2.5,steps=20 on 256");
+}
+
+TEST_CASE("trust checks: an attack without a radius, or of another norm, is not compared with one") {
+  Json far = row(0.1, 0);
+  far["eps"] = std::numeric_limits<double>::infinity();
+  const Verdicts v = verdicts(Json::array({far}));
+  CHECK(v.passed ==
+        std::map<std::string, bool>{{"gradients_not_zero", true}, {"unbounded_reaches_chance", true}});
+  REQUIRE(v.asked.size() == 1);
+  CHECK(v.asked[0].starts_with("pgd:norm=linf,eps=1,"));
+  far["norm"] = "l0";
+  far["eps"] = 4;
+  const Verdicts few = verdicts(Json::array({far}));
+  CHECK(few.passed == std::map<std::string, bool>{{"gradients_not_zero", true}});
+  CHECK(few.asked.empty());
 }
 
 TEST_CASE("trust checks: each finds its own fault") {

@@ -2,6 +2,7 @@
 #include "tools/report/row_lists.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "tools/report/html.h"
 
@@ -62,13 +63,14 @@ std::string attack_name(const Json& row) {
 }
 
 std::string norm_name(const Json& row) {
-  return row.at("norm") == "l2" ? "L2" : "L∞";
+  const std::string norm = row.at("norm");
+  return norm == "l2" ? "L2" : norm == "l1" ? "L1" : norm == "l0" ? "L0" : "L∞";
 }
 
 double strength(const Json& row) {
   switch (kind_of(row)) {
     case RowList::Kind::attack:
-      return row.at("eps").get<double>();
+      return row.at("eps").is_null() ? std::numeric_limits<double>::infinity() : row.at("eps").get<double>();
     case RowList::Kind::corruption:
       return row.at("level").get<double>();
     default:

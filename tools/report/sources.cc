@@ -126,7 +126,10 @@ void check_row(const Json& row, const std::string& where) {
       where);
   const std::string kind = row.value("kind", "");
   if (kind == "attack") {
-    require_key(row, "eps", where, is_number, "a number");
+    // JSON has no infinity: an attack without a radius has null.
+    require_key(
+        row, "eps", where, [](const Json& eps) { return eps.is_null() || eps.is_number(); },
+        "a number or null");
     require_key(row, "norm", where, is_text, "a text");
     require_key(row, "steps", where, is_count, "a number of steps");
   }
