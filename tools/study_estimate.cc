@@ -180,7 +180,8 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
     if (!o.trust_checks) continue;
     // One step of all images, and the unbounded attack of some.
     const auto steps = static_cast<double>(list.front().steps);
-    const double unbounded_steps = std::max(steps, static_cast<double>(kUnboundedSteps));
+    const double unbounded_steps =
+        std::clamp(steps, static_cast<double>(kUnboundedSteps), static_cast<double>(kMostUnboundedSteps));
     const double some = static_cast<double>(std::min(n, kUnboundedImages)) / static_cast<double>(n);
     cost.work += row * ((steps > 1 ? 1 / steps : 0) + some * unbounded_steps / steps);
   }

@@ -89,7 +89,8 @@ void check_without_bounds(const Json& largest, const Shape& image, std::int64_t 
                           Verdicts& verdicts) {
   const std::string norm = largest.at("norm");
   const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
-  const std::int64_t steps = std::max(largest.at("steps").get<std::int64_t>(), kUnboundedSteps);
+  const std::int64_t steps =
+      std::clamp(largest.at("steps").get<std::int64_t>(), kUnboundedSteps, kMostUnboundedSteps);
   const Json unbounded = run("pgd:norm=" + norm + ",eps=" + format_number(everything) +
                                  ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps),
                              kUnboundedImages);

@@ -10,8 +10,8 @@
 
 namespace inocula {
 
-/// Images that the unbounded attack is tried on, at most, and its steps, at least.
-inline constexpr std::int64_t kUnboundedImages = 256, kUnboundedSteps = 20;
+/// Images that the unbounded attack is tried on, at most, and its steps, at least and at most.
+inline constexpr std::int64_t kUnboundedImages = 256, kUnboundedSteps = 20, kMostUnboundedSteps = 100;
 
 /// Runs the attack of a spec on at most so many images (0: on all that are judged) and answers its row.
 using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, std::int64_t limit)>;
