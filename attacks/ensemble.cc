@@ -38,6 +38,19 @@ std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targe
   return stages;
 }
 
+std::vector<Stage> fab_targeted_stages(const FabSpec& spec, std::int64_t targets, std::int64_t restarts,
+                                       std::int64_t classes) {
+  std::vector<Stage> stages;
+  FabSpec of_target = spec;
+  for (std::int64_t restart = 0; restart < restarts; ++restart)
+    for (std::int64_t target = 1; target <= std::min(targets, classes - 1); ++target) {
+      of_target.target = {
+          .targeted = true, .rule = TargetRule::likely, .given = static_cast<std::int32_t>(target)};
+      stages.push_back(stage_of(Fab(of_target), restart));
+    }
+  return stages;
+}
+
 namespace {
 
 /// Restarts of plus.
@@ -59,16 +72,6 @@ Square square_of(const EnsembleSpec& e) {
   return Square({.norm = e.norm, .eps = e.eps, .queries = e.queries});
 }
 
-std::vector<Stage> fab_targeted_stages(const EnsembleSpec& e, std::int64_t targets) {
-  std::vector<Stage> stages;
-  FabSpec fab = fab_of(e);
-  for (std::int64_t target = 1; target <= targets; ++target) {
-    fab.target = {.targeted = true, .rule = TargetRule::likely, .given = static_cast<std::int32_t>(target)};
-    append(stages, restarted(Fab(fab), 1));
-  }
-  return stages;
-}
-
 }  // namespace
 
 std::vector<Stage> autoattack_stages(const EnsembleSpec& spec, AutoAttackVersion version,
@@ -88,7 +91,7 @@ std::vector<Stage> autoattack_stages(const EnsembleSpec& spec, AutoAttackVersion
       append(stages, restarted(Fab(fab_of(spec)), kPlusRestarts));
       append(stages, restarted(square_of(spec), 1));
       append(stages, apgd_targeted_stages(apgd_of(spec, AttackLoss::dlr), kMostTargets, 1, classes));
-      append(stages, fab_targeted_stages(spec, kMostTargets));
+      append(stages, fab_targeted_stages(fab_of(spec), kMostTargets, 1, classes));
       break;
     case AutoAttackVersion::rand:
       append(stages, restarted(ce, 1));
@@ -105,7 +108,7 @@ std::vector<Stage> aa_k_stages(const EnsembleSpec& spec, std::int64_t classes) {
   if (classes == kDlrClasses - 1)
     append(stages, restarted(Apgd(apgd_of(spec, AttackLoss::dlr), "apgd-dlr"), 1));
   append(stages, apgd_targeted_stages(apgd_of(spec, AttackLoss::margin), targets, 1, classes));
-  append(stages, fab_targeted_stages(spec, targets));
+  append(stages, fab_targeted_stages(fab_of(spec), targets, 1, classes));
   append(stages, restarted(square_of(spec), 1));
   return stages;
 }

@@ -30,6 +30,10 @@ std::vector<Stage> restarted(const Attack& attack, std::int64_t restarts) {
 std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targets, std::int64_t restarts,
                                         std::int64_t classes);
 
+/// One stage for each of the `targets` likeliest other classes, as many as there are.
+std::vector<Stage> fab_targeted_stages(const FabSpec& spec, std::int64_t targets, std::int64_t restarts,
+                                       std::int64_t classes);
+
 /// What the attacks of an ensemble share.
 struct EnsembleSpec {
   Norm norm = Norm::linf;       ///< linf or l2

@@ -99,7 +99,7 @@ Boundary record_nearest_boundary(Recorder& r, Victim& victim, const Tensor& x, c
 FabSpec parse_fab_spec(const Spec& s, double eps) {
   FabSpec f;
   if (s.name() == "fab-t") {
-    s.allow({"norm", "eps", "steps", "alpha_max", "eta", "beta", "target", "restarts", "seed"});
+    s.allow({"norm", "eps", "steps", "alpha_max", "eta", "beta", "target", "targets", "restarts", "seed"});
     f.target = parse_target(s);
     if (!s.has("target")) f.target = {.targeted = true, .rule = TargetRule::likely, .given = 1};
   } else {

@@ -26,8 +26,8 @@ struct FabSpec {
   Target target = {};        ///< whose boundary is taken; none: that which is nearest
 };
 
-/// Of fab and fab-t, which without a target in its spec takes the likeliest other class. Throws Error (usage)
-/// naming the spec and the key.
+/// Of fab and fab-t, which has a target: without one in its spec the likeliest other class. Throws Error
+/// (usage) naming the spec and the key.
 FabSpec parse_fab_spec(const Spec& s, double eps);
 /// Without an eps in the spec: 8/255, in L2 1, in L1 12 as in AutoAttack.
 double usual_fab_eps(const Spec& s);

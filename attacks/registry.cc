@@ -83,6 +83,26 @@ NamedAttack with_restarts(const Attack& attack, const AttackSpec& spec, std::int
           .stages = [attack, restarts](std::int64_t) { return restarted(attack, restarts); }};
 }
 
+/// An attack towards the spec's target, or, without one, towards each of the likeliest other classes in turn:
+/// `stages_of` makes those from their number, the restarts and the classes.
+template <class StagesOf>
+NamedAttack with_targets(NamedAttack attack, const Spec& s, const StagesOf& stages_of) {
+  if (s.has("target") && s.has("targets"))
+    fail(ErrorKind::usage, "'", s.text(), "': target and targets exclude each other, expected one of them");
+  if (s.has("target")) return attack;
+  const std::int64_t targets = s.integer("targets", kMostTargets, 1);
+  const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
+  // What stands for the targets in the spec of one stage.
+  const std::size_t single = attack.canonical.find(",target=");
+  if (single != std::string::npos)
+    attack.canonical.erase(single, attack.canonical.find(',', single + 1) - single);
+  attack.canonical += ",targets=" + std::to_string(targets);
+  attack.stages = [stages_of, targets, restarts](std::int64_t classes) {
+    return stages_of(targets, restarts, classes);
+  };
+  return attack;
+}
+
 NamedAttack make_apgd(const Spec& s, double eps) {
   const bool targeted = s.name() == "apgd-t";
   if (targeted)
@@ -94,24 +114,17 @@ NamedAttack make_apgd(const Spec& s, double eps) {
   p.eps = eps;
   p.steps = s.integer("steps", p.steps);
   p.rho = s.number("rho", p.rho);
-  if (!targeted || s.has("target")) {
-    if (s.has("targets"))
-      fail(ErrorKind::usage, "'", s.text(), "': target and targets exclude each other, expected one of them");
-    if (s.name() == "apgd-dlr") p.loss = AttackLoss::dlr;
-    if (targeted) p.loss = parse_margin(s);
+  if (s.name() == "apgd-dlr") p.loss = AttackLoss::dlr;
+  if (s.has("target")) {
+    p.loss = parse_margin(s);
     p.target = parse_target(s);
-    return with_restarts(Apgd(p, s.name()), p, p.steps, s);
-  }
-  if (s.has("loss"))
+  } else if (s.has("loss")) {
     fail(ErrorKind::usage, "'", s.text(), "': loss belongs to a single target, expected target=");
-  const std::int64_t targets = s.integer("targets", kMostTargets, 1);
-  const std::int64_t restarts = s.integer("restarts", 1, 1, kMostRestarts);
+  }
   NamedAttack a = with_restarts(Apgd(p, s.name()), p, p.steps, s);
-  a.canonical += ",targets=" + std::to_string(targets);
-  a.stages = [p, targets, restarts](std::int64_t classes) {
-    return apgd_targeted_stages(p, targets, restarts, classes);
-  };
-  return a;
+  return targeted
+             ? with_targets(std::move(a), s, [p](auto... how) { return apgd_targeted_stages(p, how...); })
+             : a;
 }
 
 /// Of attacks that look for the nearest image: however far.
@@ -138,7 +151,10 @@ NamedAttack make_jsma(const Spec& s, double eps) {
 
 NamedAttack make_fab(const Spec& s, double eps) {
   const FabSpec f = parse_fab_spec(s, eps);
-  return with_restarts(Fab(f), f, f.steps, s);
+  NamedAttack a = with_restarts(Fab(f), f, f.steps, s);
+  return s.name() == "fab-t"
+             ? with_targets(std::move(a), s, [f](auto... how) { return fab_targeted_stages(f, how...); })
+             : a;
 }
 
 NamedAttack make_square(const Spec& s, double eps) {
@@ -244,9 +260,10 @@ const Entry kEntries[] = {
      "with norm=l1 12;\n"
      "    eps=inf takes it however far it is\n"},
     {"fab-t", usual_fab_eps, make_fab,
-     "fab-t:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,target=likely1,restarts=1\n"
-     "    the same along the boundary of one class, with one gradient a step rather than one for each "
-     "class\n"},
+     "fab-t:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,restarts=1,targets=9\n"
+     "    the same along the boundary of each of the likeliest other classes in turn, with one gradient a "
+     "step;\n"
+     "    target=3 in place of targets takes one\n"},
     {"square", usual_square_eps, make_square,
      "square:norm=linf|l2,eps=8/255,queries=5000,p=0.8,rescale=0|1,restarts=1\n"
      "    a random search over squares that asks for logits alone; with norm=l2 eps=1; rescale=1 shrinks the "

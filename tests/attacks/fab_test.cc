@@ -243,7 +243,7 @@ TEST_CASE("fab: the canonical form is read back as itself, and what is out of ra
     return spec;
   };
   CHECK(canonical("fab") == "fab:norm=linf,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9");
-  CHECK(canonical("fab-t:norm=l1") ==
+  CHECK(canonical("fab-t:norm=l1,target=likely1") ==
         "fab-t:norm=l1,eps=12,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,target=likely1");
   for (const char* text :
        {"fab:eps=inf", "fab-t:norm=l2,eps=2,target=3,steps=7,alpha_max=0.2,eta=1.1,beta=0.5"})

@@ -82,6 +82,12 @@ TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
             "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=margin,target=likely1 #2",
             "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,loss=margin,target=likely2 #3"});
   refuse("apgd-ce:target=1", "unknown key 'target'");
+  CHECK(stages("fab-t", 3).size() == 2);
+  CHECK(stages("fab-t:restarts=2,targets=1", 3)[1].ends_with("target=likely1 #1"));
+  CHECK(stages("fab-t:target=0", 3).size() == 1);
+  CHECK(canonical_of("fab-t:steps=5") ==
+        "fab-t:norm=linf,eps=8/255,steps=5,alpha_max=0.1,eta=1.05,beta=0.9,restarts=1,targets=9");
+  refuse("fab-t:target=1,targets=2", "target and targets exclude each other");
   refuse("apgd-t:target=1,targets=2", "target and targets exclude each other");
   refuse("apgd-t:loss=dlr", "loss belongs to a single target");
   refuse("apgd-t:target=1,loss=ce", "loss=ce, expected dlr or margin");
@@ -124,8 +130,9 @@ TEST_CASE("registry: ensembles, by the number of classes") {
     check_throws(ErrorKind::usage, "looks at the 10 likeliest classes, and there are 9; expected aa-k",
                  [&] { names(text, 9); });
   check_throws(ErrorKind::usage, "aa-k: there is 1 class", [&] { names("aa-k", 1); });
-  for (const char* text : {"aa-k", "aa-k:norm=l2,eps=0.5,steps=20,queries=100", "autoattack:version=plus",
-                           "noise", "noise:norm=l2,restarts=3", "fab-t:restarts=2", "square:restarts=2"}) {
+  for (const char* text :
+       {"aa-k", "aa-k:norm=l2,eps=0.5,steps=20,queries=100", "autoattack:version=plus", "noise",
+        "noise:norm=l2,restarts=3", "fab-t:restarts=2", "fab-t:target=2", "square:restarts=2"}) {
     const std::string once = attacks::parse_attacks(text).front().canonical;
     CHECK(attacks::parse_attacks(once).front().canonical == once);
   }
