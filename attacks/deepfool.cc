@@ -96,13 +96,15 @@ Tensor DeepFool::record(Recorder& r, Victim& victim, const PerturbationPorts& po
   r.kernel("attack.clear", r.kernels().fill, [=](Access& at) {
     return Fill{at.out(total), rows * cols, 0.0f};
   });
+  const Tensor done = r.make("done", {rows, 1, 1, 1}, DType::i32);  // all bits of 0.0f are those of 0
+  r.kernel("attack.clear", r.kernels().fill, [=](Access& at) { return Fill{at.out(done), rows, 0.0f}; });
 
-  r.loop(spec_.steps, [&] {
+  const auto record_step = [&] {
     const Query query = victim.query(x);
     const Tensor step = r.make("nearest step", shape), distance = r.make("boundary", {rows, 1, 1, 1});
     for (std::int64_t column = 1; column < columns; ++column) {
       const Tensor w = victim.gradient(query, competitors.dlogits[static_cast<std::size_t>(column - 1)]);
-      record_gradient_count(r, ports, w, {});
+      record_gradient_count(r, ports, w, done);
       r.kernel("attack.consider", r.kernels().deepfool_consider, [=, logits = query.logits](Access& at) {
         DeepFoolConsider a;
         a.gradient = at.in(w);
@@ -130,6 +132,8 @@ Tensor DeepFool::record(Recorder& r, Victim& victim, const PerturbationPorts& po
                a.logits = at.in(logits);
                a.rank = at.in<std::int32_t>(rank);
                a.label = at.in<std::int32_t>(ports.label);
+               a.sample = at.in<std::int32_t>(ports.sample);
+               a.done = at.inout<std::int32_t>(done);
                a.rows = rows;
                a.cols = cols;
                a.classes = classes;
@@ -137,7 +141,8 @@ Tensor DeepFool::record(Recorder& r, Victim& victim, const PerturbationPorts& po
                a.overshoot = overshoot;
                return a;
              });
-  });
+  };
+  r.loop(spec_.steps, record_step, done);
 
   // A sample moves no further from its first success on: the last images are all that can be kept.
   const Nearest nearest = record_nearest(r, ports, norm);

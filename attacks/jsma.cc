@@ -93,13 +93,16 @@ Tensor Jsma::record(Recorder& r, Victim& victim, const PerturbationPorts& ports)
   const Tensor x = r.make("adversarial images", shape);
   r.copy("attack.copy", ports.images, x);
 
+  const Tensor done = r.make("done", {rows, 1, 1, 1}, DType::i32);  // all bits of 0.0f are those of 0
+  r.kernel("attack.clear", r.kernels().fill, [=](Access& at) { return Fill{at.out(done), rows, 0.0f}; });
+
   const std::int64_t most = most_changed(cols);
   const auto theta = static_cast<float>(spec_.theta);
   const std::int32_t pairs = spec_.pairs ? 1 : 0;
   const auto record_step = [&] {
     const Query query = victim.query(x);
     const Tensor a = victim.gradient(query, toward), b = victim.gradient(query, others);
-    record_gradient_count(r, ports, a, {});
+    record_gradient_count(r, ports, a, done);
     r.kernel("attack.step", r.kernels().saliency_step, [=, logits = query.logits](Access& at) {
       SaliencyStep s;
       s.x = at.inout(x);
@@ -108,6 +111,8 @@ Tensor Jsma::record(Recorder& r, Victim& victim, const PerturbationPorts& ports)
       s.others = at.in(b);
       s.logits = at.in(logits);
       s.target = at.in<std::int32_t>(target);
+      s.sample = at.in<std::int32_t>(ports.sample);
+      s.done = at.inout<std::int32_t>(done);
       s.rows = rows;
       s.cols = cols;
       s.classes = classes;
@@ -118,7 +123,7 @@ Tensor Jsma::record(Recorder& r, Victim& victim, const PerturbationPorts& ports)
     });
   };
   // Of a few values alone the share may allow none.
-  if (most_steps(cols) > 0) r.loop(most_steps(cols), record_step);
+  if (most_steps(cols) > 0) r.loop(most_steps(cols), record_step, done);
 
   // A sample moves no further once it has its target: the last images are all that can be kept.
   const Nearest nearest = record_nearest(r, ports, Distance::l0);

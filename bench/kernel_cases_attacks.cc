@@ -561,7 +561,8 @@ std::vector<KernelCase<DeepFoolMove>> deepfool_move() {
              a.step = m.floats(2, 1e-3f);
              a.clean = m.floats(3);
              a.distance = a.logits = m.floats(4);
-             a.rank = a.label = m.zeros<std::int32_t>(5);
+             a.rank = a.label = a.sample = m.zeros<std::int32_t>(5);
+             a.done = m.zeros<std::int32_t>(6);
              a.rows = rows_of(m, kPixels);
              a.cols = kPixels;
              a.classes = a.columns = 2;
@@ -640,6 +641,7 @@ std::vector<KernelCase<SaliencyStep>> saliency_step() {
     a.others = noise_around_zero(m, 3, 2);
     a.logits = m.floats(4);
     a.target = m.integers(5, std::vector<std::int32_t>(static_cast<std::size_t>(a.rows), 1));
+    a.sample = a.done = m.zeros<std::int32_t>(6);
     a.classes = 2;
     a.pairs = pairs;
     a.most = 0;  // chosen, never changed: a second run would be another

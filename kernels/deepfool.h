@@ -36,14 +36,16 @@ struct DeepFoolConsider {
 /// answer is no longer rank[row][0], where that was not its label to begin with, or where no class has a
 /// boundary.
 struct DeepFoolMove {
-  float* x = nullptr;                   ///< (rows, cols), updated in place
-  float* total = nullptr;               ///< (rows, cols), updated in place
-  const float* step = nullptr;          ///< (rows, cols)
-  const float* distance = nullptr;      ///< (rows)
-  const float* clean = nullptr;         ///< (rows, cols)
-  const float* logits = nullptr;        ///< (rows, classes) of x
-  const std::int32_t* rank = nullptr;   ///< (rows, columns)
-  const std::int32_t* label = nullptr;  ///< (rows)
+  float* x = nullptr;                    ///< (rows, cols), updated in place
+  float* total = nullptr;                ///< (rows, cols), updated in place
+  const float* step = nullptr;           ///< (rows, cols)
+  const float* distance = nullptr;       ///< (rows)
+  const float* clean = nullptr;          ///< (rows, cols)
+  const float* logits = nullptr;         ///< (rows, classes) of x
+  const std::int32_t* rank = nullptr;    ///< (rows, columns)
+  const std::int32_t* label = nullptr;   ///< (rows)
+  const std::int32_t* sample = nullptr;  ///< (rows): negative where a row is padding
+  std::int32_t* done = nullptr;          ///< (rows), written: 1 where the row stays for good, or is padding
   std::int64_t rows = 0, cols = 0, classes = 0, columns = 0;
   float overshoot = 0;
   float lo = 0, hi = 1;  ///< pixel range

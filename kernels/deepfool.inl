@@ -69,6 +69,7 @@ struct MoveRow {
       total[i] += step[i];
       x[i] = clip(clean[i] + factor * total[i], lo, hi);
     });
+    if (team.leads()) a.done[row] = moves && a.sample[row] >= 0 ? 0 : 1;
   }
 };
 

@@ -25,6 +25,8 @@ struct SaliencyStep {
   const float* others = nullptr;         ///< (rows, cols): b
   const float* logits = nullptr;         ///< (rows, classes), of x
   const std::int32_t* target = nullptr;  ///< (rows)
+  const std::int32_t* sample = nullptr;  ///< (rows): negative where a row is padding
+  std::int32_t* done = nullptr;          ///< (rows), written: 1 where the row stays for good, or is padding
   std::int64_t rows = 0, cols = 0, classes = 0;
   std::int64_t most = 0;
   float theta = 1;

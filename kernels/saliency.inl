@@ -36,7 +36,14 @@ struct SaliencyRow {
   SaliencyStep a;
 
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
-    if (arg_max(a.logits + row * a.classes, a.classes) == a.target[row]) return;
+    const bool there = arg_max(a.logits + row * a.classes, a.classes) == a.target[row];
+    const bool moved = !there && step(row, team);
+    if (team.leads()) a.done[row] = moved && a.sample[row] >= 0 ? 0 : 1;
+  }
+
+ private:
+  /// Answers the leader whether a value changed.
+  INOCULA_DEVICE bool step(std::int64_t row, const Team& team) const {
     const std::int64_t begin = row * a.cols;
     float* const x = a.x + begin;
     const float* const clean = a.clean + begin;
@@ -47,15 +54,15 @@ struct SaliencyRow {
       choose_pair(s, team, taken);
     else
       choose_single(s, team, taken);
-    if (!team.leads() || taken[0] >= a.cols) return;
+    if (!team.leads() || taken[0] >= a.cols) return false;
     double then = changed;
     for (const std::int64_t i : taken) then += i < a.cols && x[i] == clean[i] ? 1.0 : 0.0;
-    if (then > static_cast<double>(a.most)) return;
+    if (then > static_cast<double>(a.most)) return false;
     for (const std::int64_t i : taken)
       if (i < a.cols) x[i] = clip(x[i] + a.theta, a.lo, a.hi);
+    return true;
   }
 
- private:
   INOCULA_DEVICE void choose_single(const Saliency& s, const Team& team, std::int64_t* taken) const {
     const double best = team.largest(a.cols, 0.0, [=](std::int64_t i) { return s.single(i); });
     if (best > 0) taken[0] = team.first(a.cols, [=](std::int64_t i) { return s.single(i) == best; });

@@ -120,6 +120,8 @@ TEST_CASE("deepfool_move: steps add up, the overshoot is of their sum, and who i
   for (int row = 0; row < 5; ++row) order.insert(order.end(), {0, 1});
   const Outputs out = same_everywhere([&](const Run& run) {
     Guarded<float> x(5, 0.25f), total(5, 0.2f);
+    Guarded<std::int32_t> done(5, 9);
+    const std::vector<std::int32_t> sample = {0, 1, 2, 3, -1};
     run.kernels.deepfool_move(run.queue, {.x = x.data(),
                                           .total = total.data(),
                                           .step = step.data(),
@@ -128,13 +130,16 @@ TEST_CASE("deepfool_move: steps add up, the overshoot is of their sum, and who i
                                           .logits = logits.data(),
                                           .rank = order.data(),
                                           .label = label.data(),
+                                          .sample = sample.data(),
+                                          .done = done.data(),
                                           .rows = 5,
                                           .cols = 1,
                                           .classes = 2,
                                           .columns = 2,
                                           .overshoot = 0.5f});
-    return Outputs{x.values(), total.values()};
+    return Outputs{x.values(), total.values(), as_floats(done.values())};
   });
+  CHECK(out[2] == std::vector<float>{0, 1, 1, 1, 1});
   check_near(out[0], {0.95, 0.25, 0.25, 0.25, 1}, 1e-6, 0, "x");
   check_near(out[1], {0.3, 0.2, 0.2, 0.2, 0.5}, 1e-6, 0, "total");
 }

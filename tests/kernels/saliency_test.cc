@@ -20,20 +20,25 @@ std::vector<float> run_case(const Case& c) {
   return same_everywhere([&](const Run& run) {
     Guarded<float> x(c.x);
     const std::vector<float> logits = {0, c.answer};
-    const std::int32_t target = 1;
+    const std::int32_t target = 1, sample = 0;
+    Guarded<std::int32_t> done(1, 9);
     run.kernels.saliency_step(run.queue, {.x = x.data(),
                                           .clean = c.clean.data(),
                                           .toward = c.a.data(),
                                           .others = c.b.data(),
                                           .logits = logits.data(),
                                           .target = &target,
+                                          .sample = &sample,
+                                          .done = done.data(),
                                           .rows = 1,
                                           .cols = static_cast<std::int64_t>(c.x.size()),
                                           .classes = 2,
                                           .most = c.most,
                                           .theta = c.theta,
                                           .pairs = c.pairs ? 1 : 0});
-    return Outputs{x.values()};
+    const std::vector<float> moved = x.values();
+    CHECK(done.values()[0] == (moved == c.x ? 1 : 0));
+    return Outputs{moved};
   })[0];
 }
 
@@ -142,12 +147,16 @@ TEST_CASE("saliency_step treats rows one by one") {
   const Outputs out = same_everywhere([&](const Run& run) {
     const std::vector<float> clean(6, 0.5f);
     Guarded<float> x(clean);
+    Guarded<std::int32_t> done(2, 9);
+    const std::vector<std::int32_t> sample = {0, 1};
     run.kernels.saliency_step(run.queue, {.x = x.data(),
                                           .clean = clean.data(),
                                           .toward = a.data(),
                                           .others = b.data(),
                                           .logits = logits.data(),
                                           .target = target.data(),
+                                          .sample = sample.data(),
+                                          .done = done.data(),
                                           .rows = 2,
                                           .cols = 3,
                                           .classes = 2,
