@@ -8,8 +8,8 @@ FOLDER holds pneumoniamnist.npz and bccd_cells_64.npz. The engine trains a ResNe
 finds it in --runs, where it also leaves it) and writes it with PyTorch's names. --write-golden attacks the small network
 of golden/ on the built-in synthetic cells and stores what the peers find there in golden/values.json, which golden.py
 compares with where there are no peers. Robust accuracies are to agree within
-0.3 points, those of attacks with random starts in the mean over the seeds, or within three standard errors of that, smallest norms within 2 % in the median over
-the images that both break. A row may say why ours is stronger: a known fault of theirs.
+0.3 points, those of attacks with random starts in the mean over the seeds, or within three standard errors of
+that, smallest norms within 2 % in the median over the images that both break. A row may say why ours is stronger: a known fault of theirs.
 
 Exits 77, saying why, where this Python cannot import the peers; 1 where a row disagrees.
 """
@@ -43,7 +43,7 @@ except ImportError as missing:
     sys.exit(77)
 
 ACCURACY, MEDIAN_NORM = 0.003, 0.02  # how far apart rows may be
-MISSED = 0.01  # of the images: those on a boundary fall to either side, as sums round
+MISSED = 0.03  # of the images: those that lie on a boundary fall to either side, as sums round
 BATCH = 128
 
 
@@ -156,12 +156,14 @@ def rows_for(subject, eps, eps_l2, steps, queries):
             with_torchattacks(lambda n: torchattacks.PGD(n, eps=eps, alpha=a, steps=20)), random=True),
         Row("pgd l2, torchattacks", f"pgd:norm=l2,eps={l2},alpha={eps_l2 / 5:.9g},steps=20",
             with_torchattacks(lambda n: torchattacks.PGDL2(n, eps=eps_l2, alpha=eps_l2 / 5, steps=20)), random=True),
-        Row("apgd-ce linf, AutoAttack", f"apgd-ce:eps={e},steps={steps}", with_autoattack(["apgd-ce"], "Linf", eps, steps), random=True),
-        Row("apgd-ce l2, AutoAttack", f"apgd-ce:norm=l2,eps={l2},steps={steps}", with_autoattack(["apgd-ce"], "L2", eps_l2, steps),
-            random=True),
-        Row("fab-t linf, AutoAttack", f"fab-t:eps={e}", with_autoattack(["fab-t"], "Linf", eps, steps, others), slow=True),
-        Row("fab-t l2, AutoAttack", f"fab-t:norm=l2,eps={l2}", with_autoattack(["fab-t"], "L2", eps_l2, steps, others),
-            slow=True),
+        Row("apgd-ce linf, AutoAttack", f"apgd-ce:eps={e},steps={steps}",
+            with_autoattack(["apgd-ce"], "Linf", eps, steps), random=True),
+        Row("apgd-ce l2, AutoAttack", f"apgd-ce:norm=l2,eps={l2},steps={steps}",
+            with_autoattack(["apgd-ce"], "L2", eps_l2, steps), random=True),
+        Row("fab-t linf, AutoAttack", f"fab-t:eps={e}",
+            with_autoattack(["fab-t"], "Linf", eps, steps, others), slow=True),
+        Row("fab-t l2, AutoAttack", f"fab-t:norm=l2,eps={l2}",
+            with_autoattack(["fab-t"], "L2", eps_l2, steps, others), slow=True),
         Row("square linf, AutoAttack", f"square:eps={e},queries={queries}",
             with_autoattack(["square"], "Linf", eps, steps, queries=queries), random=True, slow=True,
             stronger="there one window serves the whole batch, and none reaches the last row or column"),
@@ -171,21 +173,22 @@ def rows_for(subject, eps, eps_l2, steps, queries):
             with_foolbox(lambda: foolbox.attacks.L2DeepFoolAttack(steps=50)), norm="l2"),
         Row("deepfool linf, foolbox", "deepfool:norm=linf,steps=50",
             with_foolbox(lambda: foolbox.attacks.LinfDeepFoolAttack(steps=50)), norm="linf"),
-        Row("cw, foolbox", "cw:steps=100,search=5",
-            with_foolbox(lambda: foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=5, steps=100)), norm="l2",
+        Row("cw, foolbox", "cw:steps=60,search=4",
+            with_foolbox(lambda: foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=4, steps=60)), norm="l2",
             slow=True),
     ]
     if others > 1:
-        rows.append(Row("apgd-dlr linf, AutoAttack", f"apgd-dlr:eps={e},steps={steps}", with_autoattack(["apgd-dlr"], "Linf", eps, steps),
-                        random=True))
+        rows.append(Row("apgd-dlr linf, AutoAttack", f"apgd-dlr:eps={e},steps={steps}",
+                        with_autoattack(["apgd-dlr"], "Linf", eps, steps), random=True))
     ensemble = ["apgd-ce", "apgd-dlr", "fab-t", "square"] if others > 1 else ["apgd-ce", "fab-t", "square"]
-    rows.append(Row("aa-k linf, AutoAttack (" + ", ".join(ensemble) + ")", f"aa-k:eps={e},steps={steps},queries={5 * queries}",
+    rows.append(Row("aa-k linf, AutoAttack (" + ", ".join(ensemble) + ")",
+                    f"aa-k:eps={e},steps={steps},queries={5 * queries}",
                     with_autoattack(ensemble, "Linf", eps, steps, others, 5 * queries), slow=True))
     return rows
 
 
 def compare(subject, row, seeds):
-    """(ours, theirs, seconds here, seconds there, whether they agree)."""
+    """(ours, theirs, seconds here, seconds there, how far apart they may be, whether they agree)."""
     used = range(seeds if row.random else 1)
     here, there = ([attack(seed) for seed in used] for attack in
                    (lambda seed: subject.ours(row.spec, seed), lambda seed: row.theirs(subject, seed)))
@@ -196,13 +199,14 @@ def compare(subject, row, seeds):
         ours, theirs = (n[both].median().item() for n in norms)
         missed = [(subject.right & n.isnan()).sum().item() for n in norms]
         agrees = abs(ours - theirs) <= MEDIAN_NORM * theirs or (ours < theirs and row.stronger is not None)
-        return ours, theirs, *times, agrees and missed[0] <= missed[1] + MISSED * len(subject.labels)
+        return ours, theirs, *times, MEDIAN_NORM * theirs, agrees and missed[0] <= missed[1] + MISSED * len(subject.labels)
     found = [[subject.robust(adversarial) for adversarial, _ in side] for side in (here, there)]
     ours, theirs = map(statistics.mean, found)
     # Means over a few seeds differ by chance: three standard errors of the difference are let pass.
     chance = sum(statistics.variance(side) / len(side) for side in found if len(side) > 1) ** 0.5
-    agrees = abs(ours - theirs) <= max(ACCURACY, 3 * chance) or (ours < theirs and row.stronger is not None)
-    return ours, theirs, *times, agrees
+    allowed = max(ACCURACY, 3 * chance)
+    agrees = abs(ours - theirs) <= allowed or (ours < theirs and row.stronger is not None)
+    return ours, theirs, *times, allowed, agrees
 
 
 def subjects(options, folder):
@@ -246,13 +250,13 @@ def main(arguments):
             for row in rows_for(subject, *how):
                 if options.only not in row.name or (options.quick and row.slow):
                     continue
-                ours, theirs, here, there, agrees = compare(subject, row, options.seeds)
+                ours, theirs, here, there, allowed, agrees = compare(subject, row, options.seeds)
                 wrong += not agrees
                 unit = "norm" if row.norm else "robust accuracy"
                 print(f"{row.name:55s} {unit} {ours:.4f} here, {theirs:.4f} there; {here:.1f} s and {there:.1f} s: "
                       f"{'agrees' if agrees else 'DISAGREES'}" + (f" ({row.stronger})" if row.stronger else ""), flush=True)
                 results.append({"subject": subject.name, "row": row.name, "spec": row.spec, "of": row.norm or unit,
-                                "seeds": options.seeds if row.random else 1, "inocula": ours, "peer": theirs,
+                                "seeds": options.seeds if row.random else 1, "inocula": ours, "peer": theirs, "allowed": allowed,
                                 "inocula_seconds": here, "peer_seconds": there, "agrees": bool(agrees)})
     versions = {p.__name__: getattr(p, "__version__", "") for p in (torch, torchattacks, foolbox, pyautoattack)}
     document = {"versions": versions, "rows": results}
