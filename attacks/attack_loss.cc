@@ -34,22 +34,27 @@ LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, cons
   return {{}, loss.loss, loss.predicted};
 }
 
-Tensor record_hits(Recorder& r, const PerturbationPorts& ports, const Tensor& target,
-                   const LossGradient& found) {
+Judged record_judge(Recorder& r, const PerturbationPorts& ports, const Tensor& target, bool descends,
+                    const LossGradient& found) {
   const std::int64_t rows = ports.images.shape.n;
-  const Tensor score = r.make("candidate score", {rows, 1, 1, 1});
-  const Tensor hit = r.make("candidate hit", {rows, 1, 1, 1}, DType::i32);
+  const Judged judged{r.make("candidate score", {rows, 1, 1, 1}),
+                      r.make("candidate hit", {rows, 1, 1, 1}, DType::i32)};
   r.kernel("attack.judge", r.kernels().judge, [=, label = ports.label](Access& at) {
     return Judge{at.in(found.loss),
                  at.in<std::int32_t>(found.predicted),
                  at.in<std::int32_t>(label),
                  at.in<std::int32_t>(target),
-                 at.out(score),
-                 at.out<std::int32_t>(hit),
+                 at.out(judged.score),
+                 at.out<std::int32_t>(judged.hit),
                  rows,
-                 0};
+                 descends ? 1 : 0};
   });
-  return hit;
+  return judged;
+}
+
+Tensor record_hits(Recorder& r, const PerturbationPorts& ports, const Tensor& target,
+                   const LossGradient& found) {
+  return record_judge(r, ports, target, false, found).hit;
 }
 
 }  // namespace inocula::attacks

@@ -33,6 +33,14 @@ LossGradient record_loss_gradient(Recorder& r, Victim& victim, const Tensor& ima
 /// Records a forward pass and the loss, without a gradient.
 LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim);
 
+/// How candidates did, image by image.
+struct Judged {
+  Tensor score;  ///< (N): what the attack raises
+  Tensor hit;    ///< (N) i32: 1 where the answer is not the label, or, with a target, is the target
+};
+/// Records the judgement; `target` may be no tensor, and an attack that `descends` raises -loss.
+Judged record_judge(Recorder& r, const PerturbationPorts& ports, const Tensor& target, bool descends,
+                    const LossGradient& found);
 /// (N) i32: whether each answer reaches the aim: not the label, or, with a target, the target.
 Tensor record_hits(Recorder& r, const PerturbationPorts& ports, const Tensor& target,
                    const LossGradient& found);

@@ -41,19 +41,8 @@ Best record_best(Recorder& r, const Tensor& images, CompareHits hits, const std:
 void record_keep(Recorder& r, const PerturbationPorts& ports, const Tensor& target, bool descends,
                  const Tensor& x, const LossGradient& found, const Best& best) {
   const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
-  const Tensor score = r.make("candidate score", {rows, 1, 1, 1});
-  const Tensor hit = r.make("candidate hit", {rows, 1, 1, 1}, DType::i32);
-  r.kernel("attack.judge", r.kernels().judge, [=, label = ports.label](Access& at) {
-    return Judge{at.in(found.loss),
-                 at.in<std::int32_t>(found.predicted),
-                 at.in<std::int32_t>(label),
-                 at.in<std::int32_t>(target),
-                 at.out(score),
-                 at.out<std::int32_t>(hit),
-                 rows,
-                 descends ? 1 : 0};
-  });
-  r.kernel("attack.keep_best", r.kernels().keep_best, [=](Access& at) {
+  const auto [score, hit] = record_judge(r, ports, target, descends, found);
+  r.kernel("attack.keep_best", r.kernels().keep_best, [=, score = score, hit = hit](Access& at) {
     return KeepBest{at.in(x),
                     at.in(score),
                     best.hit ? at.in<std::int32_t>(hit) : nullptr,
