@@ -34,6 +34,10 @@ double median(std::vector<double> values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
+double sum(const std::vector<std::uint64_t>& counts) {
+  return static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}));
+}
+
 }  // namespace
 
 Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
@@ -44,7 +48,8 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       batch_(std::clamp<std::int64_t>(spec.batch, 1, std::max<std::int64_t>(n_, 1))),
       image_(network.graph().input_shape()),
       images_(network, split, batch_),
-      index_(static_cast<std::size_t>(batch_)) {
+      index_(static_cast<std::size_t>(batch_)),
+      row_restart_(static_cast<std::size_t>(batch_)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
     fail(ErrorKind::usage,
@@ -58,12 +63,22 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
     return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));
   };
   state_ = Buffer(device, sizeof(StepState));
+  restart_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(std::int32_t));
   clean_logits_ = floats(batch_ * classes_);
   logits_ = floats(batch_ * classes_);
   norms_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(PerturbationNorm));
   bins_ = Buffer(device, kCalibrationBins * sizeof(CalibrationBin));
-  counts_ = Buffer(device, 2 * sizeof(std::uint64_t));
+  zero_gradients_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(std::uint64_t));
+  all_gradients_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(std::uint64_t));
   if (spec.keep_images == KeepImages::yes) kept_images_ = floats(image_.with_batch(batch_).size());
+  key_ = perturbation.spec() + " seed=" + std::to_string(spec.seed) +
+         " restart=" + std::to_string(spec.restart) +
+         " norm=" + std::to_string(static_cast<int>(spec.attack_norm)) + " split=" + split.name +
+         (spec.defence != nullptr ? " defence=" + spec.defence->spec() : "") +
+         (spec.keep_images == KeepImages::no ? ""
+          : spec.keep_only.empty()           ? " keep=all"
+                                             : " keep=");
+  for (const std::int64_t i : spec.keep_only) key_ += std::to_string(i) + ',';
   program_ = finish(network, perturbation, batch_);
   if (spec.attack_norm != NormMode::frozen && n_ % batch_ != 0)
     last_ = finish(network, perturbation, n_ % batch_);
@@ -83,17 +98,21 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   const Tensor state = bytes("step state", state_, 0, sizeof(StepState));
   const Tensor norms = bytes("norms", norms_, 0, norms_.bytes());
   const Tensor bins = bytes("calibration bins", bins_, 0, bins_.bytes());
-  const Tensor zeros = bytes("zero gradients", counts_, 0, sizeof(std::uint64_t));
-  const Tensor all = bytes("all gradients", counts_, sizeof(std::uint64_t), sizeof(std::uint64_t));
+  const std::size_t count_bytes = static_cast<std::size_t>(rows) * sizeof(std::uint64_t);
+  const Tensor zeros = bytes("zero gradients", zero_gradients_, 0, count_bytes);
+  const Tensor all = bytes("all gradients", all_gradients_, 0, count_bytes);
+
+  const Tensor restart = r.external("restart", restart_.as<void>(), {rows, 1, 1, 1}, DType::i32);
 
   const BatchTensors b = images_.record(r, state, rows);
-  NetworkVictim victim(r, network, rows, spec_.attack_norm, perturbation.use());
-  const Tensor x = perturbation.record(r, victim, {b.images, b.label, b.sample, state, zeros, all});
+  const Defended victim(r, network, rows, spec_.attack_norm, perturbation.use(), spec_.defence);
+  const Tensor x =
+      perturbation.record(r, victim.front(), {b.images, b.label, b.sample, state, zeros, all, restart});
   // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
-  std::optional<NetworkVictim> frozen;
+  std::optional<Defended> frozen;
   if (spec_.attack_norm != NormMode::frozen)
-    frozen.emplace(r, network, rows, NormMode::frozen, VictimUse::logits);
-  NetworkVictim& judge = frozen ? *frozen : victim;
+    frozen.emplace(r, network, rows, NormMode::frozen, VictimUse::logits, spec_.defence);
+  Victim& judge = frozen ? frozen->front() : victim.front();
   const Tensor clean = judge.logits(b.images);
   const Tensor perturbed = x.id == b.images.id ? clean : judge.logits(x);
   const Tensor clean_out = r.external("clean logits out", clean_logits_.as<void>(), clean.shape);
@@ -121,83 +140,137 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   return r;
 }
 
-/// Appends what is to be kept of a batch's images.
-void Evaluator::keep_images(Evaluation& e, const std::int64_t* images, std::int64_t rows) const {
-  if (spec_.keep_images == KeepImages::no) return;
-  const auto cols = static_cast<std::size_t>(image_.per_sample());
-  const auto append = [&](std::int64_t row, std::int64_t count) {
-    const std::size_t before = e.images.size(), more = static_cast<std::size_t>(count) * cols;
-    e.images.resize(before + more);
-    kept_images_.download(e.images.data() + before, more, static_cast<std::size_t>(row) * cols);
-  };
-  if (spec_.keep_only.empty()) return append(0, rows);
-  for (std::int64_t row = 0; row < rows; ++row)
-    if (std::binary_search(spec_.keep_only.begin(), spec_.keep_only.end(), images[row])) append(row, 1);
+std::int64_t Evaluator::kept_rows(const Batch& batch) const {
+  if (spec_.keep_images == KeepImages::no) return 0;
+  if (spec_.keep_only.empty()) return batch.rows;
+  return std::count_if(batch.images, batch.images + batch.rows, [&](std::int64_t image) {
+    return std::binary_search(spec_.keep_only.begin(), spec_.keep_only.end(), image);
+  });
 }
 
-PassCount Evaluator::run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation) {
-  std::transform(images, images + rows, index_.begin(),
+std::vector<float> Evaluator::kept_images(const Batch& batch) const {
+  std::vector<float> kept;
+  if (spec_.keep_images == KeepImages::no) return kept;
+  const auto cols = static_cast<std::size_t>(image_.per_sample());
+  const auto append = [&](std::int64_t row, std::int64_t count) {
+    const std::size_t before = kept.size(), more = static_cast<std::size_t>(count) * cols;
+    kept.resize(before + more);
+    kept_images_.download(kept.data() + before, more, static_cast<std::size_t>(row) * cols);
+  };
+  if (spec_.keep_only.empty()) {
+    append(0, batch.rows);
+  } else {
+    for (std::int64_t row = 0; row < batch.rows; ++row)
+      if (std::binary_search(spec_.keep_only.begin(), spec_.keep_only.end(), batch.images[row]))
+        append(row, 1);
+  }
+  return kept;
+}
+
+bool Evaluator::fit(const BatchAnswers& a, const Batch& batch) const {
+  const auto rows = static_cast<std::size_t>(batch.rows), logits = rows * static_cast<std::size_t>(classes_);
+  return a.clean_logits.size() == logits && a.logits.size() == logits && a.norms.size() == rows &&
+         a.zero_gradients.size() == rows && a.all_gradients.size() == rows &&
+         a.bins.size() == kCalibrationBins &&
+         a.images.size() == static_cast<std::size_t>(kept_rows(batch) * image_.per_sample());
+}
+
+std::string Evaluator::key(const Batch& batch) const {
+  std::string text = key_;
+  for (std::int64_t row = 0; row < batch.rows; ++row)
+    text += ' ' + std::to_string(batch.images[row]) + '/' + std::to_string(batch.restarts[row]);
+  return text;
+}
+
+BatchAnswers Evaluator::run_batch(const Batch& batch, Preparation preparation) {
+  const std::int64_t rows = batch.rows;
+  std::transform(batch.images, batch.images + rows, index_.begin(),
                  [](std::int64_t i) { return static_cast<std::int32_t>(i); });
   std::fill(index_.begin() + rows, index_.end(), -1);
   images_.choose(index_.data());
+  std::fill(std::copy_n(batch.restarts, rows, row_restart_.begin()), row_restart_.end(), 0);
+  restart_.upload(row_restart_.data(), row_restart_.size());
   StepState state;
   state.seed = spec_.seed;
   state.restart = spec_.restart;
   state_.upload(&state, 1);
+  BatchAnswers answers;
+  answers.bins.assign(kCalibrationBins, {});
+  bins_.upload(answers.bins.data(), answers.bins.size());
+  const auto count = static_cast<std::size_t>(rows);
+  answers.zero_gradients.resize(count);
+  answers.all_gradients.resize(count);
+  zero_gradients_.upload(answers.zero_gradients.data(), count);
+  all_gradients_.upload(answers.all_gradients.data(), count);
+
   Program& program = last_ && rows < batch_ ? *last_ : program_;
   const PassCount before = program.passes();
   program.run(&program == &program_ ? preparation : Preparation::repeated);
-  return {program.passes().forward - before.forward, program.passes().backward - before.backward};
+
+  answers.passes = {program.passes().forward - before.forward, program.passes().backward - before.backward};
+  const auto logits = static_cast<std::size_t>(rows * classes_);
+  answers.clean_logits.resize(logits);
+  answers.logits.resize(logits);
+  answers.norms.resize(static_cast<std::size_t>(rows));
+  clean_logits_.download(answers.clean_logits.data(), logits);
+  logits_.download(answers.logits.data(), logits);
+  norms_.download(answers.norms.data(), answers.norms.size());
+  answers.images = kept_images(batch);
+  bins_.download(answers.bins.data(), answers.bins.size());
+  zero_gradients_.download(answers.zero_gradients.data(), count);
+  all_gradients_.download(answers.all_gradients.data(), count);
+  return answers;
 }
 
 Evaluation Evaluator::run(const Progress& progress) {
   std::vector<std::int64_t> all(static_cast<std::size_t>(n_));
   std::iota(all.begin(), all.end(), 0);
-  return run(all, progress);
+  return run(all, {}, progress);
 }
 
-Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progress& progress) {
+Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const std::vector<std::int32_t>& restarts,
+                          const Progress& progress) {
   const auto n = static_cast<std::int64_t>(images.size());
-  const std::int64_t k = classes_;
-  if (!images.empty() && (images.front() < 0 || images.back() >= n_))
-    fail(ErrorKind::internal, "Evaluator::run: images ", images.front(), " to ", images.back(),
-         ", expected some of ", n_);
+  for (const std::int64_t i : images)
+    if (i < 0 || i >= n_) fail(ErrorKind::internal, "Evaluator::run: image ", i, ", expected some of ", n_);
+  if (!restarts.empty() && restarts.size() != images.size())
+    fail(ErrorKind::internal, "Evaluator::run: ", restarts.size(), " restarts for ", n, " rows");
   if (last_ && n % batch_ != n_ % batch_)
     fail(ErrorKind::internal, "Evaluator::run: the last batch was recorded for ", n_ % batch_, " images");
+  const std::vector<std::int32_t> zeros(restarts.empty() ? images.size() : 0);
+  const std::int32_t* const number = restarts.empty() ? zeros.data() : restarts.data();
   Evaluation e;
   e.n = n;
   e.classes = classes_;
-  for (const std::int64_t i : images) e.label.push_back(labels_[static_cast<std::size_t>(i)]);
-  e.clean_logits.resize(static_cast<std::size_t>(n * k));
-  e.logits.resize(static_cast<std::size_t>(n * k));
-  e.norms.resize(static_cast<std::size_t>(n));
-  const std::size_t kept = spec_.keep_only.empty() ? images.size() : spec_.keep_only.size();
-  if (spec_.keep_images == KeepImages::yes)
-    e.images.reserve(kept * static_cast<std::size_t>(image_.per_sample()));
   e.bins.assign(kCalibrationBins, {});
-  bins_.upload(e.bins.data(), e.bins.size());
-  const std::uint64_t zero[2] = {};
-  counts_.upload(zero, 2);
-
+  for (const std::int64_t i : images) e.label.push_back(labels_[static_cast<std::size_t>(i)]);
+  const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  bool prepared = false;
   for (std::int64_t first = 0; first < n; first += batch_) {
-    const std::int64_t rows = std::min(batch_, n - first);
-    // Weights stand still: they are prepared for the first batch and kept for the others.
-    const PassCount passes =
-        run_batch(images.data() + first, rows, first == 0 ? Preparation::repeated : Preparation::kept);
-    e.image_passes.forward += passes.forward * rows;
-    e.image_passes.backward += passes.backward * rows;
-    const auto count = static_cast<std::size_t>(rows);
-    clean_logits_.download(e.clean_logits.data() + first * k, count * static_cast<std::size_t>(k));
-    logits_.download(e.logits.data() + first * k, count * static_cast<std::size_t>(k));
-    norms_.download(e.norms.data() + first, count);
-    keep_images(e, images.data() + first, rows);
-    if (progress) progress(first + rows, n);
+    const Batch batch{images.data() + first, number + first, std::min(batch_, n - first)};
+    BatchAnswers answers;
+    const std::string name = spec_.answers != nullptr ? key(batch) : std::string();
+    if (spec_.answers == nullptr || !spec_.answers->recall(name, answers) || !fit(answers, batch)) {
+      // Weights stand still: they are prepared for the first batch and kept for the others.
+      answers = run_batch(batch, prepared ? Preparation::kept : Preparation::repeated);
+      prepared = true;
+      if (spec_.answers != nullptr) spec_.answers->keep(name, answers);
+    }
+    append(e.clean_logits, answers.clean_logits);
+    append(e.logits, answers.logits);
+    append(e.norms, answers.norms);
+    append(e.images, answers.images);
+    for (std::size_t b = 0; b < e.bins.size(); ++b) {
+      e.bins[b].count += answers.bins[b].count;
+      e.bins[b].correct += answers.bins[b].correct;
+      e.bins[b].confidence += answers.bins[b].confidence;
+    }
+    append(e.zero_gradients, answers.zero_gradients);
+    append(e.all_gradients, answers.all_gradients);
+    e.image_passes.forward += answers.passes.forward * batch.rows;
+    e.image_passes.backward += answers.passes.backward * batch.rows;
+    if (progress) progress(first + batch.rows, n);
   }
-  bins_.download(e.bins.data(), e.bins.size());
-  std::uint64_t counts[2];
-  counts_.download(counts, 2);
-  e.zero_gradients = counts[0];
-  e.all_gradients = counts[1];
   return e;
 }
 
@@ -236,12 +309,32 @@ Robustness judge_robustness(const Evaluation& e) {
   }
   r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.n);
   r.robust_accuracy_ci95 = wilson95(r.robust_correct, e.n);
-  r.success_rate = r.clean_correct > 0 ? static_cast<double>(r.clean_correct - r.robust_correct) /
-                                             static_cast<double>(r.clean_correct)
-                                       : std::numeric_limits<double>::quiet_NaN();
-  r.zero_gradient_fraction =
-      e.all_gradients > 0 ? static_cast<double>(e.zero_gradients) / static_cast<double>(e.all_gradients) : 0;
+  r.success_rate = r.clean_correct > 0
+                       ? static_cast<double>(r.fooled()) / static_cast<double>(r.clean_correct)
+                       : std::numeric_limits<double>::quiet_NaN();
+  const double gradients = sum(e.all_gradients);
+  r.zero_gradient_fraction = gradients > 0 ? sum(e.zero_gradients) / gradients : 0;
   return r;
+}
+
+Evaluation up_to_survivor(const Evaluation& e, std::int64_t survivors) {
+  const std::vector<std::int32_t> before = argmax_rows(e.clean_logits, e.classes);
+  const std::vector<std::int32_t> after = argmax_rows(e.logits, e.classes);
+  std::size_t n = 0;
+  for (std::int64_t found = 0; n < e.label.size() && found < survivors; ++n)
+    found += before[n] == e.label[n] && after[n] == e.label[n] ? 1 : 0;
+  const auto rows = static_cast<std::ptrdiff_t>(n), logits = rows * static_cast<std::ptrdiff_t>(e.classes);
+  Evaluation some;
+  some.n = rows;
+  some.classes = e.classes;
+  some.label.assign(e.label.begin(), e.label.begin() + rows);
+  some.clean_logits.assign(e.clean_logits.begin(), e.clean_logits.begin() + logits);
+  some.logits.assign(e.logits.begin(), e.logits.begin() + logits);
+  some.norms.assign(e.norms.begin(), e.norms.begin() + rows);
+  some.zero_gradients.resize(n);
+  some.all_gradients.resize(n);
+  some.bins.assign(kCalibrationBins, {});
+  return some;
 }
 
 Scores score(const Evaluation& e) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "attacks/answer_store.h"
+#include "attacks/defence.h"
 #include "attacks/metrics.h"
 #include "attacks/norm.h"
 #include "engine/network.h"
@@ -27,7 +29,9 @@ struct EvaluatorSpec {
   NormMode attack_norm = NormMode::frozen;
   KeepImages keep_images = KeepImages::no;
   std::vector<std::int64_t> keep_only = {};  ///< rising numbers of the images to be kept; empty keeps all
-  std::uint32_t restart = 0;  ///< number of the attack's first random draws: another one draws others
+  std::uint32_t restart = 0;         ///< number of the attack's first random draws: another one draws others
+  const Defence* defence = nullptr;  ///< what stands before the network and is judged with it; may be null
+  AnswerStore* answers = nullptr;    ///< batches that it knows are not run again; may be null
 };
 
 /// What came out, image by image, in the order of the split.
@@ -39,7 +43,7 @@ struct Evaluation {
   std::vector<PerturbationNorm> norms;  ///< measured afresh from the stored floats
   std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
   std::vector<CalibrationBin> bins;     ///< of the perturbed logits
-  std::uint64_t zero_gradients = 0, all_gradients = 0;
+  std::vector<std::uint64_t> zero_gradients, all_gradients;  ///< (n): of each image
   PassCount image_passes;  ///< of an image through the network, attack and judgement together
 };
 
@@ -54,6 +58,7 @@ struct Robustness {
   std::int64_t clean_correct = 0;
   std::int64_t robust_correct = 0;  ///< right before and after
   double robust_accuracy = 0;       ///< robust_correct / n
+  std::int64_t fooled() const { return clean_correct - robust_correct; }
   Interval robust_accuracy_ci95;
   double success_rate = 0;            ///< fooled / clean_correct; NaN where nothing was right
   Norms largest;                      ///< over all images
@@ -61,6 +66,9 @@ struct Robustness {
   double zero_gradient_fraction = 0;  ///< 0 where no gradient was taken
 };
 Robustness judge_robustness(const Evaluation& e);
+/// Its first images, as many as `survivors` of them that are right before and after need; all where there are
+/// fewer. Without kept images, bins and counts of passes and gradients.
+Evaluation up_to_survivor(const Evaluation& e, std::int64_t survivors);
 Scores score(const Evaluation& e);
 
 /// One Program, recorded once, run batch by batch as often as wanted. A last batch that is not full is filled
@@ -74,27 +82,40 @@ class Evaluator {
   Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
             const EvaluatorSpec& spec);
 
-  /// All images, or the rising numbers of those to take, which make up the answer in that order and have
-  /// among them what is to be kept. `progress` is called after each batch with the images done and in all; it
-  /// may throw to stop.
+  /// All images, or the numbers of those to take, which make up the answer in that order and have among them
+  /// what is to be kept. An image may be there several times: `restarts`, by row, are added to the numbers of
+  /// the random draws; none are zeros. `progress` is called after each batch with the rows done and in all;
+  /// it may throw to stop.
   Evaluation run(const Progress& progress = {});
-  Evaluation run(const std::vector<std::int64_t>& images, const Progress& progress = {});
+  Evaluation run(const std::vector<std::int64_t>& images, const std::vector<std::int32_t>& restarts = {},
+                 const Progress& progress = {});
   Program& program() { return program_; }
 
  private:
   Recorder record(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
   Program finish(Network& network, const Perturbation& perturbation, std::int64_t rows) const;
-  /// Answers the passes that it took.
-  PassCount run_batch(const std::int64_t* images, std::int64_t rows, Preparation preparation);
-  void keep_images(Evaluation& e, const std::int64_t* images, std::int64_t rows) const;
+  /// Rows of one run of the Program.
+  struct Batch {
+    const std::int64_t* images = nullptr;
+    const std::int32_t* restarts = nullptr;
+    std::int64_t rows = 0;
+  };
+  BatchAnswers run_batch(const Batch& batch, Preparation preparation);
+  std::vector<float> kept_images(const Batch& batch) const;
+  /// Whether answers that somebody remembered can be this batch's.
+  bool fit(const BatchAnswers& answers, const Batch& batch) const;
+  std::int64_t kept_rows(const Batch& batch) const;
+  std::string key(const Batch& batch) const;
 
   EvaluatorSpec spec_;
   std::int64_t n_, classes_, batch_;
   Shape image_;
   std::vector<std::int32_t> labels_;
   ResidentImages images_;
-  std::vector<std::int32_t> index_;
-  Buffer state_, clean_logits_, logits_, norms_, kept_images_, bins_, counts_;
+  std::vector<std::int32_t> index_, row_restart_;  ///< (batch)
+  std::string key_;                                ///< of everything but the rows
+  Buffer state_, restart_, clean_logits_, logits_, norms_, kept_images_, bins_, zero_gradients_,
+      all_gradients_;
   Program program_;
   std::optional<Program> last_;  ///< the batch that is not full, where padding would change the others
 };

@@ -151,6 +151,7 @@ Tensor Fab::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) 
     a.clean = at.in(ports.images);
     a.sample = at.in<std::int32_t>(ports.sample);
     a.state = at.in<StepState>(ports.state);
+    a.restart = at.in<std::int32_t>(ports.restart);
     a.rows = rows;
     a.cols = cols;
     a.radius = static_cast<float>(start);

@@ -106,6 +106,7 @@ Tensor Square::record(Recorder& r, Victim& victim, const PerturbationPorts& port
              a.clean = at.in(ports.images);
              a.sample = at.in<std::int32_t>(ports.sample);
              a.state = at.in<StepState>(ports.state);
+             a.restart = at.in<std::int32_t>(ports.restart);
              return a;
            });
   // A candidate more is written than is asked about.
@@ -124,6 +125,7 @@ Tensor Square::record(Recorder& r, Victim& victim, const PerturbationPorts& port
                    a.clean = at.in(ports.images);
                    a.sample = at.in<std::int32_t>(ports.sample);
                    a.state = at.in<StepState>(ports.state);
+                   a.restart = at.in<std::int32_t>(ports.restart);
                    a.loss = at.in(found.loss);
                    a.predicted = at.in<std::int32_t>(found.predicted);
                    a.label = at.in<std::int32_t>(ports.label);

@@ -36,9 +36,15 @@ struct StagedEvaluation {
 /// Else each sees the images that are right as they are and after all stages before; an image's answer is
 /// that of the stage that broke it, or that of the first stage where none did, or the image itself where it
 /// was wrong to begin with. Which images a stage sees changes nothing for each of them: randomness belongs to
-/// the sample. `progress` is called with the stage that runs and Evaluator's numbers.
+/// the sample. Stages that differ in their restart alone run as rows of one batch where it has room for them.
+///
+/// `weaker`, of the same split and spec: what a weaker form of the attack, such as one of a smaller radius,
+/// made of the images. What it left wrong stays as it is, and only the others are attacked.
+///
+/// `progress` is called with the stage that runs and Evaluator's numbers.
 StagedEvaluation evaluate_stages(
     Network& network, const ImageSplit& split, const std::vector<Stage>& stages, const EvaluatorSpec& spec,
+    const Evaluation* weaker = nullptr,
     const std::function<void(const Stage&, std::int64_t, std::int64_t)>& progress = {});
 
 }  // namespace inocula::attacks

@@ -21,6 +21,7 @@ void record_start(Recorder& r, const PerturbationPorts& ports, Start start, Norm
     a.clean = at.in(ports.images);
     a.sample = at.in<std::int32_t>(ports.sample);
     a.state = at.in<StepState>(ports.state);
+    a.restart = at.in<std::int32_t>(ports.restart);
     a.rows = rows;
     a.cols = cols;
     a.eps = static_cast<float>(eps);

@@ -40,6 +40,7 @@ Tensor record_target(Recorder& r, Victim& victim, const PerturbationPorts& ports
                                  at.in<std::int32_t>(ports.label),
                                  at.in<std::int32_t>(ports.sample),
                                  at.in<StepState>(ports.state),
+                                 at.in<std::int32_t>(ports.restart),
                                  at.out<std::int32_t>(chosen),
                                  rows,
                                  classes,

@@ -729,8 +729,8 @@ std::vector<KernelCase<CountZeroGradients>> count_zero_gradients() {
              CountZeroGradients a;
              a.gradient = m.floats(0, 0.0f);
              a.sample = m.zeros<std::int32_t>(1);
-             a.zeros = m.one(0, std::uint64_t{0});
-             a.total = m.one(1, std::uint64_t{0});
+             a.zeros = m.zeros<std::uint64_t>(2);
+             a.total = m.zeros<std::uint64_t>(3);
              a.rows = rows_of(m, kPixels);
              a.cols = kPixels;
              return KernelWork<CountZeroGradients>{a, kFloat * static_cast<double>(a.rows * a.cols)};

@@ -15,8 +15,9 @@ struct PerturbationPorts {
   Tensor
       sample;  ///< (N) i32: index in the data set, names the random numbers; negative where a row is padding
   Tensor state;           ///< StepState
-  Tensor zero_gradients;  ///< uint64, counted up: gradients that were zero everywhere; may be missing
-  Tensor all_gradients;   ///< uint64, counted up: gradients in all; missing exactly where zero_gradients is
+  Tensor zero_gradients;  ///< (N) uint64, counted up: gradients that were zero everywhere; may be missing
+  Tensor all_gradients;   ///< (N) uint64, counted up: gradients in all; missing exactly where zero_gradients is
+  Tensor restart = {};  ///< (N) i32: number of each row's random draws, added to the state's; may be missing
 };
 
 class Perturbation {

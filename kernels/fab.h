@@ -10,13 +10,15 @@
 
 namespace inocula {
 
-/// fab_start: x = clean where state->restart is 0, else clip(clean + radius t / ||t||), t uniform in (-1, 1)
+/// fab_start: x = clean for draws number 0, else clip(clean + radius t / ||t||), t uniform in (-1, 1)
 /// for linf and standard normal for l2 and l1.
 struct FabStart {
   float* x = nullptr;                    ///< (rows, cols), written
   const float* clean = nullptr;          ///< (rows, cols), in [lo, hi]
   const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
+  const std::int32_t* restart =
+      nullptr;  ///< (rows): number of each row's draws, added to the state's; may be null
   std::int64_t rows = 0, cols = 0;
   float radius = 0;  ///< in the attack's norm, finite
   float lo = 0, hi = 1;

@@ -7,6 +7,7 @@
 #include "kernels/for_each.h"
 #include "kernels/hyperplane.h"
 #include "kernels/project.h"
+#include "kernels/restart.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -21,11 +22,11 @@ struct StartRow {
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;
     float* const x = a.x + row * cols;
-    if (a.state->restart == 0) {
+    if (restart_of(a, row) == 0) {
       team.each(cols, [=](std::int64_t i) { x[i] = clean[i]; });
       return;
     }
-    const RandomStream stream = {a.state->seed, Draw::start, a.state->restart, a.state->step,
+    const RandomStream stream = {a.state->seed, Draw::start, restart_of(a, row), a.state->step,
                                  static_cast<std::uint32_t>(a.sample[row])};
     const bool uniform = a.norm == Distance::linf;
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {

@@ -22,14 +22,14 @@ struct MeasurePerturbation {
   std::int64_t rows = 0, cols = 0;
 };
 
-/// count_zero_gradients: adds to *zeros the rows whose gradient is 0 or NaN everywhere: an attack cannot move
-/// them.
+/// count_zero_gradients: counts each row's gradients, and those that are 0 or NaN everywhere: an attack
+/// cannot move them.
 struct CountZeroGradients {
   const float* gradient = nullptr;       ///< (rows, cols)
   const std::int32_t* sample = nullptr;  ///< (rows); rows with a negative index are padding and not counted
   const std::int32_t* done = nullptr;    ///< (rows); rows where it is not 0 are not counted; may be null
-  std::uint64_t* zeros = nullptr;
-  std::uint64_t* total = nullptr;
+  std::uint64_t* zeros = nullptr;        ///< (rows), counted up
+  std::uint64_t* total = nullptr;        ///< (rows), counted up
   std::int64_t rows = 0, cols = 0;
 };
 

@@ -36,6 +36,8 @@ struct SquareAttack {
   const std::int32_t* label = nullptr;      ///< (rows); not read by the starts
   const std::int32_t* sample = nullptr;     ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
+  const std::int32_t* restart =
+      nullptr;  ///< (rows): number of each row's draws, added to the state's; may be null
   std::int64_t rows = 0, channels = 0, height = 0, width = 0;
   float eps = 0;
   float lo = 0, hi = 1;

@@ -6,6 +6,7 @@
 #include "kernels/draw.h"
 #include "kernels/for_each.h"
 #include "kernels/project.h"
+#include "kernels/restart.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -24,7 +25,7 @@ constexpr std::uint32_t kSignsAWord = 32;
 class TurnDraws {
  public:
   INOCULA_DEVICE TurnDraws(const SquareAttack& a, std::int64_t row, std::int32_t turn)
-      : a_(a), sample_(static_cast<std::uint32_t>(a.sample[row])) {
+      : a_(a), sample_(static_cast<std::uint32_t>(a.sample[row])), restart_(restart_of(a, row)) {
     const auto sign_words = static_cast<std::uint32_t>((a.channels + kSignsAWord - 1) / kSignsAWord);
     const std::uint32_t blocks = (kSigns + sign_words + 3) / 4;
     first_ = static_cast<std::uint32_t>(turn) * blocks * 4;
@@ -41,16 +42,16 @@ class TurnDraws {
 
  private:
   INOCULA_DEVICE std::uint32_t word(std::uint32_t element) const {
-    return draw(a_.state->seed, Draw::square, a_.state->restart, a_.state->step, sample_, first_ + element);
+    return draw(a_.state->seed, Draw::square, restart_, a_.state->step, sample_, first_ + element);
   }
 
   const SquareAttack& a_;
-  std::uint32_t sample_, first_;
+  std::uint32_t sample_, restart_, first_;
 };
 
 INOCULA_DEVICE inline std::uint32_t start_word(const SquareAttack& a, std::int64_t row,
                                                std::int64_t element) {
-  return draw(a.state->seed, Draw::stripes, a.state->restart, a.state->step,
+  return draw(a.state->seed, Draw::stripes, restart_of(a, row), a.state->step,
               static_cast<std::uint32_t>(a.sample[row]), static_cast<std::uint32_t>(element));
 }
 

@@ -12,6 +12,8 @@ struct RandomStart {
   const float* clean = nullptr;          ///< (rows, cols)
   const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
+  const std::int32_t* restart =
+      nullptr;  ///< (rows): number of each row's draws, added to the state's; may be null
   std::int64_t rows = 0, cols = 0;
   float eps = 0;
   float lo = 0, hi = 1;

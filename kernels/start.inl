@@ -6,13 +6,14 @@
 #include "kernels/draw_blocks.h"
 #include "kernels/for_each.h"
 #include "kernels/project.h"
+#include "kernels/restart.h"
 
 INOCULA_BEGIN_TARGET
 
 namespace {
 
 INOCULA_DEVICE inline RandomStream start_stream(const RandomStart& a, std::int64_t row) {
-  return {a.state->seed, Draw::start, a.state->restart, a.state->step,
+  return {a.state->seed, Draw::start, restart_of(a, row), a.state->step,
           static_cast<std::uint32_t>(a.sample[row])};
 }
 

@@ -21,6 +21,8 @@ struct ChooseTarget {
   const std::int32_t* label = nullptr;   ///< (rows); not read by given
   const std::int32_t* sample = nullptr;  ///< (rows): index of the image in its data set
   const StepState* state = nullptr;
+  const std::int32_t* restart =
+      nullptr;                     ///< (rows): number of each row's draws, added to the state's; may be null
   std::int32_t* target = nullptr;  ///< (rows), written
   std::int64_t rows = 0, classes = 0;
   TargetRule rule = TargetRule::given;

@@ -5,6 +5,7 @@
 
 #include "kernels/draw.h"
 #include "kernels/for_each.h"
+#include "kernels/restart.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -24,7 +25,7 @@ struct ChooseRow {
       case TargetRule::least_likely:
         return least_likely(a.logits + row * a.classes, a.label[row], team);
       case TargetRule::random:
-        return other_than(a.label[row], static_cast<std::uint32_t>(a.sample[row]));
+        return other_than(a.label[row], row);
       case TargetRule::next:
         return (a.label[row] + 1) % a.classes;
       case TargetRule::likely:
@@ -59,8 +60,9 @@ struct ChooseRow {
     return team.first(classes, [=](std::int64_t j) { return j != label && rank(j) == wanted; });
   }
 
-  INOCULA_DEVICE std::int64_t other_than(std::int64_t label, std::uint32_t sample) const {
-    const std::uint32_t word = draw(a.state->seed, Draw::target, a.state->restart, a.state->step, sample, 0);
+  INOCULA_DEVICE std::int64_t other_than(std::int64_t label, std::int64_t row) const {
+    const std::uint32_t word = draw(a.state->seed, Draw::target, restart_of(a, row), a.state->step,
+                                    static_cast<std::uint32_t>(a.sample[row]), 0);
     const std::int64_t rank = uniform_below(word, static_cast<std::uint32_t>(a.classes - 1));
     return rank < label ? rank : rank + 1;
   }

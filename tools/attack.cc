@@ -7,8 +7,10 @@
 #include "attacks/registry.h"
 #include "engine/error.h"
 #include "io/array_file.h"
+#include "tools/answer_file.h"
 #include "tools/command.h"
 #include "tools/evaluator_options.h"
+#include "tools/interrupt.h"
 #include "tools/method.h"
 #include "tools/subject.h"
 #include "tools/terminal.h"
@@ -39,18 +41,25 @@ void run_attack(const AttackOptions& o) {
   const ImageSplit& split = *subject.split;
 
   Progress progress(o.subject.common.quiet);
+  AnswerFile answers(o.out, o.evaluator.resume, o.subject, subject);
+  const InterruptWatch watch;
   const attacks::Evaluation e =
       attacks::evaluate_stages(*subject.network, split, list[0].stages(subject.network->graph().classes()),
                                {.batch = o.subject.batch,
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.evaluator.limit,
                                 .attack_norm = parse_attack_bn(o.evaluator.attack_bn),
-                                .keep_images = attacks::KeepImages::yes},
+                                .keep_images = attacks::KeepImages::yes,
+                                .answers = &answers},
+                               nullptr,
                                [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
                                  progress.update([&] {
                                    return stage.perturbation->spec() + ": " + std::to_string(done) + " of " +
                                           std::to_string(all) + " images";
                                  });
+                                 if (InterruptWatch::requested())
+                                   fail(ErrorKind::interrupted, "stopped in ", stage.perturbation->spec(),
+                                        "; the same command with --resume goes on");
                                })
           .evaluation;
 
@@ -72,11 +81,12 @@ void run_attack(const AttackOptions& o) {
                            {"norm_l2", view_of(norm_l2, {n})},
                            {"norm_linf", view_of(norm_linf, {n})},
                            {"index", view_of(index, {n})}});
+  answers.remove();
   const attacks::Robustness r = attacks::judge_robustness(e);
   if (!o.subject.common.quiet)
     std::printf("%s: %lld of %lld images that were right are fooled; robust accuracy %.2f%%\n", o.out.c_str(),
-                static_cast<long long>(r.clean_correct - r.robust_correct),
-                static_cast<long long>(r.clean_correct), 100 * r.robust_accuracy);
+                static_cast<long long>(r.fooled()), static_cast<long long>(r.clean_correct),
+                100 * r.robust_accuracy);
 }
 
 }  // namespace

@@ -1,14 +1,18 @@
 // `inocula evaluate`: clean, attacked and corrupted scores of a trained model.
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "attacks/corruption.h"
 #include "attacks/registry.h"
 #include "engine/error.h"
 #include "io/atomic_file.h"
+#include "tools/answer_file.h"
 #include "tools/command.h"
 #include "tools/evaluation.h"
+#include "tools/interrupt.h"
 #include "tools/score_json.h"
+#include "tools/subject.h"
 #include "tools/terminal.h"
 
 namespace inocula {
@@ -44,12 +48,23 @@ void run_evaluate(const EvaluateOptions& o) {
          "--no-trust-checks");
   if (!o.out.empty()) require_creatable(o.out);
   const bool quiet = o.evaluation.subject.common.quiet;
+  if (o.evaluation.evaluator.resume) require_flag(o.out, "--out");
   nlohmann::ordered_json result;
   {
     Progress progress(quiet);
-    result = evaluate(o.evaluation, progress);
+    const Subject subject(o.evaluation.subject);
+    std::optional<AnswerFile> answers;
+    std::optional<InterruptWatch> watch;
+    if (!o.out.empty()) {
+      answers.emplace(o.out, o.evaluation.evaluator.resume, o.evaluation.subject, subject);
+      watch.emplace();
+    }
+    result = evaluate(o.evaluation, subject, {.answers = answers ? &*answers : nullptr}, progress);
+    if (answers) {
+      write_file(o.out, result.dump(1) + "\n");
+      answers->remove();
+    }
   }
-  if (!o.out.empty()) write_file(o.out, result.dump(1) + "\n");
   if (o.json) {
     std::printf("%s\n", result.dump(1).c_str());
   } else if (!quiet) {

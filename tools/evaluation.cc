@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "engine/error.h"
 #include "io/dataset.h"
 #include "tools/examples.h"
+#include "tools/interrupt.h"
 #include "tools/method.h"
 #include "tools/score_json.h"
 #include "tools/trust_checks.h"
@@ -40,6 +42,8 @@ void EvaluationOptions::add_flags(CLI::App& app) {
   app.add_flag(
       "--trust-checks,!--no-trust-checks", trust_checks,
       "Try each attack with one step and without bounds too, and say whether its figures can be believed");
+  app.add_flag("--each-eps-anew,!--no-each-eps-anew", each_eps_anew,
+               "In a list of eps attack all images at each; else those that a smaller eps left right");
   evaluator.add_flags(app);
 }
 
@@ -60,11 +64,11 @@ void EvaluationOptions::check() const {
     fail(ErrorKind::usage, "--limit is ", evaluator.limit, ", expected 0 (all) or more");
 }
 
-nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) {
+nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subject,
+                                const EvaluationAids& aids, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   o.check();
   const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
-  const Subject subject(o.subject);
   const CommonOptions& common = o.subject.common;
 
   Examples examples(*subject.split, o.evaluator.limit, o.examples);
@@ -73,24 +77,28 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
                                 .seed = seed,
                                 .limit = limit,
                                 .attack_norm = attack_norm,
-                                .keep_images = keep};
+                                .keep_images = keep,
+                                .defence = aids.defence,
+                                .answers = aids.answers};
     if (keep == attacks::KeepImages::yes) spec.keep_only = examples.index();
     return spec;
   };
   const auto tell = [&](const Perturbation& p, std::int64_t done, std::int64_t all) {
     progress.update(
         [&] { return p.spec() + ": " + std::to_string(done) + " of " + std::to_string(all) + " images"; });
+    if (aids.answers != nullptr && InterruptWatch::requested())
+      fail(ErrorKind::interrupted, "stopped in ", p.spec(), "; the same command with --resume goes on");
   };
   const auto evaluate_split = [&](const ImageSplit& split, const Perturbation& p, std::uint64_t seed,
                                   std::int64_t limit, attacks::KeepImages keep = attacks::KeepImages::no) {
     attacks::Evaluator evaluator(*subject.network, split, p, spec_of(seed, limit, keep));
     return evaluator.run([&](std::int64_t done, std::int64_t all) { tell(p, done, all); });
   };
-  const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit,
-                            attacks::KeepImages keep) {
+  const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit, attacks::KeepImages keep,
+                            const attacks::Evaluation* weaker) {
     return attacks::evaluate_stages(*subject.network, *subject.split,
                                     attack.stages(subject.network->graph().classes()),
-                                    spec_of(attack.seed.value_or(common.seed), limit, keep),
+                                    spec_of(attack.seed.value_or(common.seed), limit, keep), weaker,
                                     [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
                                       tell(*stage.perturbation, done, all);
                                     });
@@ -112,52 +120,90 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   result["classes"] = clean.classes;
   auto& rows = result["rows"] = nlohmann::ordered_json::array({clean_row(clean, scoring)});
   if (!examples.index().empty()) examples.add_clean(clean, scoring.temperature);
-  /// The rows of one spec's list: `run` answers the evaluation of one of its members, `row_of` the row.
-  const auto add_rows = [&](const auto& list, const auto& run, const auto& row_of) {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const bool shown = i == list.size() / 2 && !examples.index().empty();
-      const attacks::StagedEvaluation e =
-          run(list[i], shown ? attacks::KeepImages::yes : attacks::KeepImages::no);
-      if (shown) examples.add(rows.size(), e.evaluation, scoring.temperature);
-      rows.push_back(row_of(e, list[i], scoring));
+  const bool shows = !examples.index().empty();
+  /// What is left of the last attack by the one that is being checked.
+  std::optional<attacks::Evaluation> strongest;
+  /// One row of each value of eps, in the order of the list; the middle one is shown.
+  const auto attack_rows = [&](const std::vector<attacks::NamedAttack>& list) {
+    std::vector<std::size_t> order(list.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return list[a].eps < list[b].eps; });
+    // Batches of survivors have other statistics.
+    const bool carries = !o.each_eps_anew && attack_norm == NormMode::frozen;
+    const std::size_t shown = list.size() / 2;
+    bool before_shown = shows;
+    auto own = nlohmann::ordered_json(list.size(), nlohmann::ordered_json());
+    strongest.reset();
+    for (const std::size_t i : order) {
+      const bool keeps = carries ? before_shown : shows && i == shown;
+      const bool carried = carries && strongest.has_value();
+      const std::int64_t broken_before = carried ? attacks::judge_robustness(*strongest).fooled() : 0;
+      attacks::StagedEvaluation e =
+          attacked(list[i], o.evaluator.limit, keeps ? attacks::KeepImages::yes : attacks::KeepImages::no,
+                   carried ? &*strongest : nullptr);
+      if (shows && i == shown) {
+        examples.add(rows.size() + i, e.evaluation, scoring.temperature);
+        before_shown = false;
+      }
+      own[i] = attack_row(e, list[i], scoring);
+      if (carried) own[i]["broken_at_smaller_eps"] = broken_before;
+      strongest = std::move(e.evaluation);
     }
+    return own;
   };
-  const auto run_attack = [&](const std::string& spec, std::int64_t limit) {
-    const attacks::NamedAttack attack = attacks::parse_attacks(spec).front();
-    const std::int64_t asked = o.evaluator.limit;
-    const std::int64_t images = asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
-    return attack_row(attacked(attack, images, attacks::KeepImages::no), attack,
-                      Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
+  const auto row_of_run = [&](const attacks::StagedEvaluation& e, const attacks::NamedAttack& attack) {
+    return attack_row(e, attack, Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
   };
+  const TrustRuns trust_runs{
+      .afresh =
+          [&](const std::string& spec, std::int64_t limit) {
+            const attacks::NamedAttack attack = attacks::parse_attacks(spec).front();
+            const std::int64_t asked = o.evaluator.limit;
+            const std::int64_t images =
+                asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
+            return row_of_run(attacked(attack, images, attacks::KeepImages::no, nullptr), attack);
+          },
+      .on_survivors =
+          [&](const std::string& spec, std::int64_t survivors) {
+            const attacks::NamedAttack attack = attacks::parse_attacks(spec).front();
+            const attacks::Evaluation some = attacks::up_to_survivor(*strongest, survivors);
+            const attacks::StagedEvaluation e = attacked(attack, some.n, attacks::KeepImages::no, &some);
+            nlohmann::ordered_json row = row_of_run(e, attack);
+            row["tried"] = e.stages.front().tried;
+            row["broken"] = e.stages.front().broken;
+            return row;
+          }};
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
   for (const std::string& text : o.attacks) {
-    const std::size_t first = rows.size();
-    add_rows(
-        attacks::parse_attacks(text),
-        [&](const attacks::NamedAttack& attack, attacks::KeepImages keep) {
-          return attacked(attack, o.evaluator.limit, keep);
-        },
-        attack_row);
+    const nlohmann::ordered_json own = attack_rows(attacks::parse_attacks(text));
+    for (const auto& row : own) rows.push_back(row);
     if (!o.trust_checks) continue;
-    const nlohmann::ordered_json own(rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end());
     for (auto& check :
-         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes, run_attack))
+         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes, trust_runs))
       checks.push_back(std::move(check));
   }
-  for (const std::string& text : o.corruptions)
-    add_rows(
-        attacks::parse_corruptions(text),
-        [&](const attacks::NamedCorruption& c, attacks::KeepImages keep) {
-          return attacks::StagedEvaluation{
-              evaluate_split(*subject.split, *c.perturbation, c.seed.value_or(common.seed), o.evaluator.limit,
-                             keep),
-              {}};
-        },
-        [](const attacks::StagedEvaluation& e, const attacks::NamedCorruption& c, const Scoring& by) {
-          return corruption_row(e.evaluation, c, by);
-        });
+  for (const std::string& text : o.corruptions) {
+    const std::vector<attacks::NamedCorruption> list = attacks::parse_corruptions(text);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const bool shown = shows && i == list.size() / 2;
+      const attacks::Evaluation e =
+          evaluate_split(*subject.split, *list[i].perturbation, list[i].seed.value_or(common.seed),
+                         o.evaluator.limit, shown ? attacks::KeepImages::yes : attacks::KeepImages::no);
+      if (shown) examples.add(rows.size(), e, scoring.temperature);
+      rows.push_back(corruption_row(e, list[i], scoring));
+    }
+  }
   if (o.trust_checks && !o.attacks.empty()) {
     for (auto& check : black_box_checks(rows)) checks.push_back(std::move(check));
+    attacks::EvaluatorSpec again = spec_of(common.seed, clean.n, attacks::KeepImages::no);
+    again.restart = 1;  // a network that draws random numbers draws others, and a store knows them apart
+    for (auto& check : network_checks(
+             clean, attacks::Evaluator(*subject.network, *subject.split, attacks::Clean{}, again).run(),
+             attacked(attacks::parse_attacks(kSmallStep).front(), std::min(clean.n, kSteppedImages),
+                      attacks::KeepImages::no, nullptr)
+                 .evaluation))
+      checks.push_back(std::move(check));
     result["trust"] = trust_in(checks);
     result["checks"] = checks;
   }

@@ -109,7 +109,7 @@ Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAtt
   add_scores(row, e, scoring, r.robust_correct);
   row["attack_success_rate"] = r.success_rate;
   row["clean_correct"] = r.clean_correct;
-  row["fooled"] = r.clean_correct - r.robust_correct;
+  row["fooled"] = r.fooled();
   row["max_norm"] = r.largest.of(attack.norm);
   row["median_norm"] = r.fooled_median.of(attack.norm);
   row["max_norm_linf"] = r.largest.linf;

@@ -134,7 +134,7 @@ StudyPart Study::finish(const Part& part) {
   std::optional<Json> evaluation = evaluation_of(part);
   if (!evaluation) {
     Progress progress(options_.common.quiet);
-    evaluation = evaluate(part.evaluation, progress);
+    evaluation = evaluate(part.evaluation, Subject(part.evaluation.subject), {}, progress);
     (*evaluation)["asked"] = asked(part, data_digest_);
     write_file(part.file("evaluate.json"), evaluation->dump(1) + "\n");
   }

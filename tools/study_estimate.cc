@@ -13,6 +13,7 @@
 #include "attacks/corruption.h"
 #include "attacks/evaluate.h"
 #include "attacks/registry.h"
+#include "attacks/square.h"
 #include "attacks/temperature.h"
 #include "engine/trainer.h"
 #include "io/checkpoint.h"
@@ -178,12 +179,15 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
       row += passes.seconds(split, *stage.perturbation, n);
     add(list.size(), row);
     if (!o.trust_checks) continue;
-    // One step of all images, and the unbounded attack of some.
+    // One step of all images, the unbounded attack and a search of some.
     const auto steps = static_cast<double>(list.front().steps);
     const double unbounded_steps =
         std::clamp(steps, static_cast<double>(kUnboundedSteps), static_cast<double>(kMostUnboundedSteps));
     const double some = static_cast<double>(std::min(n, kUnboundedImages)) / static_cast<double>(n);
     cost.work += row * ((steps > 1 ? 1 / steps : 0) + some * unbounded_steps / steps);
+    if (steps > 1)
+      cost.work +=
+          passes.seconds(split, attacks::Square({.queries = kProbeQueries}), std::min(n, kProbedSurvivors));
   }
   for (const std::string& text : o.corruptions) {
     const std::vector<attacks::NamedCorruption> list = attacks::parse_corruptions(text);

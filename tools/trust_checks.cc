@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,10 @@ constexpr double kTolerance = 0.01;           ///< of accuracies
 constexpr double kBlackBoxTolerance = 0.002;  ///< of accuracies, as AutoAttack's flag has it
 constexpr double kMostZeroGradients = 0.05;   ///< of all gradients
 constexpr double kPath = 2.5;                 ///< of the unbounded attack's steps together, in radii
+constexpr double kMostFoundBySearch = 0.02;   ///< of the images that an attack left
+constexpr double kLogitTolerance = 1e-4;      ///< of the largest logit
+constexpr double kLeastRisen = 0.8;           ///< of the images that a small step changes
+constexpr double kSumTolerance = 1e-5;        ///< of probabilities
 
 double number(const Json& row, const char* key) {
   return row.at(key).get<double>();
@@ -60,40 +65,60 @@ bool is_bounded(const Json& row) {
   return (row.at("norm") == "linf" || row.at("norm") == "l2") && row.at("eps").is_number();
 }
 
+/// Attacks that never see a gradient.
+bool is_black_box(const Json& row) {
+  const std::string spec = row.value("spec", "");
+  return spec.starts_with("square:") || spec.starts_with("noise:");
+}
+
 /// Of rows in rising order of eps.
-void check_strength(const std::vector<const Json*>& by_eps, const RunAttack& run, Verdicts& verdicts) {
+void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& runs, Verdicts& verdicts) {
   const Json& largest = *by_eps.back();
   const auto steps = largest.at("steps").get<std::int64_t>();
   if (steps > 1) {
-    const Json one = run("fgsm:norm=" + largest.at("norm").get<std::string>() +
-                             ",eps=" + format_number(number(largest, "eps")),
-                         0);
+    const Json one = runs.afresh("fgsm:norm=" + largest.at("norm").get<std::string>() +
+                                     ",eps=" + format_number(number(largest, "eps")),
+                                 0);
     const double iterative = number(largest, "accuracy"), single = number(one, "accuracy");
     verdicts.add("iterative_at_least_as_strong", Severity::fail, iterative <= single + kTolerance,
                  says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one",
                       number(largest, "eps"), 100 * iterative, static_cast<long long>(steps), 100 * single));
+  }
+  if (steps > 1 && !largest.contains("stages") && !is_black_box(largest)) {
+    const Json search = runs.on_survivors("square:norm=" + largest.at("norm").get<std::string>() +
+                                              ",eps=" + format_number(number(largest, "eps")) +
+                                              ",queries=" + std::to_string(kProbeQueries),
+                                          kProbedSurvivors);
+    const double tried = number(search, "tried"), broken = number(search, "broken");
+    verdicts.add(
+        "search_finds_no_more", Severity::fail, broken <= kMostFoundBySearch * tried,
+        says("at eps %.4g: a search of %lld queries without gradients broke %.0f of %.0f images that "
+             "were left",
+             number(largest, "eps"), static_cast<long long>(kProbeQueries), broken, tried));
   }
   double most_risen = 0, lowest = 1;
   for (const Json* row : by_eps) {
     lowest = std::min(lowest, number(*row, "accuracy"));
     most_risen = std::max(most_risen, number(*row, "accuracy") - lowest);
   }
-  if (by_eps.size() > 1)
+  const bool carried = std::any_of(by_eps.begin(), by_eps.end(),
+                                   [](const Json* row) { return row->contains("broken_at_smaller_eps"); });
+  if (by_eps.size() > 1 && !carried)
     verdicts.add("falls_with_eps", Severity::warn, most_risen <= kTolerance,
                  says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
                       100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
                       100 * number(largest, "accuracy"), number(largest, "eps"), 100 * most_risen));
 }
 
-void check_without_bounds(const Json& largest, const Shape& image, std::int64_t classes, const RunAttack& run,
-                          Verdicts& verdicts) {
+void check_without_bounds(const Json& largest, const Shape& image, std::int64_t classes,
+                          const TrustRuns& runs, Verdicts& verdicts) {
   const std::string norm = largest.at("norm");
   const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
   const std::int64_t steps =
       std::clamp(largest.at("steps").get<std::int64_t>(), kUnboundedSteps, kMostUnboundedSteps);
-  const Json unbounded = run("pgd:norm=" + norm + ",eps=" + format_number(everything) +
-                                 ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps),
-                             kUnboundedImages);
+  const Json unbounded = runs.afresh("pgd:norm=" + norm + ",eps=" + format_number(everything) +
+                                         ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps),
+                                     kUnboundedImages);
   const double chance = 1.0 / static_cast<double>(classes);
   verdicts.add("unbounded_reaches_chance", Severity::fail, number(unbounded, "accuracy") <= chance,
                says("%.1f %% of %lld images right at eps %.4g, which allows any image; chance is %.1f %%",
@@ -115,16 +140,10 @@ void check_norms(const Json& rows, Verdicts& verdicts) {
                     number(*farthest, "max_norm"), number(*farthest, "eps")));
 }
 
-/// Attacks that never see a gradient.
-bool is_black_box(const Json& row) {
-  const std::string spec = row.value("spec", "");
-  return spec.starts_with("square:") || spec.starts_with("noise:");
-}
-
 }  // namespace
 
 Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, std::int64_t classes,
-                  const RunAttack& run) {
+                  const TrustRuns& runs) {
   Verdicts verdicts(attack);
   // What has no radius, or a norm in which there is no step to compare with, is checked for its gradients
   // alone.
@@ -134,8 +153,8 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
     for (const Json& row : rows) by_eps.push_back(&row);
     std::stable_sort(by_eps.begin(), by_eps.end(),
                      [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
-    check_strength(by_eps, run, verdicts);
-    check_without_bounds(*by_eps.back(), image, classes, run, verdicts);
+    check_strength(by_eps, runs, verdicts);
+    check_without_bounds(*by_eps.back(), image, classes, runs, verdicts);
   }
   double zero = 0;
   for (const Json& row : rows) zero = std::max(zero, number(row, "zero_gradient_fraction"));
@@ -176,6 +195,41 @@ Json black_box_checks(const Json& rows) {
     }
   }
   return list;
+}
+
+Json network_checks(const attacks::Evaluation& once, const attacks::Evaluation& again,
+                    const attacks::Evaluation& stepped) {
+  double largest = 0, difference = 0;
+  for (std::size_t i = 0; i < once.logits.size(); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(once.logits[i])));
+    difference = std::max(difference, std::abs(static_cast<double>(once.logits[i]) - again.logits[i]));
+  }
+  std::int64_t distributions = 0;
+  const auto classes = static_cast<std::size_t>(once.classes);
+  for (std::size_t row = 0; row < once.label.size(); ++row) {
+    const auto first = once.logits.begin() + static_cast<std::ptrdiff_t>(row * classes);
+    const bool bounded = std::all_of(first, first + once.classes, [](float p) { return p >= 0 && p <= 1; });
+    const double sum = std::accumulate(first, first + once.classes, 0.0);
+    distributions += bounded && std::abs(sum - 1) <= kSumTolerance ? 1 : 0;
+  }
+  const attacks::Predictions before(stepped.clean_logits, stepped.label, stepped.classes),
+      after(stepped.logits, stepped.label, stepped.classes);
+  std::int64_t changed = 0, risen = 0;
+  for (std::size_t i = 0; i < before.nll.size(); ++i) {
+    changed += after.nll[i] != before.nll[i] ? 1 : 0;
+    risen += after.nll[i] > before.nll[i] ? 1 : 0;
+  }
+  Verdicts verdicts("the network itself");
+  verdicts.add("answers_repeat", Severity::fail, difference <= kLogitTolerance * largest,
+               says("asked twice its logits differ by %.3g, the largest is %.3g", difference, largest));
+  verdicts.add("answers_are_logits", Severity::fail, distributions < once.n,
+               says("%lld of %lld answers are numbers in [0, 1] that sum to 1",
+                    static_cast<long long>(distributions), static_cast<long long>(once.n)));
+  verdicts.add("gradients_foretell_loss", Severity::fail,
+               static_cast<double>(risen) >= kLeastRisen * static_cast<double>(changed),
+               says("a step of 1/255 along the gradient's sign raised the loss of %lld of %lld images",
+                    static_cast<long long>(risen), static_cast<long long>(changed)));
+  return verdicts.take();
 }
 
 std::string trust_in(const Json& checks) {

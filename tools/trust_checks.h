@@ -6,22 +6,37 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "attacks/evaluate.h"
 #include "engine/shape.h"
 
 namespace inocula {
 
 /// Images that the unbounded attack is tried on, at most, and its steps, at least and at most.
 inline constexpr std::int64_t kUnboundedImages = 256, kUnboundedSteps = 20, kMostUnboundedSteps = 100;
+/// What network_checks asks for, on so many images at most.
+inline constexpr const char* kSmallStep = "fgsm:norm=linf,eps=1/255";
+inline constexpr std::int64_t kSteppedImages = 256;
+/// Survivors that the search without gradients is tried on, at most, and its queries.
+inline constexpr std::int64_t kProbedSurvivors = 128, kProbeQueries = 100;
 
-/// Runs the attack of a spec on at most so many images (0: on all that are judged) and answers its row.
-using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, std::int64_t limit)>;
+/// Runs the attack of a spec and answers its row.
+using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, std::int64_t images)>;
+
+struct TrustRuns {
+  RunAttack afresh;  ///< on at most so many images; 0: on all that are judged
+  /// On at most so many of those that the checked attack left right at its largest eps.
+  RunAttack on_survivors;
+};
 
 /// What Carlini et al., "On evaluating adversarial robustness" (2019), and Athalye et al., ICML 2018, ask of
 /// every figure under attack, for one attack whose rows of evaluate.json are `rows`, in any order:
 /// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
 ///   largest eps; missing for an attack of one step;
+/// - "search_finds_no_more": a random search that asks for logits alone (Square, few queries) breaks at most
+///   one in fifty of the images that the attack left; missing for an attack of one step, for one without
+///   gradients and for ensembles, which have their own;
 /// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
-///   single eps;
+///   single eps and where images stay broken at larger eps by definition;
 /// - "unbounded_reaches_chance": where every image may become any other, at most one image in `classes` is
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
@@ -30,13 +45,24 @@ using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, 
 /// Answers
 /// [{"attack", "check", "passed", "severity": "warn" or "fail", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
-                                    const Shape& image, std::int64_t classes, const RunAttack& run);
+                                    const Shape& image, std::int64_t classes, const TrustRuns& runs);
 
 /// "gradients_at_least_as_strong", over all rows of evaluate.json: where an attack that sees no gradients
 /// (square, noise) leaves less than the best attack of the same norm and radius that follows them, by more
 /// than 0.2 points, or an ensemble's search without gradients broke more than that of the images, gradients
 /// mislead (Croce, Hein, ICML 2020). Of a row without such a partner there is no verdict.
 nlohmann::ordered_json black_box_checks(const nlohmann::ordered_json& rows);
+
+/// Of the network itself, from its answers to the same images, asked twice:
+/// - "answers_repeat": they are the same, to 1e-4 of the largest logit; else it draws random numbers, and an
+///   attack has to average over them (Athalye et al., 2018);
+/// - "answers_are_logits": not every row is a distribution already (numbers in [0, 1] whose sum is 1 to
+/// 1e-5),
+///   of which a second softmax has next to no gradient.
+/// - "gradients_foretell_loss": a step of 1/255 along the gradient's sign, of which `stepped` has the answers
+///   for its first images, raises the cross-entropy of at least four images in five that it changes.
+nlohmann::ordered_json network_checks(const attacks::Evaluation& once, const attacks::Evaluation& again,
+                                      const attacks::Evaluation& stepped);
 
 /// "pass", "warn", or "fail": the worst that a list of checks says.
 std::string trust_in(const nlohmann::ordered_json& checks);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -146,7 +147,7 @@ TEST_CASE("evaluator: padding rows count nowhere") {
     const attacks::PgdSpec pgd = attacks::parse_pgd(spec);
     const Evaluation e = evaluate(s.network, s.split, attacks::Pgd(pgd), 64);  // 59 rows of padding
     check_same(e, evaluate(s.network, s.split, attacks::Pgd(pgd), 5));
-    CHECK(e.all_gradients == static_cast<std::uint64_t>(5 * pgd.steps * pgd.restarts));
+    CHECK(total(e.all_gradients) == static_cast<std::uint64_t>(5 * pgd.steps * pgd.restarts));
     std::uint64_t binned = 0;
     for (const CalibrationBin& bin : e.bins) binned += bin.count;
     CHECK(binned == 5);
@@ -192,7 +193,7 @@ TEST_CASE("evaluator: an attack on the batch's statistics never sees padding") {
   std::uint64_t binned = 0;
   for (const CalibrationBin& bin : all.bins) binned += bin.count;
   CHECK(binned == 12);
-  CHECK(all.all_gradients == 12);
+  CHECK(total(all.all_gradients) == 12);
 }
 
 TEST_CASE("evaluator: running it changes neither parameters nor running statistics") {
@@ -231,7 +232,7 @@ TEST_CASE("evaluator: clean images go through unchanged and give the reference's
   const ImageSplit split = random_split(6, image, 3, 2);
   const Evaluation e = evaluate(network, split, attacks::Clean{}, 4);
   CHECK(same_bits(e.logits, e.clean_logits));
-  CHECK(e.all_gradients == 0);
+  CHECK(total(e.all_gradients) == 0);
   std::vector<double> x;
   for (std::int64_t i = 0; i < 6; ++i) {
     CHECK(attacked_image(e, i) == image_of(split, i));
@@ -299,6 +300,55 @@ TEST_CASE("evaluator: a network whose logits are no numbers has no accuracy") {
   const Evaluation e = evaluate(network, random_split(4, image, 2, 2), attacks::Clean{}, 4);
   check_throws(ErrorKind::bad_data, "logits of image 0 hold nan", [&] { attacks::judge_robustness(e); });
   check_throws(ErrorKind::bad_data, "expected finite numbers", [&] { attacks::score(e); });
+}
+
+namespace {
+
+/// Remembers in memory, and counts.
+struct Memory final : attacks::AnswerStore {
+  std::map<std::string, attacks::BatchAnswers> known;
+  int recalled = 0;
+
+  bool recall(const std::string& key, attacks::BatchAnswers& answers) override {
+    const auto found = known.find(key);
+    if (found == known.end()) return false;
+    answers = found->second;
+    ++recalled;
+    return true;
+  }
+  void keep(const std::string& key, const attacks::BatchAnswers& answers) override { known[key] = answers; }
+};
+
+}  // namespace
+
+TEST_CASE("evaluator: stopped after any batch it goes on from its answers, to the same end") {
+  Scene s(13);
+  const attacks::Pgd pgd({.eps = 0.02, .alpha = 0.01, .steps = 2});
+  const auto run = [&](attacks::AnswerStore* answers, int batches, std::uint64_t seed = 7) {
+    attacks::Evaluator evaluator(
+        s.network, s.split, pgd,
+        {.batch = 5, .seed = seed, .keep_images = attacks::KeepImages::yes, .answers = answers});
+    const Evaluation e = evaluator.run([&](std::int64_t done, std::int64_t) {
+      if (done / 5 == batches) throw Error(ErrorKind::interrupted, "enough");
+    });
+    return std::pair(e, evaluator.program().passes().forward);
+  };
+  const auto whole = run(nullptr, -1);
+  for (int batches = 1; batches <= 2; ++batches) {
+    Memory memory;
+    check_throws(ErrorKind::interrupted, "enough", [&] { run(&memory, batches); });
+    const auto rest = run(&memory, -1);
+    CHECK(memory.recalled == batches);
+    CHECK(rest.second == whole.second / 3 * (3 - batches));
+    check_same(rest.first, whole.first);
+    CHECK(rest.first.image_passes.forward == whole.first.image_passes.forward);
+    // Another seed is another question, and answers that cannot be this batch's are none.
+    CHECK(memory.known.size() == 3);
+    run(&memory, -1, 8);
+    CHECK(memory.known.size() == 6);
+    memory.known.begin()->second.logits.pop_back();
+    check_same(run(&memory, -1).first, whole.first);
+  }
 }
 
 }  // namespace inocula::test

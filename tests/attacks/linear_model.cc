@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "tests/engine/harness.h"
@@ -128,6 +129,10 @@ double least_l2(const std::vector<double>& g, const std::vector<double>& x, doub
 std::vector<double> attacked_image(const attacks::Evaluation& e, std::int64_t index) {
   const auto size = static_cast<std::ptrdiff_t>(e.images.size()) / e.n;
   return {e.images.begin() + index * size, e.images.begin() + (index + 1) * size};
+}
+
+std::uint64_t total(const std::vector<std::uint64_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
 attacks::Evaluation evaluate(Network& network, const ImageSplit& split, const Perturbation& attack,

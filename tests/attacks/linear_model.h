@@ -50,6 +50,9 @@ double least_l2(const std::vector<double>& g, const std::vector<double>& x, doub
 /// One sample's slice of an evaluation's images.
 std::vector<double> attacked_image(const attacks::Evaluation& e, std::int64_t index);
 
+/// Over all images.
+std::uint64_t total(const std::vector<std::uint64_t>& counts);
+
 attacks::Evaluation evaluate(Network& network, const ImageSplit& split, const Perturbation& attack,
                              std::int64_t batch = 16, std::uint64_t seed = 7,
                              NormMode attack_norm = NormMode::frozen);

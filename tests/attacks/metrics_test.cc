@@ -228,8 +228,8 @@ TEST_CASE("metrics: robustness counts what was right before and after, over all 
              {.highest = 1},
              {.highest = 1},
              {.linf = 0.05, .l2 = 0.6, .l1 = 1, .l0 = 1, .highest = 1}};
-  e.zero_gradients = 2;
-  e.all_gradients = 8;
+  e.zero_gradients = {0, 2, 0, 0, 0};
+  e.all_gradients = {1, 2, 2, 2, 1};
   const attacks::Robustness r = attacks::judge_robustness(e);
   CHECK(r.clean_correct == 3);
   CHECK(r.robust_correct == 2);

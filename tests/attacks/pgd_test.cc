@@ -274,8 +274,8 @@ TEST_CASE("pgd: gradients that are zero everywhere are counted") {
   const auto count = [&](Network& network, const std::string& spec) {
     const attacks::Evaluation e = evaluate(network, images(), make(spec), 16);
     CHECK(attacks::judge_robustness(e).zero_gradient_fraction ==
-          static_cast<double>(e.zero_gradients) / static_cast<double>(e.all_gradients));
-    return std::pair{e.zero_gradients, e.all_gradients};
+          static_cast<double>(total(e.zero_gradients)) / static_cast<double>(total(e.all_gradients)));
+    return std::pair{total(e.zero_gradients), total(e.all_gradients)};
   };
   CHECK(count(zero, "fgsm:eps=0.1") == std::pair<std::uint64_t, std::uint64_t>{40, 40});
   CHECK(count(zero, "pgd:eps=0.1,steps=3") == std::pair<std::uint64_t, std::uint64_t>{120, 120});

@@ -54,15 +54,15 @@ TEST_CASE("count_zero_gradients counts rows that are zero or NaN everywhere, pad
   gradient[4 * kCols + 3] = -0.0f;
   const std::vector<std::int32_t> sample = {7, 8, 9, 10, 11, -1};
   for (const Run& run : runs()) {
-    std::uint64_t zeros = 100, total = 200;
+    std::vector<std::uint64_t> zeros(6, 100), total(6, 200);
     run.kernels.count_zero_gradients(run.queue, {.gradient = gradient.data(),
                                                  .sample = sample.data(),
-                                                 .zeros = &zeros,
-                                                 .total = &total,
+                                                 .zeros = zeros.data(),
+                                                 .total = total.data(),
                                                  .rows = 6,
                                                  .cols = kCols});
-    CHECK(zeros == 103);
-    CHECK(total == 205);
+    CHECK(zeros == std::vector<std::uint64_t>{101, 100, 100, 101, 101, 100});
+    CHECK(total == std::vector<std::uint64_t>{201, 201, 201, 201, 201, 200});
   }
 }
 

@@ -47,6 +47,16 @@ MISSED = 0.03  # of the images: those that lie on a boundary fall to either side
 BATCH = 128
 
 
+class Stopwatch:
+    """Seconds, and those of processors: on a busy machine the latter say more."""
+
+    def __init__(self):
+        self.begin, self.busy = time.perf_counter(), sum(os.times()[:4])
+
+    def read(self):
+        return time.perf_counter() - self.begin, sum(os.times()[:4]) - self.busy
+
+
 class Subject:
     """A network in both worlds, and images."""
 
@@ -77,19 +87,20 @@ class Subject:
             return torch.cat([self.network(x).argmax(1) for x in images.split(BATCH)])
 
     def ours(self, spec, seed):
-        """(adversarial images, seconds) of the engine's attack."""
+        """(adversarial images, what a Stopwatch says) of the engine's attack."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "adversarial.npz"
-            begin = time.perf_counter()
+            watch = Stopwatch()
             self.command("attack", "--model", self.run, "--data", self.data, "--split", self.split, "--limit",
                          len(self.labels), "--batch", BATCH, "--seed", seed, "--attack", spec, "--out", out)
-            return torch.from_numpy(numpy.load(out)["adversarial"]), time.perf_counter() - begin
+            used = watch.read()
+            return torch.from_numpy(numpy.load(out)["adversarial"]), used
 
     def batches(self, attack):
-        """(adversarial images, seconds) of attack(network, images, labels), batch by batch."""
-        begin = time.perf_counter()
+        """(adversarial images, what a Stopwatch says) of attack(network, images, labels), batch by batch."""
+        watch = Stopwatch()
         parts = [attack(self.network, x, y) for x, y in zip(self.images.split(BATCH), self.labels.split(BATCH))]
-        return torch.cat(parts), time.perf_counter() - begin
+        return torch.cat(parts), watch.read()
 
     def robust(self, adversarial):
         return (self.right & (self.predict(adversarial) == self.labels)).float().mean().item()
@@ -121,9 +132,9 @@ def with_autoattack(attacks, norm, eps, steps, targets=1, queries=5000):
         adversary.apgd.n_iter = steps
         for name, share in (("n_iter_2", 0.22), ("n_iter_min", 0.06), ("size_decr", 0.03)):
             setattr(adversary.apgd, name, max(int(share * steps), 1))
-        begin = time.perf_counter()
+        watch = Stopwatch()
         adversarial, _ = adversary.run_standard_evaluation(subject.images, subject.labels, batch_size=BATCH)
-        return adversarial, time.perf_counter() - begin
+        return adversarial, watch.read()
     return run
 
 
@@ -188,11 +199,12 @@ def rows_for(subject, eps, eps_l2, steps, queries):
 
 
 def compare(subject, row, seeds):
-    """(ours, theirs, seconds here, seconds there, how far apart they may be, whether they agree)."""
+    """(ours, theirs, seconds here, seconds there, processors' seconds here and there, how far apart they may be, whether they
+    agree)."""
     used = range(seeds if row.random else 1)
     here, there = ([attack(seed) for seed in used] for attack in
                    (lambda seed: subject.ours(row.spec, seed), lambda seed: row.theirs(subject, seed)))
-    times = [statistics.median(seconds for _, seconds in side) for side in (here, there)]
+    times = [statistics.median(used[clock] for _, used in side) for clock in (0, 1) for side in (here, there)]
     if row.norm:
         norms = [subject.norms(side[0][0], row.norm) for side in (here, there)]
         both = ~(norms[0].isnan() | norms[1].isnan())
@@ -250,21 +262,23 @@ def main(arguments):
             for row in rows_for(subject, *how):
                 if options.only not in row.name or (options.quick and row.slow):
                     continue
-                ours, theirs, here, there, allowed, agrees = compare(subject, row, options.seeds)
+                ours, theirs, here, there, busy_here, busy_there, allowed, agrees = compare(subject, row, options.seeds)
                 wrong += not agrees
                 unit = "norm" if row.norm else "robust accuracy"
-                print(f"{row.name:55s} {unit} {ours:.4f} here, {theirs:.4f} there; {here:.1f} s and {there:.1f} s: "
+                print(f"{row.name:55s} {unit} {ours:.4f} here, {theirs:.4f} there; {here:.1f} s and {there:.1f} s (processors {busy_here:.1f} and {busy_there:.1f}): "
                       f"{'agrees' if agrees else 'DISAGREES'}" + (f" ({row.stronger})" if row.stronger else ""), flush=True)
                 results.append({"subject": subject.name, "row": row.name, "spec": row.spec, "of": row.norm or unit,
                                 "seeds": options.seeds if row.random else 1, "inocula": ours, "peer": theirs, "allowed": allowed,
-                                "inocula_seconds": here, "peer_seconds": there, "agrees": bool(agrees)})
+                                "inocula_seconds": here, "peer_seconds": there, "inocula_processor_seconds": busy_here,
+                                "peer_processor_seconds": busy_there, "agrees": bool(agrees)})
     versions = {p.__name__: getattr(p, "__version__", "") for p in (torch, torchattacks, foolbox, pyautoattack)}
     document = {"versions": versions, "rows": results}
     if options.out:
         Path(options.out).write_text(json.dumps(document, indent=1))
     if options.write_golden:
         for row in results:
-            for key in ("subject", "inocula", "inocula_seconds", "peer_seconds", "agrees"):
+            for key in ("subject", "inocula", "inocula_seconds", "peer_seconds", "inocula_processor_seconds",
+                        "peer_processor_seconds", "agrees"):
                 del row[key]
         golden.VALUES.write_text(json.dumps(document, indent=1) + "\n")
     return 1 if wrong else 0

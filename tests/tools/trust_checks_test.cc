@@ -24,13 +24,22 @@ struct Verdicts {
 };
 
 /// Of an attack with these rows, whose one step leaves `one_step`, and nothing forbidden `unbounded`.
-Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0) {
+Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0, double found = 0) {
   Verdicts v;
-  const Json list =
-      trust_checks("made up", rows, {1, 3, 10, 10}, 4, [&](const std::string& spec, std::int64_t limit) {
-        v.asked.push_back(spec + " on " + std::to_string(limit));
-        return row(1, spec.starts_with("fgsm") ? one_step : unbounded);
-      });
+  const auto asked = [&v](const std::string& spec, std::int64_t images) {
+    v.asked.push_back(spec + " on " + std::to_string(images));
+  };
+  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, 4,
+                                 {.afresh =
+                                      [&](const std::string& spec, std::int64_t limit) {
+                                        asked(spec, limit);
+                                        return row(1, spec.starts_with("fgsm") ? one_step : unbounded);
+                                      },
+                                  .on_survivors =
+                                      [&](const std::string& spec, std::int64_t survivors) {
+                                        asked(spec, survivors);
+                                        return Json{{"tried", 100}, {"broken", found}};
+                                      }});
   for (const Json& check : list) v.passed[check.at("check")] = check.at("passed");
   return v;
 }
@@ -39,12 +48,13 @@ Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0) {
 
 TEST_CASE("trust checks: what a sound attack passes") {
   const Verdicts v = verdicts(Json::array({row(0.02, 0.4), row(0.01, 0.6), row(0.04, 0.1)}), 0.3, 0.25);
-  CHECK(v.passed.size() == 5);
+  CHECK(v.passed.size() == 6);
   for (const auto& [check, passed] : v.passed) CHECK_MESSAGE(passed, check);
-  // One step at the largest eps on all images; any image allowed on some.
-  REQUIRE(v.asked.size() == 2);
+  // One step at the largest eps on all images, a search on survivors, any image allowed on some.
+  REQUIRE(v.asked.size() == 3);
   CHECK(v.asked[0] == "fgsm:norm=linf,eps=0.04 on 0");
-  CHECK(v.asked[1] == "pgd:norm=linf,eps=1,path=2.5,steps=20 on 256");
+  CHECK(v.asked[1] == "square:norm=linf,eps=0.04,queries=100 on 128");
+  CHECK(v.asked[2] == "pgd:norm=linf,eps=1,path=2.5,steps=20 on 256");
 }
 
 TEST_CASE("trust checks: each finds its own fault") {
@@ -56,6 +66,8 @@ TEST_CASE("trust checks: each finds its own fault") {
   // Small rises add up.
   only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.408), row(0.03, 0.416)})), "falls_with_eps");
   only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0.26), "unbounded_reaches_chance");
+  only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0, 3), "search_finds_no_more");
+  only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0, 2), "nothing");
   only(verdicts(Json::array({row(0.02, 0.4, 20, 0.06)})), "gradients_not_zero");
   only(verdicts(Json::array({row(0.02, 0.4, 20, 0, 1e-5)})), "norms_within_eps");
 }
@@ -64,6 +76,15 @@ TEST_CASE("trust checks: what does not apply is missing") {
   const Verdicts one_step = verdicts(Json::array({row(0.02, 0.4, 1)}));
   CHECK(one_step.passed.count("iterative_at_least_as_strong") == 0);
   CHECK(one_step.passed.count("falls_with_eps") == 0);
+  CHECK(one_step.passed.count("search_finds_no_more") == 0);
+  Json carried = row(0.02, 0.4);
+  carried["broken_at_smaller_eps"] = 3;
+  CHECK(verdicts(Json::array({row(0.01, 0.5), carried})).passed.count("falls_with_eps") == 0);
+  Json search = row(0.02, 0.4), ensemble = search;
+  search["spec"] = "square:queries=1000";
+  ensemble["stages"] = Json::array();
+  for (const Json& other : {search, ensemble})
+    CHECK(verdicts(Json::array({other})).passed.count("search_finds_no_more") == 0);
   CHECK(one_step.passed.size() == 3);
   Json l2 = row(0.5, 0.4);
   l2["norm"] = "l2";
@@ -110,6 +131,40 @@ TEST_CASE("trust checks: without gradients not more is broken than with them") {
   CHECK(passed(Json::array({clean, ensemble})) == 1);
   ensemble["stages"][1]["broken"] = 1;  // of a hundred
   CHECK(passed(Json::array({clean, ensemble})) == 0);
+}
+
+TEST_CASE("trust checks: answers that change from one time to the next, and answers that are no logits") {
+  attacks::Evaluation once;
+  once.n = 2;
+  once.classes = 2;
+  once.label = {0, 1};
+  once.logits = {0.25f, 0.75f, 3, -100};
+  attacks::Evaluation stepped;
+  stepped.n = 5;
+  stepped.classes = 2;
+  stepped.label = {0, 0, 0, 0, 0};
+  stepped.clean_logits = {1, 0, 2, 0, 3, 0, 4, 0, 5, 0};
+  stepped.logits = {0.9f, 0, 1.9f, 0, 2.9f, 0, 3.9f, 0, 5.1f, 0};  // the loss of four of five rises
+  const auto passed = [&](const attacks::Evaluation& again) {
+    const Json list = network_checks(once, again, stepped);
+    REQUIRE(list.size() == 3);
+    CHECK(list[2].at("check") == "gradients_foretell_loss");
+    CHECK(list[2].at("passed") == (stepped.logits[6] < 4));
+    return std::pair(list[0].at("passed").get<bool>(), list[1].at("passed").get<bool>());
+  };
+  attacks::Evaluation again = once;
+  CHECK(passed(again) == std::pair(true, true));
+  again.logits[0] += 0.009f;
+  CHECK(passed(again) == std::pair(true, true));
+  again.logits[0] += 0.002f;
+  CHECK(passed(again) == std::pair(false, true));
+  once.logits[2] = 0;
+  once.logits[3] = 1;
+  CHECK(passed(once) == std::pair(true, false));
+  once.logits[3] = 1.001f;
+  CHECK(passed(once) == std::pair(true, true));
+  stepped.logits[6] = 4.1f;
+  CHECK(passed(once) == std::pair(true, true));
 }
 
 TEST_CASE("trust checks: the worst verdict counts") {
