@@ -91,7 +91,7 @@ void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& run
                                           kProbedSurvivors);
     const double tried = number(search, "tried"), broken = number(search, "broken");
     verdicts.add(
-        "search_finds_no_more", Severity::fail, broken <= kMostFoundBySearch * tried,
+        "search_finds_no_more", Severity::fail, broken <= std::max(1.0, kMostFoundBySearch * tried),
         says("at eps %.4g: a search of %lld queries without gradients broke %.0f of %.0f images that "
              "were left",
              number(largest, "eps"), static_cast<long long>(kProbeQueries), broken, tried));

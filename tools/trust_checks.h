@@ -33,7 +33,7 @@ struct TrustRuns {
 /// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
 ///   largest eps; missing for an attack of one step;
 /// - "search_finds_no_more": a random search that asks for logits alone (Square, few queries) breaks at most
-///   one in fifty of the images that the attack left; missing for an attack of one step, for one without
+///   one in fifty of the images that the attack left, or one; missing for an attack of one step, for one without
 ///   gradients and for ensembles, which have their own;
 /// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
 ///   single eps and where images stay broken at larger eps by definition;

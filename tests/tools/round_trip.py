@@ -121,10 +121,21 @@ def main(folder):
     done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=1/255;8/255,steps=3",
                "--trust-checks", "--examples", "3", "--json")
     shown = json.loads(done.stdout)
-    expect([c["check"] for c in shown["checks"]] == ["iterative_at_least_as_strong", "falls_with_eps", "unbounded_reaches_chance",
-                                                     "gradients_not_zero", "norms_within_eps"], f"checks: {shown['checks']}")
+    checks = ["iterative_at_least_as_strong", "search_finds_no_more", "unbounded_reaches_chance", "gradients_not_zero", "norms_within_eps",
+              "answers_repeat", "answers_are_logits", "gradients_foretell_loss"]
+    expect([c["check"] for c in shown["checks"]] == checks, f"checks: {shown['checks']}")
     expect([r["nll"] for r in shown["rows"]] == [r["nll"] for r in rows[:3]], "pictures and checks change scores")
     expect(len(shown["examples"]) == 3 and {e["label"] for e in shown["examples"]} >= {0, 1}, f"examples: {shown['examples']}")
+    # A list of eps: what a smaller one broke is not attacked again, or is, and then accuracy need not fall.
+    anew = json.loads(run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=1/255;8/255,steps=3",
+                          "--each-eps-anew", "--examples", "3", "--json").stdout)
+    expect("falls_with_eps" in [c["check"] for c in anew["checks"]], "the check of a sweep whose images are all attacked")
+    expect(anew["rows"][1] == shown["rows"][1], "the smallest eps attacks all images either way")
+    expect(shown["rows"][2]["broken_at_smaller_eps"] == shown["rows"][1]["fooled"] <= shown["rows"][2]["fooled"], "what is broken stays broken")
+    expect(shown["rows"][2]["image_backward_passes"] < anew["rows"][2]["image_backward_passes"], "a sweep attacks what is left")
+    turned = json.loads(run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=8/255;1/255,steps=3",
+                            "--no-trust-checks", "--examples", "0", "--json").stdout)
+    expect([r["nll"] for r in turned["rows"]] == [shown["rows"][i]["nll"] for i in (0, 2, 1)], "the order of a list changes figures")
     for example in shown["examples"]:
         expect([made["row"] for made in example["rows"]] == [2] and example["image"].startswith("data:image/png;base64,"), "an example's rows")
     done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--examples", "0", "--json")

@@ -201,7 +201,7 @@ ReportPage report_page(const std::vector<std::string>& folders) {
   ReportPage page;
   page.csv = charts.csv();
   page.html =
-      head(title_of(sources)) + facts(sources) + contents(body) + body +
+      head(title_of(sources)) + facts(sources) + trust_line(series) + contents(body) + body +
       "<footer>Written by inocula. Charts are drawn by Vega, whose licence is part of this page.</footer>\n"
       "<script type=\"text/plain\" id=\"licences\">\n" +
       std::string(assets::licences()) + "</script>\n<script>\n" + std::string(assets::vega()) +

@@ -19,6 +19,10 @@ std::string words_for(const std::string& check) {
   if (check == "unbounded_reaches_chance") return "without bounds PGD always succeeds";
   if (check == "gradients_not_zero") return "the attack sees gradients";
   if (check == "norms_within_eps") return "perturbations are within eps, measured afresh";
+  if (check == "search_finds_no_more") return "a search without gradients finds no more";
+  if (check == "answers_repeat") return "the same image has the same answer";
+  if (check == "answers_are_logits") return "answers are logits, no probabilities";
+  if (check == "gradients_foretell_loss") return "a small step along the gradient raises the loss";
   return check;
 }
 
@@ -47,6 +51,19 @@ std::vector<Gathered> gather(const ReportSeries& series) {
 }
 
 }  // namespace
+
+std::string trust_line(const std::vector<ReportSeries>& series) {
+  std::string worst;
+  for (const ReportSeries& s : series)
+    for (const ReportRun& run : s.runs) {
+      if (!run.evaluation || !run.evaluation->contains("trust")) continue;
+      const std::string trust = run.evaluation->at("trust");
+      if (worst.empty() || trust == "fail" || (trust == "warn" && worst == "pass")) worst = trust;
+    }
+  if (worst.empty()) return "";
+  return "<p>Trust: <a href=\"#trust\" class=\"" + std::string(worst == "pass" ? "pass" : "fail") + "\">" +
+         html::escaped(worst) + "</a></p>\n";
+}
 
 std::string trust_panel(const std::vector<ReportSeries>& series) {
   std::string rows, unchecked;
