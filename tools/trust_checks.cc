@@ -57,7 +57,8 @@ class Verdicts {
 };
 
 bool is_bounded(const Json& row) {
-  return (row.at("norm") == "linf" || row.at("norm") == "l2") && row.at("eps").is_number();
+  const Json& norm = row.at("norm");
+  return (norm == "linf" || norm == "l2" || norm == "l1") && row.at("eps").is_number();
 }
 
 /// Of rows in rising order of eps.
@@ -88,11 +89,14 @@ void check_strength(const std::vector<const Json*>& by_eps, const RunAttack& run
 void check_without_bounds(const Json& largest, const Shape& image, std::int64_t classes, const RunAttack& run,
                           Verdicts& verdicts) {
   const std::string norm = largest.at("norm");
-  const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
+  const auto values = static_cast<double>(image.per_sample());
+  const double everything = norm == "linf" ? 1.0 : norm == "l2" ? std::sqrt(values) : values;
   const std::int64_t steps =
       std::clamp(largest.at("steps").get<std::int64_t>(), kUnboundedSteps, kMostUnboundedSteps);
   const Json unbounded = run("pgd:norm=" + norm + ",eps=" + format_number(everything) +
-                                 ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps),
+                                 ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps) +
+                                 // Sparse steps would leave most values where they were.
+                                 (norm == "l1" ? ",sparsity=0" : ""),
                              kUnboundedImages);
   const double chance = 1.0 / static_cast<double>(classes);
   verdicts.add("unbounded_reaches_chance", Severity::fail, number(unbounded, "accuracy") <= chance,

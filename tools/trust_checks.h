@@ -26,7 +26,7 @@ using RunAttack = std::function<nlohmann::ordered_json(const std::string& spec, 
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
 /// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding.
-/// An attack without a radius, or in another norm than linf and l2, has the check of its gradients alone.
+/// An attack without a radius, or in another norm than linf, l2 and l1, has the check of its gradients alone.
 /// Answers
 /// [{"attack", "check", "passed", "severity": "warn" or "fail", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
