@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "attacks/apgd_l1.h"
 #include "attacks/gradient_count.h"
 #include "attacks/spec_keys.h"
 #include "attacks/start.h"
@@ -101,7 +102,8 @@ Apgd::Apgd(const ApgdSpec& spec, std::string name) : spec_(spec), name_(std::mov
 
 std::string Apgd::spec() const {
   std::string text = name_ + ":norm=" + to_string(spec_.norm) + ",eps=" + format_number(spec_.eps) +
-                     ",steps=" + std::to_string(spec_.steps) + ",rho=" + format_number(spec_.rho);
+                     ",steps=" + std::to_string(spec_.steps);
+  if (spec_.norm != Norm::l1) text += ",rho=" + format_number(spec_.rho);
   if (spec_.target.targeted)
     text += std::string(",loss=") + (spec_.loss == AttackLoss::dlr ? "dlr" : "margin") +
             ",target=" + to_string(spec_.target);
@@ -112,6 +114,7 @@ Tensor Apgd::record(Recorder& r, Victim& victim, const PerturbationPorts& ports)
   const Aim aim{.loss = spec_.loss,
                 .label = ports.label,
                 .target = record_target(r, victim, ports, spec_.target, name_)};
+  if (spec_.norm == Norm::l1) return record_apgd_l1(r, victim, ports, aim, spec_.eps, spec_.steps);
   const Carried c(r, ports.images.shape);
   record_start(r, ports, spec_.norm == Norm::linf ? Start::uniform : Start::sphere, spec_.norm, spec_.eps,
                c.x);

@@ -25,6 +25,8 @@ struct CwSpec {
   double c = 1e-3;                                       ///< of the first round, above 0
   double confidence = 0;                                 ///< 0 or more, in units of the logits
   double lr = 0.01;                                      ///< Adam's rate, above 0
+  /// Whether a sample's round ends where a tenth of its steps brought nothing (kernels/carlini_wagner.h).
+  bool abort_early = true;
   Target target = {};
 };
 

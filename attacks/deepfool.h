@@ -15,10 +15,11 @@ namespace inocula::attacks {
 /// linearises the logits at the current image, goes to the nearest of the boundaries between k0 and its
 /// competitors, and adds to r; the image is box(clean + (1 + overshoot) r), at which the next step
 /// linearises: as in the authors' published code, where the paper's listing puts the overshoot on the last
-/// image alone. A sample stops at its first image of another answer, which is its result; it stays clean
-/// where there is none after `steps`, where it was wrong to begin with, or where that image lies beyond eps.
-/// Competitors are the likeliest classes of the clean image. Each step takes one forward pass and a backward
-/// pass for each of them.
+/// image alone. A sample stops at its first image of another answer that is ahead by kLogitLead
+/// (kernels/deepfool.h; foolbox adds 1e-4 to each difference of logits to the same end, whatever their
+/// scale), or else after `steps` at whatever answer it has there; it stays clean where that is its label,
+/// where it was wrong to begin with, or where that image lies beyond eps. Competitors are the likeliest
+/// classes of the clean image. Each step takes one forward pass and a backward pass for each of them.
 struct DeepFoolSpec {
   Norm norm = Norm::l2;                                  ///< l2 or linf
   double eps = std::numeric_limits<double>::infinity();  ///< 0 or more

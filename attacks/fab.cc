@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "engine/loss.h"
 #include "kernels/fab.h"
+#include "kernels/start.h"
 #include "kernels/targets.h"
 
 namespace inocula::attacks {
@@ -38,6 +39,8 @@ void check(const FabSpec& spec) {
   want(spec.alpha_max >= 0 && spec.alpha_max <= 1, "alpha_max", spec.alpha_max, "0 to 1");
   want(std::isfinite(spec.eta) && spec.eta >= 1, "eta", spec.eta, "at least 1");
   want(spec.beta > 0 && spec.beta <= 1, "beta", spec.beta, "above 0 and at most 1");
+  want(spec.targets >= 1, "targets", static_cast<double>(spec.targets), "at least 1");
+  want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");
   if (spec.norm == Norm::l0)
     fail(ErrorKind::usage, name, ": norm is ", to_string(spec.norm), ", expected linf, l2 or l1");
 }
@@ -94,6 +97,58 @@ Boundary record_nearest_boundary(Recorder& r, Victim& victim, const Tensor& x, c
   return kept;
 }
 
+/// Steps along the boundary that is nearest of those of `targets`; what is nearer than `nearest` replaces it.
+void record_fab_run(Recorder& r, Victim& victim, const PerturbationPorts& ports, const FabSpec& spec,
+                    const std::vector<Tensor>& targets, const Tensor& x, const Nearest& nearest) {
+  const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
+  const Distance norm = nearest.norm;
+  const double start = 0.5 * (std::isinf(spec.eps) ? usual_radius(spec.norm) : spec.eps);
+  r.kernel("attack.start", r.kernels().fab_start, [=](Access& at) {
+    FabStart a;
+    a.x = at.out(x);
+    a.clean = at.in(ports.images);
+    a.sample = at.in<std::int32_t>(ports.sample);
+    a.state = at.in<StepState>(ports.state);
+    a.restart = at.in<std::int32_t>(ports.restart);
+    a.rows = rows;
+    a.cols = cols;
+    a.radius = static_cast<float>(start);
+    a.norm = norm;
+    return a;
+  });
+
+  r.loop(spec.steps, [&] {
+    const Boundary boundary = record_nearest_boundary(r, victim, x, ports.label, targets, norm);
+    r.kernel("attack.step", r.kernels().fab_step, [=](Access& at) {
+      FabStep a;
+      a.x = at.inout(x);
+      a.clean = at.in(ports.images);
+      a.gradient = at.in(boundary.gradient);
+      a.margin = at.in(boundary.margin);
+      a.rows = rows;
+      a.cols = cols;
+      a.alpha_max = static_cast<float>(spec.alpha_max);
+      a.eta = static_cast<float>(spec.eta);
+      a.norm = norm;
+      return a;
+    });
+    record_gradient_count(r, ports, boundary.gradient, {});
+    const LossGradient found = record_loss(r, victim, x, {.loss = AttackLoss::margin, .label = ports.label});
+    const Tensor hit = record_hits(r, ports, {}, found);
+    record_keep_nearest(r, ports, x, hit, nearest);
+    r.kernel("attack.retreat", r.kernels().fab_retreat, [=, beta = spec.beta](Access& at) {
+      FabRetreat a;
+      a.x = at.inout(x);
+      a.clean = at.in(ports.images);
+      a.hit = at.in<std::int32_t>(hit);
+      a.rows = rows;
+      a.cols = cols;
+      a.beta = static_cast<float>(beta);
+      return a;
+    });
+  });
+}
+
 }  // namespace
 
 FabSpec parse_fab_spec(const Spec& s, double eps) {
@@ -126,70 +181,39 @@ std::string Fab::spec() const {
   return name_of(spec_) + ":norm=" + to_string(spec_.norm) + ",eps=" + format_number(spec_.eps) +
          ",steps=" + std::to_string(spec_.steps) + ",alpha_max=" + format_number(spec_.alpha_max) +
          ",eta=" + format_number(spec_.eta) + ",beta=" + format_number(spec_.beta) +
-         (spec_.target.targeted ? ",target=" + to_string(spec_.target) : "");
+         (spec_.targets > 1       ? ",targets=" + std::to_string(spec_.targets)
+          : spec_.target.targeted ? ",target=" + to_string(spec_.target)
+                                  : "") +
+         (spec_.restarts > 1 ? ",restarts=" + std::to_string(spec_.restarts) : "");
 }
 
 Tensor Fab::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {
-  const Shape& images = ports.images.shape;
-  const std::int64_t rows = images.n, cols = images.per_sample();
   const Distance norm = distance_of(spec_.norm);
-  // Without a target every other class once, in whatever order.
-  std::vector<Tensor> targets;
-  if (spec_.target.targeted)
-    targets.push_back(record_target(r, victim, ports, spec_.target, name_of(spec_)));
-  else
-    for (std::int32_t rank = 1; rank < victim.classes(); ++rank)
-      targets.push_back(record_target(
-          r, victim, ports, {.targeted = true, .rule = TargetRule::likely, .given = rank}, name_of(spec_)));
+  const auto likely = [&](std::int64_t rank) {
+    const Target target{
+        .targeted = true, .rule = TargetRule::likely, .given = static_cast<std::int32_t>(rank)};
+    return record_target(r, victim, ports, target, name_of(spec_));
+  };
+  // One list of classes for each run. Without a target every other class once, in whatever order.
+  std::vector<std::vector<Tensor>> runs;
+  if (spec_.targets > 1) {
+    for (std::int64_t rank = 1; rank <= spec_.targets; ++rank) runs.push_back({likely(rank)});
+  } else if (spec_.target.targeted) {
+    runs.push_back({record_target(r, victim, ports, spec_.target, name_of(spec_))});
+  } else {
+    runs.emplace_back();
+    for (std::int64_t rank = 1; rank < victim.classes(); ++rank) runs.back().push_back(likely(rank));
+  }
 
-  const Tensor x = r.make("fab images", images);
+  const Tensor x = r.make("fab images", ports.images.shape);
   const Nearest nearest = record_nearest(r, ports, norm);
-  const double start = 0.5 * (std::isinf(spec_.eps) ? usual_radius(spec_.norm) : spec_.eps);
-  r.kernel("attack.start", r.kernels().fab_start, [=](Access& at) {
-    FabStart a;
-    a.x = at.out(x);
-    a.clean = at.in(ports.images);
-    a.sample = at.in<std::int32_t>(ports.sample);
-    a.state = at.in<StepState>(ports.state);
-    a.restart = at.in<std::int32_t>(ports.restart);
-    a.rows = rows;
-    a.cols = cols;
-    a.radius = static_cast<float>(start);
-    a.norm = norm;
-    return a;
-  });
-
-  r.loop(spec_.steps, [&] {
-    const Boundary boundary = record_nearest_boundary(r, victim, x, ports.label, targets, norm);
-    r.kernel("attack.step", r.kernels().fab_step, [=, spec = spec_](Access& at) {
-      FabStep a;
-      a.x = at.inout(x);
-      a.clean = at.in(ports.images);
-      a.gradient = at.in(boundary.gradient);
-      a.margin = at.in(boundary.margin);
-      a.rows = rows;
-      a.cols = cols;
-      a.alpha_max = static_cast<float>(spec.alpha_max);
-      a.eta = static_cast<float>(spec.eta);
-      a.norm = norm;
-      return a;
-    });
-    record_gradient_count(r, ports, boundary.gradient, {});
-    const LossGradient found = record_loss(r, victim, x, {.loss = AttackLoss::margin, .label = ports.label});
-    const Tensor hit = record_hits(r, ports, {}, found);
-    record_keep_nearest(r, ports, x, hit, nearest);
-    r.kernel("attack.retreat", r.kernels().fab_retreat, [=, beta = spec_.beta](Access& at) {
-      FabRetreat a;
-      a.x = at.inout(x);
-      a.clean = at.in(ports.images);
-      a.hit = at.in<std::int32_t>(hit);
-      a.rows = rows;
-      a.cols = cols;
-      a.beta = static_cast<float>(beta);
-      return a;
-    });
-  });
-
+  for (std::int64_t restart = 0; restart < spec_.restarts; ++restart) {
+    if (restart > 0)
+      r.kernel("attack.next_restart", r.kernels().next_restart,
+               [=](Access& at) { return NextRestart{at.inout<StepState>(ports.state)}; });
+    for (const std::vector<Tensor>& targets : runs)
+      record_fab_run(r, victim, ports, spec_, targets, x, nearest);
+  }
   return record_within(r, ports, nearest, spec_.eps);
 }
 

@@ -24,6 +24,9 @@ struct FabSpec {
   double eta = 1.05;         ///< how far beyond the boundary steps go, in their lengths; at least 1
   double beta = 0.9;         ///< how far an adversarial image stays away when it goes back; in (0, 1]
   Target target = {};        ///< whose boundary is taken; none: that which is nearest
+  /// More than one walks along the boundaries of so many of the likeliest other classes in turn, in place of
+  /// `target`'s, and as often as `restarts` says: the nearest image of all is kept.
+  std::int64_t targets = 1, restarts = 1;
 };
 
 /// Of fab and fab-t, which has a target: without one in its spec the likeliest other class. Throws Error

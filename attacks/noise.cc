@@ -18,7 +18,7 @@ std::string RandomNoise::spec() const {
 
 Tensor RandomNoise::record(Recorder& r, Victim&, const PerturbationPorts& ports) const {
   const Tensor x = r.make("noisy images", ports.images.shape);
-  record_start(r, ports, spec_.norm == Norm::linf ? Start::uniform : Start::sphere, spec_.norm, spec_.eps, x);
+  record_start(r, ports, spec_.norm == Norm::l2 ? Start::sphere : Start::uniform, spec_.norm, spec_.eps, x);
   return x;
 }
 

@@ -8,9 +8,9 @@
 
 namespace inocula::attacks {
 
-/// Uniform in the L-infinity ball, or on the L2 sphere, then clipped to the pixel range.
+/// Uniform in the L-infinity or L1 ball, or on the L2 sphere, then clipped to the pixel range.
 struct NoiseSpec {
-  Norm norm = Norm::linf;  ///< linf or l2
+  Norm norm = Norm::linf;  ///< linf, l2 or l1
   double eps = 8.0 / 255;  ///< radius, in units of the pixel range [0, 1]; linf at most 1
 };
 

@@ -1,11 +1,13 @@
 // Recording PGD.
 #include "attacks/pgd.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "attacks/gradient_count.h"
+#include "attacks/project.h"
 #include "attacks/start.h"
 #include "engine/error.h"
 #include "engine/spec.h"
@@ -80,17 +82,34 @@ Tensor Pgd::record_momentum(Recorder& r, const Shape& images) const {
 void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor& gradient,
                       const Tensor& momentum, const Tensor& x) const {
   const std::int64_t rows = x.shape.n, cols = x.shape.per_sample();
-  const auto step = spec_.norm == Norm::linf ? r.kernels().pgd_step_linf : r.kernels().pgd_step_l2;
   const auto alpha = static_cast<float>(descends() ? -spec_.alpha : spec_.alpha);
   if (momentum)
     r.kernel("attack.momentum", r.kernels().accumulate_momentum,
              [=, decay = static_cast<float>(spec_.momentum)](Access& at) {
                return AccumulateMomentum{at.inout(momentum), at.in(gradient), rows, cols, decay};
              });
+  const Tensor followed = momentum ? momentum : gradient;
+  if (spec_.norm == Norm::l1) {
+    const double share = (1 - spec_.sparsity) * static_cast<double>(cols);
+    const std::int64_t count = std::max<std::int64_t>(1, std::llround(share));
+    r.kernel("attack.step", r.kernels().sparse_step, [=](Access& at) {
+      SparseStep a;
+      a.x = at.inout(x);
+      a.gradient = at.in(followed);
+      a.rows = rows;
+      a.cols = cols;
+      a.count = count;
+      a.alpha = alpha;
+      return a;
+    });
+    record_project_l1(r, ports, spec_.eps, x);
+    return record_gradient_count(r, ports, gradient, {});
+  }
+  const auto step = spec_.norm == Norm::linf ? r.kernels().pgd_step_linf : r.kernels().pgd_step_l2;
   r.kernel("attack.step", step, [=, eps = static_cast<float>(spec_.eps)](Access& at) {
     PgdStep a;
     a.x = at.inout(x);
-    a.gradient = at.in(momentum ? momentum : gradient);
+    a.gradient = at.in(followed);
     a.clean = at.in(ports.images);
     a.rows = rows;
     a.cols = cols;

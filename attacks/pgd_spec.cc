@@ -12,14 +12,16 @@ namespace inocula::attacks {
 namespace {
 
 Norm norm_of(const Spec& s) {
-  return parse_norm(s, {Norm::linf, Norm::l2});
+  return parse_norm(s, {Norm::linf, Norm::l2, Norm::l1});
 }
 
-/// torchattacks' defaults: eps 8/255 and alpha 2/255 for L-infinity, 1.0 and 0.2 for L2.
+/// torchattacks' defaults: eps 8/255 and alpha 2/255 for L-infinity, 1.0 and 0.2 for L2. AutoAttack's eps for
+/// L1, and foolbox' steps of a fifth of it.
 PgdSpec defaults(Norm norm) {
   PgdSpec p;
   p.norm = norm;
   if (norm == Norm::l2) p.eps = 1.0, p.alpha = 0.2;
+  if (norm == Norm::l1) p.eps = 12.0, p.alpha = 2.4;
   return p;
 }
 
@@ -35,6 +37,12 @@ void read_start(const Spec& s, PgdSpec& p) {
     p.start = Start::normal;
   else
     fail(ErrorKind::usage, "'", s.text(), "': random_start=", start, ", expected 0, 1, sphere or normal");
+}
+
+void read_sparsity(const Spec& s, PgdSpec& p) {
+  if (s.has("sparsity") && p.norm != Norm::l1)
+    fail(ErrorKind::usage, "'", s.text(), "': sparsity is that of steps in L1, expected norm=l1");
+  p.sparsity = s.number("sparsity", p.sparsity);
 }
 
 void read_keep(const Spec& s, PgdSpec& p) {
@@ -60,7 +68,7 @@ void read_loss(const Spec& s, PgdSpec& p) {
 
 PgdSpec read_pgd(const Spec& s, double eps) {
   s.allow({"norm", "eps", "alpha", "path", "steps", "restarts", "random_start", "target", "keep", "loss",
-           "seed"});
+           "sparsity", "seed"});
   PgdSpec p = defaults(norm_of(s));
   p.eps = eps;
   p.steps = s.integer("steps", p.steps);
@@ -87,7 +95,7 @@ PgdSpec one_step(Norm norm, double eps, double step) {
 }
 
 PgdSpec read_fgsm(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "target", "seed"});
+  s.allow({"norm", "eps", "target", "sparsity", "seed"});
   PgdSpec p = one_step(norm_of(s), eps, 1);
   p.start = Start::clean;
   return p;
@@ -107,7 +115,7 @@ std::int64_t bim_steps(double eps) {
 }
 
 PgdSpec read_bim(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "alpha", "steps", "target", "loss", "seed"});
+  s.allow({"norm", "eps", "alpha", "steps", "target", "loss", "sparsity", "seed"});
   PgdSpec p = defaults(norm_of(s));
   p.eps = eps;
   p.alpha = s.number("alpha", p.alpha);
@@ -119,7 +127,7 @@ PgdSpec read_bim(const Spec& s, double eps) {
 }
 
 PgdSpec read_mifgsm(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "alpha", "steps", "decay", "target", "loss", "seed"});
+  s.allow({"norm", "eps", "alpha", "steps", "decay", "target", "loss", "sparsity", "seed"});
   PgdSpec p = defaults(norm_of(s));
   p.eps = eps;
   p.alpha = s.number("alpha", p.alpha);
@@ -168,6 +176,7 @@ PgdSpec parse_pgd_spec(const Spec& s, double eps) {
               : s.name() == "mifgsm"  ? read_mifgsm(s, eps)
                                       : read_pgd(s, eps);
   p.target = parse_target(s);
+  read_sparsity(s, p);
   return p;
 }
 
@@ -184,6 +193,7 @@ void check_pgd_spec(const PgdSpec& spec, const std::string& name) {
   want(spec.steps >= 1, "steps", static_cast<double>(spec.steps), "at least 1");
   want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");
   want(std::isfinite(spec.momentum) && spec.momentum >= 0, "decay", spec.momentum, "0 or more");
+  want(spec.sparsity >= 0 && spec.sparsity < 1, "sparsity", spec.sparsity, "0 or more and below 1");
   if (spec.restarts > 1 && spec.start == Start::clean)
     fail(ErrorKind::usage, name, ": ", spec.restarts,
          " restarts from the same clean image would all be one; "
@@ -210,6 +220,7 @@ std::string to_string(const PgdSpec& spec, const std::string& name) {
     text += ",random_start=" + start_word(spec.start) + ",restarts=" + std::to_string(spec.restarts) +
             ",keep=" + (spec.iterate == Iterate::last ? "last" : "best");
   if (iterates) text += loss_key(spec.loss);
+  if (spec.norm == Norm::l1) text += ",sparsity=" + format_number(spec.sparsity);
   if (spec.target.targeted) text += ",target=" + to_string(spec.target);
   return text;
 }

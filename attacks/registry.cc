@@ -110,7 +110,9 @@ NamedAttack make_apgd(const Spec& s, double eps) {
   else
     s.allow({"norm", "eps", "steps", "rho", "restarts", "seed"});
   ApgdSpec p;
-  p.norm = parse_norm(s, {Norm::linf, Norm::l2});
+  p.norm = parse_norm(s, {Norm::linf, Norm::l2, Norm::l1});
+  if (p.norm == Norm::l1 && s.has("rho"))
+    fail(ErrorKind::usage, "'", s.text(), "': steps in L1 have no rho, expected norm=linf or l2");
   p.eps = eps;
   p.steps = s.integer("steps", p.steps);
   p.rho = s.number("rho", p.rho);
@@ -152,6 +154,7 @@ NamedAttack make_jsma(const Spec& s, double eps) {
 NamedAttack make_fab(const Spec& s, double eps) {
   const FabSpec f = parse_fab_spec(s, eps);
   NamedAttack a = with_restarts(Fab(f), f, f.steps, s);
+  a.stages = [f, restarts = s.integer("restarts", 1)](std::int64_t) { return fab_stages(f, restarts); };
   return s.name() == "fab-t"
              ? with_targets(std::move(a), s, [f](auto... how) { return fab_targeted_stages(f, how...); })
              : a;
@@ -164,7 +167,7 @@ NamedAttack make_square(const Spec& s, double eps) {
 
 NamedAttack make_noise(const Spec& s, double eps) {
   s.allow({"norm", "eps", "restarts", "seed"});
-  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2}), eps};
+  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2, Norm::l1}), eps};
   return with_restarts(RandomNoise(p), p, 1, s);
 }
 
@@ -179,20 +182,28 @@ AutoAttackVersion parse_version(const Spec& s) {
 NamedAttack make_ensemble(const Spec& s, double eps) {
   const bool any_classes = s.name() == "aa-k";
   if (any_classes)
-    s.allow({"norm", "eps", "steps", "queries", "seed"});
+    s.allow({"norm", "eps", "steps", "queries", "square", "seed"});
   else
-    s.allow({"version", "norm", "eps", "steps", "queries", "seed"});
+    s.allow({"version", "norm", "eps", "steps", "queries", "square", "seed"});
   const AutoAttackVersion version = parse_version(s);
   EnsembleSpec e;
-  e.norm = parse_norm(s, {Norm::linf, Norm::l2});
+  e.norm = parse_norm(s, {Norm::linf, Norm::l2, Norm::l1});
   e.eps = eps;
   e.steps = s.integer("steps", e.steps, 1);
   e.queries = s.integer("queries", e.queries, 1);
+  const bool searches = e.norm != Norm::l1;
+  if (s.integer("square", searches ? 1 : 0, 0, 1) != (searches ? 1 : 0))
+    fail(ErrorKind::usage, "'", s.text(), "': square=", searches ? 0 : 1, ", expected ", searches ? 1 : 0,
+         searches ? ", as the ensemble has it" : ": there is no Square attack in L1");
+  if (!searches && s.has("queries"))
+    fail(ErrorKind::usage, "'", s.text(), "': queries are those of the Square attack, which is not in L1");
   check_ball(s.name(), e.norm, e.eps);
   return {.canonical = s.name() + ":" +
                        (any_classes ? "" : "version=" + s.word("version", "standard") + ",") +
                        "norm=" + to_string(e.norm) + ",eps=" + format_number(e.eps) +
-                       ",steps=" + std::to_string(e.steps) + ",queries=" + std::to_string(e.queries),
+                       ",steps=" + std::to_string(e.steps) +
+                       // A name that says what is missing: not to be taken for the authors' ensemble.
+                       (searches ? ",queries=" + std::to_string(e.queries) : ",square=0"),
           .eps = eps,
           .norm = e.norm,
           .steps = e.steps,
@@ -204,51 +215,59 @@ NamedAttack make_ensemble(const Spec& s, double eps) {
 
 const Entry kEntries[] = {
     {"fgsm", usual_pgd_eps, make_pgd,
-     "fgsm:norm=linf|l2,eps=8/255,target=none\n"
-     "    one step of length eps along the gradient's sign (L2: direction)\n"},
+     "fgsm:norm=linf|l2|l1,eps=8/255,target=none\n"
+     "    one step of length eps along the gradient's sign (L2: direction; L1: sign of the largest, as of "
+     "pgd)\n"},
     {"fgsm-rs", usual_pgd_eps, make_pgd,
      "fgsm-rs:eps=8/255,alpha=1.25*eps,target=none\n"
      "    the same step from a random start\n"},
     {"bim", usual_pgd_eps, make_pgd,
-     "bim:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,loss=ce|margin|dlr,target=none\n"
+     "bim:norm=linf|l2|l1,eps=8/255,alpha=2/255,steps=10,loss=ce|margin|dlr,target=none\n"
      "    several steps from the image; steps=0 takes the paper's number for this eps\n"},
     {"pgd", usual_pgd_eps, make_pgd,
-     "pgd:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere|normal,"
+     "pgd:norm=linf|l2|l1,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere|normal,"
      "restarts=1,keep=last|best,loss=ce|kl|margin|dlr,target=none\n"
-     "    projected gradient descent; with norm=l2 eps=1, alpha=0.2; path=2.5 in place of alpha makes "
+     "    projected gradient descent; with norm=l2 eps=1, alpha=0.2; with norm=l1 eps=12, alpha=2.4, and "
+     "sparsity=0.99 of the\n"
+     "    values stay where they are in a step; path=2.5 in place of alpha makes "
      "the steps 2.5 eps long together;\n"
      "    loss=kl climbs the divergence from the answer to the image itself (TRADES) rather than the "
      "cross-entropy\n"},
     {"mifgsm", usual_pgd_eps, make_pgd,
-     "mifgsm:norm=linf|l2,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
+     "mifgsm:norm=linf|l2|l1,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
      "    the iterated step with momentum\n"},
     {"apgd-ce", usual_pgd_eps, make_apgd,
-     "apgd-ce:norm=linf|l2,eps=8/255,steps=100,rho=0.75,restarts=1\n"
-     "    Auto-PGD on the cross-entropy; restarts see the images that those before left right\n"},
+     "apgd-ce:norm=linf|l2|l1,eps=8/255,steps=100,rho=0.75,restarts=1\n"
+     "    Auto-PGD on the cross-entropy; restarts see the images that those before left right; with norm=l1 "
+     "eps=12 and no rho\n"},
     {"apgd-dlr", usual_pgd_eps, make_apgd,
-     "apgd-dlr:norm=linf|l2,eps=8/255,steps=100,rho=0.75,restarts=1\n"
+     "apgd-dlr:norm=linf|l2|l1,eps=8/255,steps=100,rho=0.75,restarts=1\n"
      "    Auto-PGD on the difference of logits ratio; at least 3 classes\n"},
     {"apgd-t", usual_pgd_eps, make_apgd,
-     "apgd-t:norm=linf|l2,eps=8/255,steps=100,rho=0.75,restarts=1,targets=9\n"
+     "apgd-t:norm=linf|l2|l1,eps=8/255,steps=100,rho=0.75,restarts=1,targets=9\n"
      "    Auto-PGD towards each of the likeliest other classes in turn, with the targeted DLR or, below 4 "
      "classes, "
      "the margin;\n"
      "    target=3,loss=dlr|margin in place of targets takes one\n"},
     {"autoattack", usual_pgd_eps, make_ensemble,
-     "autoattack:version=standard|plus|rand,norm=linf|l2,eps=8/255,steps=100,queries=5000\n"
-     "    Croce and Hein's ensemble, each attack on what those before it left; at least 10 classes\n"},
+     "autoattack:version=standard|plus|rand,norm=linf|l2|l1,eps=8/255,steps=100,queries=5000\n"
+     "    Croce and Hein's ensemble, each attack on what those before it left; at least 10 classes; with "
+     "norm=l1 eps=12,\n"
+     "    5 restarts of apgd-ce, 5 targets of apgd-t, and no Square, which the row's name says by "
+     "square=0\n"},
     {"aa-k", usual_pgd_eps, make_ensemble,
-     "aa-k:norm=linf|l2,eps=8/255,steps=100,queries=5000\n"
+     "aa-k:norm=linf|l2|l1,eps=8/255,steps=100,queries=5000\n"
      "    the same for any number of classes, and the same as standard from 10 on\n"},
     {"noise", usual_pgd_eps, make_noise,
-     "noise:norm=linf|l2,eps=8/255,restarts=1\n"
-     "    random noise, uniform in the ball or on the L2 sphere: what an attack has to beat\n"},
+     "noise:norm=linf|l2|l1,eps=8/255,restarts=1\n"
+     "    random noise, uniform in the L-infinity or L1 ball or on the L2 sphere: what an attack has to "
+     "beat\n"},
     {"deepfool", no_eps, make_deepfool,
      "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
      "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "
      "likeliest classes\n"},
     {"cw", no_eps, make_cw,
-     "cw:eps=inf,steps=1000,search=9,c=0.001,confidence=0,lr=0.01,target=none\n"
+     "cw:eps=inf,steps=1000,search=9,c=0.001,confidence=0,lr=0.01,abort_early=1|0,target=none\n"
      "    the nearest image in L2 by minimisation, in as many rounds as search says\n"},
     {"jsma", no_eps, make_jsma,
      "jsma:eps=inf,theta=1,gamma=0.145,target=likely1,pairs=1|0\n"

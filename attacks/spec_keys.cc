@@ -63,8 +63,8 @@ void check_ball(const std::string& attack, Norm norm, double eps) {
   if (norm == Norm::linf && eps > 1)
     refuse_field(attack, "eps", eps,
                  "at most 1, in units of the pixel range [0, 1]: eight of 255 grey levels are 8/255");
-  if (norm != Norm::linf && norm != Norm::l2)
-    fail(ErrorKind::usage, attack, ": norm is ", to_string(norm), ", expected linf or l2");
+  if (norm == Norm::l0)
+    fail(ErrorKind::usage, attack, ": norm is ", to_string(norm), ", expected linf, l2 or l1");
 }
 
 void refuse_field(const std::string& attack, const char* field, double value, const char* expected) {

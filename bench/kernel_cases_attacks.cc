@@ -256,6 +256,54 @@ std::vector<KernelCase<PgdStep>> pgd_step_l2() {
   return {{"", pgd_step}};
 }
 
+/// A hundredth of the pixels move.
+std::vector<KernelCase<SparseStep>> sparse_step() {
+  return {{"", [](Arrays& m) {
+             SparseStep a;
+             a.x = m.floats(0, 0.51f);
+             a.gradient = textured(m, kPixels);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.count = kPixels / 100;
+             a.alpha = 1e-6f;
+             return KernelWork<SparseStep>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<SparseApgdStep>> sparse_apgd_step() {
+  return {{"", [](Arrays& m) {
+             SparseApgdStep a;
+             a.x = m.floats(0, 0.51f);
+             a.gradient = textured(m, kPixels);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.state = m.many(2, std::vector<SparseApgdState>(static_cast<std::size_t>(a.rows),
+                                                              {.step = 1e-6f, .count = kPixels / 50}));
+             a.done = m.zeros<std::int32_t>(3);
+             return KernelWork<SparseApgdStep>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<SparseApgdLook>> sparse_apgd_look() {
+  return {{"better", [](Arrays& m) {
+             SparseApgdLook a;
+             a.x = m.floats(0, 0.51f);
+             a.gradient = m.floats(1, 1e-3f);
+             a.best = m.floats(2);
+             a.best_gradient = m.floats(3);
+             a.clean = m.floats(4, 0.5f);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.loss = m.floats(5, 1.0f);
+             a.sample = m.zeros<std::int32_t>(6);
+             // Every look is a first one, which always copies and counts.
+             a.state = m.zeros<SparseApgdState>(7);
+             a.done = m.zeros<std::int32_t>(8);
+             a.step = 1;
+             return KernelWork<SparseApgdLook>{a, 6 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
 /// A step of Auto-PGD in its middle.
 KernelWork<ApgdStep> apgd_step(Arrays& m) {
   ApgdStep a;
@@ -335,6 +383,10 @@ std::vector<KernelCase<AscendDelta>> ascend_delta_linf() {
 }
 
 std::vector<KernelCase<RandomStart>> start_uniform_linf() {
+  return {{"", random_start}};
+}
+
+std::vector<KernelCase<RandomStart>> start_uniform_l1() {
   return {{"", random_start}};
 }
 

@@ -21,7 +21,12 @@ struct CwSearch {
   double lower = 0, upper = 0;        ///< largest c that failed, least that succeeded
   double decayed1 = 1, decayed2 = 1;  ///< Adam's decays to the power of the steps taken
   std::int64_t hit = 0;               ///< whether this round reached the aim
+  double checked = 0;                 ///< the objective at this round's last check
+  std::int64_t taken = 0;             ///< steps of this round
 };
+
+/// What a round's objective has to fall below, in parts of the last check's, to go on.
+inline constexpr double kCwFallen = 0.9999;
 
 /// cw_start: c = weight, and nothing known about it.
 struct CwStart {
@@ -39,6 +44,9 @@ struct CwBegin {
   const float* clean = nullptr;  ///< (rows, cols)
   CwSearch* search = nullptr;    ///< (rows), of this round made new
   std::int64_t rows = 0, cols = 0;
+  float* checked_w = nullptr;            ///< (rows, cols), written; null where rounds do not end early
+  std::int32_t* done = nullptr;          ///< (rows), written: 1 where a row is padding; null as checked_w
+  const std::int32_t* sample = nullptr;  ///< (rows): negative where a row is padding; read for `done`
 };
 
 /// cw_judge: hit = the aim is reached and the margin is at least `confidence`; the round notes it.
@@ -55,9 +63,10 @@ struct CwJudge {
 
 /// cw_step: one step of Adam down the objective. What is not finite in the gradient counts as 0.
 ///
-/// The authors' code ends a round whose loss did not fall by a ten-thousandth within a tenth of its steps.
-/// That spares nothing here, where all samples take the same steps, and black and white pixels, from which
-/// the descent is slow to set out, would never move.
+/// As in the authors' code, whose batches end as one, a row's round is over where at a check, every `every`
+/// steps, the objective has not fallen by a ten-thousandth since the last one; phi is taken from its least,
+/// 0. But only where besides no w has gone half as far as Adam can in these steps: black and white pixels
+/// travel all that way before they can be seen to have set out, and would never move.
 struct CwStep {
   float* w = nullptr;               ///< (rows, cols), updated in place
   float* moment1 = nullptr;         ///< (rows, cols), updated in place
@@ -71,6 +80,9 @@ struct CwStep {
   std::int32_t targeted = 0;
   float confidence = 0;
   float rate = 0;
+  std::int64_t every = 0;        ///< steps between checks; 0: none, and checked_w and done are not read
+  float* checked_w = nullptr;    ///< (rows, cols): w at the last check
+  std::int32_t* done = nullptr;  ///< (rows): 1 where the round is over, and nothing changes any more
 };
 
 /// cw_next: the next c: half way between the bounds, or ten times as much while none has succeeded.

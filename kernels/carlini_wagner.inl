@@ -50,10 +50,16 @@ struct BeginRow {
       moment1[i] = 0;
       moment2[i] = 0;
     });
+    if (a.checked_w != nullptr) {
+      float* const checked_w = a.checked_w + first;
+      team.each(a.cols, [=](std::int64_t i) { checked_w[i] = w[i]; });
+    }
     if (!team.leads()) return;
     CwSearch& s = a.search[row];
     s.decayed1 = s.decayed2 = 1;
-    s.hit = 0;
+    s.hit = s.taken = 0;
+    s.checked = INFINITY;
+    if (a.done != nullptr) a.done[row] = a.sample[row] < 0 ? 1 : 0;
   }
 };
 
@@ -72,6 +78,7 @@ struct CwStepRow {
   CwStep a;
 
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    if (a.every > 0 && a.done[row] != 0) return;
     const CwSearch s = a.search[row];
     const std::int64_t first = row * a.cols;
     float *const w = a.w + first, *const moment1 = a.moment1 + first, *const moment2 = a.moment2 + first,
@@ -79,6 +86,23 @@ struct CwStepRow {
     const float *const clean = a.clean + first, *const gradient = a.gradient + first;
     const double sign = a.targeted != 0 ? 1.0 : -1.0;
     const double behind = sign * a.loss[row], least = -static_cast<double>(a.confidence);
+    double checked = s.checked;
+    if (a.every > 0 && s.taken % a.every == 0) {
+      const double penalty = behind > least ? s.weight * (behind - least) : 0.0;
+      checked = penalty + team.sum(a.cols, [=](std::int64_t i) {
+        const double d = static_cast<double>(x[i]) - clean[i];
+        return d * d;
+      });
+      float* const checked_w = a.checked_w + first;
+      const float way =
+          team.largest(a.cols, 0.0f, [=](std::int64_t i) { return fabsf(w[i] - checked_w[i]); });
+      const bool idle = way < 0.5f * a.rate * static_cast<float>(a.every);
+      if (idle && s.taken > 0 && !(checked <= kCwFallen * s.checked)) {
+        if (team.leads()) a.done[row] = 1;
+        return;
+      }
+      team.each(a.cols, [=](std::int64_t i) { checked_w[i] = w[i]; });
+    }
     const double slope = behind > least ? s.weight * sign : 0.0;
     const double decayed1 = s.decayed1 * kCwDecay1, decayed2 = s.decayed2 * kCwDecay2;
     const float mean1 = static_cast<float>(1.0 / (1.0 - decayed1)),
@@ -101,6 +125,8 @@ struct CwStepRow {
     if (!team.leads()) return;
     a.search[row].decayed1 = decayed1;
     a.search[row].decayed2 = decayed2;
+    a.search[row].checked = checked;
+    a.search[row].taken = s.taken + 1;
   }
 };
 

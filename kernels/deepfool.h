@@ -15,12 +15,18 @@ namespace inocula {
 /// long would overflow when they are added up.
 inline constexpr double kFarthestBoundary = 1e30;
 
+/// A class counts as ahead of another if its logit is by this share of both magnitudes together: an image
+/// that crossed a boundary by less falls back where another order of additions
+/// judges it. Relative to the logits, so that scaling them changes nothing; well above
+/// float's 2^-24, and below what an overshoot of 0.02 adds to all but the nearest.
+inline constexpr double kLogitLead = 0x1p-16;
+
 /// deepfool_consider: with w = grad(z_k - z_0), k = rank[row][column] and 0 = rank[row][0], the boundary lies
 /// |z_k - z_0| / ||w||_q away, q the dual of `norm`. Where that is nearer than what is kept, or where the
 /// column is 1, the first competitor's, it replaces distance and step: (|z_k - z_0| / ||w||_2^2) w for l2,
 /// (|z_k - z_0| / ||w||_1) sign(w) for linf. A class whose w is zero, or not finite, is passed over; where
-/// all are, the distance is infinite and the step zero. A difference of logits below what rounding makes of
-/// them counts as that much, so that a row on the boundary itself still crosses it.
+/// all are, the distance is infinite and the step zero. A difference of logits below kLogitLead
+/// counts as that much, so that a row on the boundary itself, or barely across, still crosses it.
 struct DeepFoolConsider {
   const float* gradient = nullptr;     ///< (rows, cols): w
   const float* logits = nullptr;       ///< (rows, classes), of the images where w was taken
@@ -33,7 +39,7 @@ struct DeepFoolConsider {
 };
 
 /// deepfool_move: total += step and x = clip(clean + (1 + overshoot) total). A row stays as it is once its
-/// answer is no longer rank[row][0], where that was not its label to begin with, or where no class has a
+/// answer is ahead of rank[row][0], where that was not its label to begin with, or where no class has a
 /// boundary.
 struct DeepFoolMove {
   float* x = nullptr;                    ///< (rows, cols), updated in place

@@ -11,8 +11,10 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-/// How far apart rounding may have moved two equal logits, relative to both.
-constexpr double kLogitRounding = 0x1p-22;
+/// What a logit has to be ahead of another by.
+INOCULA_DEVICE inline double least_lead(double one, double other) {
+  return kLogitLead * (fabs(one) + fabs(other));
+}
 
 struct ConsiderRow {
   DeepFoolConsider a;
@@ -48,7 +50,7 @@ struct ConsiderRow {
     const float* const z = a.logits + row * a.classes;
     const std::int32_t* const rank = a.rank + row * a.columns;
     const double one = z[rank[a.column]], other = z[rank[0]];
-    const double gap = fabs(one - other), least = kLogitRounding * (fabs(one) + fabs(other));
+    const double gap = fabs(one - other), least = least_lead(one, other);
     return gap < least ? least : gap;
   }
 };
@@ -58,8 +60,11 @@ struct MoveRow {
 
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const std::int64_t first = a.rank[row * a.columns];
-    const bool moves = a.label[row] == first && arg_max(a.logits + row * a.classes, a.classes) == first &&
-                       a.distance[row] < INFINITY;
+    const float* const z = a.logits + row * a.classes;
+    const std::int64_t winner = arg_max(z, a.classes);
+    const double one = z[winner], other = z[first];
+    const bool ahead = winner != first && !(one - other <= least_lead(one, other));
+    const bool moves = a.label[row] == first && !ahead && a.distance[row] < INFINITY;
     float* const x = a.x + row * a.cols;
     float* const total = a.total + row * a.cols;
     const float* const step = a.step + row * a.cols;

@@ -31,8 +31,11 @@
 #include "kernels/roof.h"
 #include "kernels/saliency.h"
 #include "kernels/softmax_ce.h"
+#include "kernels/sparse_apgd.h"
+#include "kernels/sparse_step.h"
 #include "kernels/square.h"
 #include "kernels/start.h"
+#include "kernels/start_l1.h"
 #include "kernels/targets.h"
 #include "kernels/weights.h"
 
@@ -40,12 +43,16 @@
 #define INOCULA_KERNELS(X)                                   \
   X(pgd_step_linf, PgdStep)                                  \
   X(pgd_step_l2, PgdStep)                                    \
+  X(sparse_step, SparseStep)                                 \
   X(apgd_look, ApgdLook)                                     \
   X(apgd_step_linf, ApgdStep)                                \
   X(apgd_step_l2, ApgdStep)                                  \
+  X(sparse_apgd_look, SparseApgdLook)                        \
+  X(sparse_apgd_step, SparseApgdStep)                        \
   X(accumulate_momentum, AccumulateMomentum)                 \
   X(start_uniform_linf, RandomStart)                         \
   X(start_uniform_l2, RandomStart)                           \
+  X(start_uniform_l1, RandomStart)                           \
   X(start_sphere_l2, RandomStart)                            \
   X(start_normal_linf, RandomStart)                          \
   X(start_normal_l2, RandomStart)                            \

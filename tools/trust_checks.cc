@@ -62,7 +62,8 @@ class Verdicts {
 };
 
 bool is_bounded(const Json& row) {
-  return (row.at("norm") == "linf" || row.at("norm") == "l2") && row.at("eps").is_number();
+  const Json& norm = row.at("norm");
+  return (norm == "linf" || norm == "l2" || norm == "l1") && row.at("eps").is_number();
 }
 
 /// Attacks that never see a gradient.
@@ -84,7 +85,7 @@ void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& run
                  says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one",
                       number(largest, "eps"), 100 * iterative, static_cast<long long>(steps), 100 * single));
   }
-  if (steps > 1 && !largest.contains("stages") && !is_black_box(largest)) {
+  if (steps > 1 && largest.at("norm") != "l1" && !largest.contains("stages") && !is_black_box(largest)) {
     const Json search = runs.on_survivors("square:norm=" + largest.at("norm").get<std::string>() +
                                               ",eps=" + format_number(number(largest, "eps")) +
                                               ",queries=" + std::to_string(kProbeQueries),
@@ -113,11 +114,14 @@ void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& run
 void check_without_bounds(const Json& largest, const Shape& image, std::int64_t classes,
                           const TrustRuns& runs, Verdicts& verdicts) {
   const std::string norm = largest.at("norm");
-  const double everything = norm == "linf" ? 1.0 : std::sqrt(static_cast<double>(image.per_sample()));
+  const auto values = static_cast<double>(image.per_sample());
+  const double everything = norm == "linf" ? 1.0 : norm == "l2" ? std::sqrt(values) : values;
   const std::int64_t steps =
       std::clamp(largest.at("steps").get<std::int64_t>(), kUnboundedSteps, kMostUnboundedSteps);
   const Json unbounded = runs.afresh("pgd:norm=" + norm + ",eps=" + format_number(everything) +
-                                         ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps),
+                                         ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps) +
+                                         // Sparse steps would leave most values where they were.
+                                         (norm == "l1" ? ",sparsity=0" : ""),
                                      kUnboundedImages);
   const double chance = 1.0 / static_cast<double>(classes);
   verdicts.add("unbounded_reaches_chance", Severity::fail, number(unbounded, "accuracy") <= chance,

@@ -33,15 +33,15 @@ struct TrustRuns {
 /// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
 ///   largest eps; missing for an attack of one step;
 /// - "search_finds_no_more": a random search that asks for logits alone (Square, few queries) breaks at most
-///   one in fifty of the images that the attack left, or one; missing for an attack of one step, for one without
-///   gradients and for ensembles, which have their own;
+///   one in fifty of the images that the attack left, or one; missing for an attack of one step, in l1, for
+///   one without gradients and for ensembles, which have their own;
 /// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
 ///   single eps and where images stay broken at larger eps by definition;
 /// - "unbounded_reaches_chance": where every image may become any other, at most one image in `classes` is
 ///   still right;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
 /// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding.
-/// An attack without a radius, or in another norm than linf and l2, has the check of its gradients alone.
+/// An attack without a radius, or in another norm than linf, l2 and l1, has the check of its gradients alone.
 /// Answers
 /// [{"attack", "check", "passed", "severity": "warn" or "fail", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,

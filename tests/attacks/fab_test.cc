@@ -29,22 +29,6 @@ double distance(const std::string& norm, const std::vector<double>& x, const std
   return norm == "linf" ? largest : norm == "l2" ? std::sqrt(squares) : sum;
 }
 
-/// Least <g, x'> in the L1 ball and the box: the largest slopes first.
-double least_l1(const std::vector<double>& g, const std::vector<double>& x, double eps) {
-  std::vector<std::size_t> order(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return std::abs(g[a]) > std::abs(g[b]); });
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) sum += g[i] * x[i];
-  for (const std::size_t i : order) {
-    const double way = std::min(eps, g[i] > 0 ? x[i] : 1 - x[i]);
-    sum -= way * std::abs(g[i]);
-    eps -= way;
-  }
-  return sum;
-}
-
 /// Distance of the nearest image on the plane margin + <g, . - x> = 0, in the box; infinite where it has
 /// none.
 double plane_distance(const std::string& norm, double margin, const std::vector<double>& g,
@@ -131,11 +115,17 @@ TEST_CASE("fab: of several classes it finds the nearest") {
   const Shape image{1, 1, 6, 6};
   LinearModel model(image, kMany, 21);
   const ImageSplit split = split_between(30, image, kMany, 0, 255, 22);
+  int more_farther = 0;
   for (const std::string norm : {"linf", "l2", "l1"}) {
     CAPTURE(norm);
     const attacks::Evaluation e = evaluate(model.network(), split, *make("fab:eps=inf,norm=" + norm)),
-                              likeliest =
-                                  evaluate(model.network(), split, *make("fab-t:eps=inf,norm=" + norm));
+                              likeliest = evaluate(model.network(), split,
+                                                   *make("fab-t:eps=inf,target=likely1,norm=" + norm));
+    // Without a radius one part tries all classes and keeps the nearest image.
+    const std::vector<attacks::Stage> stages =
+        attacks::parse_attacks("fab-t:eps=inf,norm=" + norm).front().stages(kMany);
+    REQUIRE(stages.size() == 1);
+    const attacks::Evaluation each = evaluate(model.network(), split, *stages[0].perturbation);
     int right = 0, farther = 0;
     for (std::int64_t i = 0; i < split.count; ++i) {
       const std::vector<double> x = image_of(split, i), z = model.logits(x);
@@ -160,11 +150,48 @@ TEST_CASE("fab: of several classes it finds the nearest") {
       CHECK(found > 0);
       // Steps take turns between boundaries that are about as near.
       CHECK(found <= 1.02 * least);
-      farther += other > 1.01 * least ? 1 : 0;
+      CHECK(distance(norm, attacked_image(each, i), x) <= 1.02 * least);
+      farther += other > 1.05 * least ? 1 : 0;
     }
     CHECK(right > 3);
     CHECK(farther < right);
+    more_farther += farther;
   }
+  CHECK(more_farther > 0);  // the likeliest class is not always the nearest
+}
+
+TEST_CASE("fab: without a radius restarts and targets are one part, with one they are parts of their own") {
+  const auto specs = [](const std::string& text) {
+    std::vector<std::string> list;
+    for (const attacks::Stage& s : attacks::parse_attacks(text).front().stages(4))
+      list.push_back(s.perturbation->spec().substr(s.perturbation->spec().find("beta=0.9") + 8));
+    return list;
+  };
+  using List = std::vector<std::string>;
+  CHECK(specs("fab-t:eps=inf") == List{",targets=3"});
+  CHECK(specs("fab-t:eps=inf,restarts=2,targets=2") == List{",targets=2,restarts=2"});
+  CHECK(specs("fab:eps=inf,restarts=2") == List{",restarts=2"});
+  CHECK(specs("fab-t:eps=inf,target=1,restarts=2") == List{",target=1,restarts=2"});
+  CHECK(specs("fab:restarts=2") == List{"", ""});
+  CHECK(specs("fab-t:targets=2") == List{",target=likely1", ",target=likely2"});
+  // The nearest of all restarts is what each alone finds at best.
+  std::vector<double> nearest(static_cast<std::size_t>(kImages), std::numeric_limits<double>::infinity());
+  for (const std::uint32_t restart : {0u, 1u, 2u}) {
+    const auto attack = make("fab-t:eps=inf,steps=3,norm=l1");
+    attacks::Evaluator alone(victim(), images(), *attack, {.batch = 16, .seed = 7, .restart = restart});
+    const attacks::Evaluation e = alone.run();
+    for (std::size_t i = 0; i < nearest.size(); ++i)
+      if (e.norms[i].l1 > 0) nearest[i] = std::min(nearest[i], e.norms[i].l1);
+  }
+  const attacks::Evaluation all =
+      evaluate(victim(), images(), *make("fab-t:eps=inf,steps=3,norm=l1,restarts=3"));
+  int found = 0;
+  for (std::size_t i = 0; i < nearest.size(); ++i) {
+    if (all.norms[i].l1 == 0) continue;  // wrong already, or found by none
+    CHECK(all.norms[i].l1 == doctest::Approx(nearest[i]).epsilon(1e-6));
+    ++found;
+  }
+  CHECK(found > 2);
 }
 
 TEST_CASE("fab: what lies beyond eps is the clean image, what is handed on lies within") {

@@ -126,6 +126,21 @@ double least_l2(const std::vector<double>& g, const std::vector<double>& x, doub
   return sum;
 }
 
+double least_l1(const std::vector<double>& g, const std::vector<double>& x, double eps) {
+  // Each unit of the radius is worth |g| of its pixel: the largest first, as far as the box lets them.
+  std::vector<std::size_t> order(x.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return std::abs(g[a]) > std::abs(g[b]); });
+  double sum = 0, left = eps;
+  for (const std::size_t i : order) {
+    const double move = std::min(left, g[i] > 0 ? x[i] : 1 - x[i]);
+    sum += g[i] * x[i] - std::abs(g[i]) * move;
+    left -= move;
+  }
+  return sum;
+}
+
 std::vector<double> attacked_image(const attacks::Evaluation& e, std::int64_t index) {
   const auto size = static_cast<std::ptrdiff_t>(e.images.size()) / e.n;
   return {e.images.begin() + index * size, e.images.begin() + (index + 1) * size};

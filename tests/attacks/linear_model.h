@@ -46,6 +46,7 @@ ImageSplit split_between(std::int64_t count, const Shape& image, std::int64_t cl
 /// Minimum of <g, x'> over the ball of radius eps around x and the box [0, 1].
 double least_linf(const std::vector<double>& g, const std::vector<double>& x, double eps);
 double least_l2(const std::vector<double>& g, const std::vector<double>& x, double eps);
+double least_l1(const std::vector<double>& g, const std::vector<double>& x, double eps);
 
 /// One sample's slice of an evaluation's images.
 std::vector<double> attacked_image(const attacks::Evaluation& e, std::int64_t index);

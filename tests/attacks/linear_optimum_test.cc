@@ -24,7 +24,9 @@ double extreme_margin(const LinearModel& model, const std::vector<double>& x, st
   std::vector<double> g = model.margin_gradient(label);
   if (highest)
     for (double& v : g) v = -v;
-  const auto least = norm == attacks::Norm::linf ? least_linf : least_l2;
+  const auto least = norm == attacks::Norm::linf ? least_linf
+                     : norm == attacks::Norm::l2 ? least_l2
+                                                 : least_l1;
   double at_x = 0;
   for (std::size_t i = 0; i < x.size(); ++i) at_x += g[i] * x[i];
   const double change = least(g, x, eps) - at_x;
@@ -41,13 +43,13 @@ struct Problem {
   const char* name;
   Shape image;
   int low, high;  // pixels
-  double eps_linf, eps_l2;
+  double eps_linf, eps_l2, eps_l1;
 };
 
 /// Pixels that eps cannot bring to the border, and pixels that lie on it.
-const Problem kProblems[] = {{"interior", {1, 1, 6, 5}, 70, 180, 0.2, 0.25},
-                             {"box active", {1, 3, 4, 5}, 0, 255, 0.3, 1.5},
-                             {"mostly on the border", {1, 2, 5, 5}, 0, 20, 0.15, 0.6}};
+const Problem kProblems[] = {{"interior", {1, 1, 6, 5}, 70, 180, 0.2, 0.25, 0.8},
+                             {"box active", {1, 3, 4, 5}, 0, 255, 0.3, 1.5, 4.5},
+                             {"mostly on the border", {1, 2, 5, 5}, 0, 20, 0.15, 0.6, 2.2}};
 
 /// What an attack has to reach: relative to the way from the clean loss to the worst.
 void check_optimal(const Problem& p, const std::string& spec, double tolerance) {
@@ -150,6 +152,58 @@ TEST_CASE("linear models: L2 attacks reach the worst case") {
     check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.01) + ",steps=1500,random_start=sphere,keep=best",
                   5e-3);
     check_optimal(p, "pgd:norm=l2,eps=" + eps + alpha(0.01) + ",steps=1500,target=1", 5e-3);
+  }
+}
+
+TEST_CASE("linear models: L1 attacks reach the worst case") {
+  for (const Problem& p : kProblems) {
+    const std::string eps = number(p.eps_l1), pgd = "pgd:norm=l1,eps=" + eps;
+    const auto alpha = [&](double part) { return ",alpha=" + number(p.eps_l1 * part); };
+    // One pixel at a time fills up what is worth most, and what is full stays so.
+    check_optimal(p, pgd + alpha(0.1) + ",steps=200", 1e-4);
+    check_optimal(p, pgd + alpha(0.1) + ",steps=200,random_start=0", 1e-4);
+    check_optimal(p, pgd + alpha(0.1) + ",steps=200,random_start=normal,keep=best", 1e-4);
+    check_optimal(p, pgd + alpha(0.1) + ",steps=200,target=1", 1e-4);
+    check_optimal(p, pgd + alpha(0.1) + ",steps=100,restarts=2", 1e-4);
+    // Several at a time share what is left of the radius when the first are full.
+    check_optimal(p, pgd + alpha(0.02) + ",steps=1000,sparsity=0.95", 0.1);
+    for (const char* const name : {"apgd-ce", "apgd-t"}) {
+      CAPTURE(p.name);
+      CAPTURE(name);
+      LinearModel model(p.image, 2, 11);
+      ImageSplit split = split_between(kImages, p.image, 2, p.low, p.high, 12);
+      std::fill(split.labels.begin(), split.labels.end(), 0);
+      // The mean image ends on the boundary: about half of them stay right.
+      double drop = 0;
+      for (std::int64_t i = 0; i < kImages; ++i) {
+        const std::vector<double> x = image_of(split, i);
+        drop += model.margin(x, 0) - extreme_margin(model, x, 0, attacks::Norm::l1, p.eps_l1, false);
+      }
+      model.centre(split, drop / kImages);
+      const std::vector<attacks::Stage> stages =
+          attacks::parse_attacks(std::string(name) + ":norm=l1,eps=" + eps).front().stages(2);
+      REQUIRE(stages.size() == 1);
+      const attacks::Evaluation e = evaluate(model.network(), split, *stages[0].perturbation);
+      std::int64_t reached = 0, fooled = 0;
+      double worst = 0;
+      for (std::int64_t i = 0; i < kImages; ++i) {
+        const std::vector<double> x = image_of(split, i);
+        const std::int32_t label = split.labels[static_cast<std::size_t>(i)];
+        const double margin = extreme_margin(model, x, label, attacks::Norm::l1, p.eps_l1, false);
+        REQUIRE(std::abs(margin) > 1e-4);
+        const double found = model.margin(attacked_image(e, i), label);
+        // A run ends with the first image that is taken for the other class.
+        CHECK((found < 0) == (margin < 0));
+        fooled += found < 0 ? 1 : 0;
+        const double gap = (found - margin) / (model.margin(x, label) - margin);
+        if (margin > 0) worst = std::max(worst, gap);
+        reached += found < 0 || gap <= 1e-3 ? 1 : 0;
+      }
+      CAPTURE(worst);
+      CHECK(reached == kImages);
+      CHECK(fooled > 0);
+      CHECK(fooled < kImages);
+    }
   }
 }
 

@@ -31,6 +31,9 @@ TEST_CASE("registry: defaults are torchattacks'") {
         "pgd:norm=linf,eps=8/255,steps=10,alpha=2/255,random_start=1,restarts=1,keep=last");
   CHECK(canonical("pgd:norm=l2") ==
         "pgd:norm=l2,eps=1,steps=10,alpha=0.2,random_start=1,restarts=1,keep=last");
+  CHECK(canonical("pgd:norm=l1") ==
+        "pgd:norm=l1,eps=12,steps=10,alpha=2.4,random_start=1,restarts=1,keep=last,sparsity=0.99");
+  CHECK(canonical("fgsm:norm=l1,sparsity=0.5") == "fgsm:norm=l1,eps=12,sparsity=0.5");
 }
 
 TEST_CASE("registry: PGD's relatives") {
@@ -94,7 +97,10 @@ TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
   refuse("apgd-ce:steps=0", "apgd-ce: steps is 0, expected 1 to 1000000");
   refuse("apgd-ce:rho=1.5", "apgd-ce: rho is 1.5, expected 0 to 1");
   refuse("apgd-ce:restarts=0", "restarts=0");
-  refuse("apgd-ce:norm=l1", "norm=l1, expected linf or l2");
+  refuse("apgd-ce:norm=l0", "norm=l0, expected linf or l2 or l1");
+  CHECK(canonical_of("apgd-ce:norm=l1") == "apgd-ce:norm=l1,eps=12,steps=100,restarts=1");
+  CHECK(canonical_of(canonical_of("apgd-t:norm=l1,eps=3")) == canonical_of("apgd-t:norm=l1,eps=3"));
+  refuse("apgd-ce:norm=l1,rho=0.5", "steps in L1 have no rho, expected norm=linf or l2");
 }
 
 TEST_CASE("registry: ensembles, by the number of classes") {
@@ -119,6 +125,15 @@ TEST_CASE("registry: ensembles, by the number of classes") {
       "fab-t1 fab-t2 fab-t3 fab-t4 fab-t5 fab-t6 fab-t7 fab-t8 fab-t9 square";
   CHECK(names("aa-k", 11) == standard);
   CHECK(names("autoattack", 11) == standard);
+  const std::string in_l1 = "apgd-ce apgd-ce#1 apgd-ce#2 apgd-ce#3 apgd-ce#4 ";
+  CHECK(names("aa-k:norm=l1", 2) == in_l1 + "apgd-t1m fab-t1");
+  CHECK(names("aa-k:norm=l1", 3) == in_l1 + "apgd-dlr apgd-t1m apgd-t2m fab-t1 fab-t2");
+  CHECK(names("autoattack:norm=l1", 11) ==
+        in_l1 +
+            "apgd-t1d apgd-t2d apgd-t3d apgd-t4d apgd-t5d fab-t1 fab-t2 fab-t3 fab-t4 fab-t5 fab-t6 "
+            "fab-t7 fab-t8 fab-t9");
+  check_throws(ErrorKind::usage, "in L1 there is version=standard alone",
+               [&] { names("autoattack:norm=l1,version=plus", 11); });
   CHECK(names("autoattack", 10) == standard);
   CHECK(
       names("autoattack:version=plus", 11) ==
@@ -130,14 +145,19 @@ TEST_CASE("registry: ensembles, by the number of classes") {
     check_throws(ErrorKind::usage, "looks at the 10 likeliest classes, and there are 9; expected aa-k",
                  [&] { names(text, 9); });
   check_throws(ErrorKind::usage, "aa-k: there is 1 class", [&] { names("aa-k", 1); });
-  for (const char* text :
-       {"aa-k", "aa-k:norm=l2,eps=0.5,steps=20,queries=100", "autoattack:version=plus", "noise",
-        "noise:norm=l2,restarts=3", "fab-t:restarts=2", "fab-t:target=2", "square:restarts=2"}) {
+  for (const char* text : {"aa-k", "aa-k:norm=l2,eps=0.5,steps=20,queries=100", "autoattack:version=plus",
+                           "noise", "noise:norm=l2,restarts=3", "noise:norm=l1", "fab-t:restarts=2",
+                           "fab-t:target=2", "square:restarts=2"}) {
     const std::string once = attacks::parse_attacks(text).front().canonical;
     CHECK(attacks::parse_attacks(once).front().canonical == once);
   }
   CHECK(attacks::parse_attacks("aa-k").front().canonical ==
         "aa-k:norm=linf,eps=8/255,steps=100,queries=5000");
+  CHECK(attacks::parse_attacks("autoattack:norm=l1").front().canonical ==
+        "autoattack:version=standard,norm=l1,eps=12,steps=100,square=0");
+  refuse("aa-k:norm=l1,queries=9", "queries are those of the Square attack, which is not in L1");
+  refuse("aa-k:norm=l1,square=1", "square=1, expected 0: there is no Square attack in L1");
+  refuse("aa-k:square=0", "square=0, expected 1, as the ensemble has it");
   refuse("aa-k:version=plus", "unknown key 'version'");
   refuse("autoattack:version=custom", "version=custom, expected standard, plus or rand");
   refuse("aa-k:eps=2", "aa-k: eps is 2, expected at most 1");
@@ -179,7 +199,8 @@ TEST_CASE("registry: the canonical form is read back as itself") {
                            "pgd:eps=0.031,alpha=0.007,random_start=0,keep=best",
                            "pgd:norm=l2,random_start=sphere,restarts=5,target=3",
                            "pgd:eps=0.031,alpha=0.007,random_start=normal,loss=kl",
-                           "pgd:target=least_likely,eps=1e-5,alpha=0.000123456789"}) {
+                           "pgd:target=least_likely,eps=1e-5,alpha=0.000123456789",
+                           "pgd:norm=l1,eps=3,sparsity=0.95,loss=dlr", "mifgsm:norm=l1,target=2"}) {
     CAPTURE(text);
     const std::string once = canonical(text);
     CHECK(canonical(once) == once);
@@ -209,11 +230,15 @@ TEST_CASE("registry: what it cannot read is refused in words that help") {
          "'nosuch': unknown attack 'nosuch', expected one of: fgsm, fgsm-rs, bim, pgd, mifgsm, apgd-ce");
   refuse("pgd:iterations=5",
          "unknown key 'iterations', expected one of: norm, eps, alpha, path, steps, restarts, "
-         "random_start, target, keep, loss, seed");
+         "random_start, target, keep, loss, sparsity, seed");
   refuse("pgd:alpha=1/255,path=2", "alpha and path both say how long a step is");
   refuse("pgd:path=-1", "pgd: alpha is ");
-  refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target, seed");
-  refuse("pgd:norm=l1", "'pgd:norm=l1': norm=l1, expected linf or l2");
+  refuse("fgsm:steps=3", "unknown key 'steps', expected one of: norm, eps, target, sparsity, seed");
+  refuse("pgd:norm=l0", "'pgd:norm=l0': norm=l0, expected linf or l2 or l1");
+  refuse("pgd:sparsity=0.5", "'pgd:sparsity=0.5': sparsity is that of steps in L1, expected norm=l1");
+  refuse("pgd:norm=l1,sparsity=1", "pgd: sparsity is 1, expected 0 or more and below 1");
+  refuse("pgd:norm=l1,random_start=sphere", "a start on the sphere needs norm=l2");
+  refuse("fgsm-rs:norm=l1", "norm=l1, expected linf");
   refuse("pgd:eps=big", "'pgd:eps=big': eps: 'big', expected a number such as 8/255 or 0.03");
   refuse("pgd:eps=1/255;", "eps: ''");
   refuse("pgd:eps=-1/255", "pgd: eps is -0.00392157, expected 0 or more");

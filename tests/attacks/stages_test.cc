@@ -122,7 +122,8 @@ TEST_CASE("stages: the batch size, 1, 7 or 64, changes no bit, with kept images 
     Scene& s = *scene;
     const std::vector<Stage> stages =
         stages_of({"apgd-ce:eps=1/255,steps=8,restarts=2", "apgd-dlr:eps=2/255,steps=8",
-                   "apgd-t:eps=2/255,steps=8", "apgd-ce:norm=l2,eps=0.2,steps=8", "mifgsm:eps=2/255"});
+                   "apgd-t:eps=2/255,steps=8", "apgd-ce:norm=l2,eps=0.2,steps=8", "mifgsm:eps=2/255",
+                   "pgd:norm=l1,eps=0.5,alpha=0.1,steps=5", "apgd-ce:norm=l1,eps=0.5,steps=10,restarts=2"});
     const StagedEvaluation one = run(s, stages, 1);
     for (const std::int64_t batch : {7, 64}) {
       const StagedEvaluation other = run(s, stages, batch);

@@ -173,6 +173,63 @@ TEST_CASE("cw_step is Adam down the documented objective") {
       }
 }
 
+TEST_CASE("cw_step: a round is over where nothing falls and nothing travels any more") {
+  // One pixel that stays grey, one that the aim leads away from black, and one at rest that is padding.
+  constexpr int kSteps = 400;
+  constexpr std::int64_t kEvery = 20;
+  const std::vector<float> clean = {0.5f, 0.0f, 0.5f}, g = {0.0f, 1.0f, 0.0f};
+  const std::vector<std::int32_t> sample = {0, 1, -1};
+  const Outputs out = same_everywhere([&](const Run& run) {
+    Guarded<float> w(3), m(3), v(3), x(3), checked_w(3);
+    Guarded<CwSearch> search(3);
+    Guarded<std::int32_t> done(3, 7);
+    run.kernels.cw_start(run.queue, {search.data(), 3, 1});
+    run.kernels.cw_begin(run.queue, {.w = w.data(),
+                                     .moment1 = m.data(),
+                                     .moment2 = v.data(),
+                                     .x = x.data(),
+                                     .clean = clean.data(),
+                                     .search = search.data(),
+                                     .rows = 3,
+                                     .cols = 1,
+                                     .checked_w = checked_w.data(),
+                                     .done = done.data(),
+                                     .sample = sample.data()});
+    const std::vector<float> at_begin = as_floats(done.values());
+    std::vector<float> ended(3, -1.0f);
+    float after = 0;
+    for (int step = 0; step < kSteps; ++step) {
+      const std::vector<float> loss = {-1, x[1] - 2, -1};
+      run.kernels.cw_step(run.queue, {.w = w.data(),
+                                      .moment1 = m.data(),
+                                      .moment2 = v.data(),
+                                      .x = x.data(),
+                                      .clean = clean.data(),
+                                      .gradient = g.data(),
+                                      .loss = loss.data(),
+                                      .search = search.data(),
+                                      .rows = 3,
+                                      .cols = 1,
+                                      .rate = 0.05f,
+                                      .every = kEvery,
+                                      .checked_w = checked_w.data(),
+                                      .done = done.data()});
+      for (std::size_t row = 0; row < 3; ++row)
+        if (done[row] != 0 && ended[row] < 0) ended[row] = static_cast<float>(step);
+      if (ended[1] == static_cast<float>(step)) after = x[1];
+    }
+    return Outputs{at_begin, ended, {after, x[1]}};
+  });
+  CHECK(out[0] == std::vector<float>{0, 0, 1});
+  CHECK(out[1][0] == kEvery);
+  CHECK(out[1][1] > 5 * kEvery);
+  CHECK(out[1][1] < kSteps);
+  CHECK(out[1][2] == 0);
+  // The least of x^2 + 2 - x.
+  CHECK(out[2][1] == doctest::Approx(0.5).epsilon(0.02));
+  CHECK(out[2][0] == out[2][1]);
+}
+
 TEST_CASE("cw_step leads black pixels away from black") {
   Descent d;
   d.clean = {0};

@@ -107,7 +107,7 @@ TEST_CASE("deepfool_consider passes over classes without a finite gradient") {
 
 TEST_CASE("deepfool_consider: equal logits still make a step") {
   const Outputs out = run_consider({1, 1, 2, 2, 1, {2}, {3, 3}, {0, 1}, {0}}, Distance::l2);
-  CHECK(out[1][0] == static_cast<float>(6 * 0x1p-22 / 2));
+  CHECK(out[1][0] == static_cast<float>(6 * kLogitLead / 2));
   CHECK(out[0][0] > 0);
 }
 
@@ -142,6 +142,37 @@ TEST_CASE("deepfool_move: steps add up, the overshoot is of their sum, and who i
   CHECK(out[2] == std::vector<float>{0, 1, 1, 1, 1});
   check_near(out[0], {0.95, 0.25, 0.25, 0.25, 1}, 1e-6, 0, "x");
   check_near(out[1], {0.3, 0.2, 0.2, 0.2, 0.5}, 1e-6, 0, "total");
+}
+
+TEST_CASE("deepfool_move: a row that is barely across goes on, whatever the logits' scale") {
+  for (const float scale : {1e-3f, 1.0f, 1e3f}) {
+    const float little = 1 + 0x1p-16f, enough = 1 + 0x1p-14f;
+    std::vector<float> logits = {1, little, 1, enough};
+    for (float& z : logits) z *= scale;
+    const std::vector<float> ones(2, 1.0f);
+    const std::vector<std::int32_t> label(2, 0), sample = {0, 1}, order = {0, 1, 0, 1};
+    const Outputs out = same_everywhere([&](const Run& run) {
+      Guarded<float> x(2, 0.25f), total(2, 0.0f);
+      Guarded<std::int32_t> done(2, 9);
+      run.kernels.deepfool_move(run.queue, {.x = x.data(),
+                                            .total = total.data(),
+                                            .step = ones.data(),
+                                            .distance = ones.data(),
+                                            .clean = ones.data(),
+                                            .logits = logits.data(),
+                                            .rank = order.data(),
+                                            .label = label.data(),
+                                            .sample = sample.data(),
+                                            .done = done.data(),
+                                            .rows = 2,
+                                            .cols = 1,
+                                            .classes = 2,
+                                            .columns = 2});
+      return Outputs{as_floats(done.values())};
+    });
+    CHECK(out[0][0] == 0);
+    CHECK(out[0][1] == 1);
+  }
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace {
 using Kernel = void (*KernelTable::*)(const Queue&, const RandomStart&);
 
 const Kernel kKernels[] = {&KernelTable::start_uniform_linf, &KernelTable::start_uniform_l2,
-                           &KernelTable::start_sphere_l2, &KernelTable::start_normal_linf,
-                           &KernelTable::start_normal_l2};
+                           &KernelTable::start_sphere_l2,    &KernelTable::start_normal_linf,
+                           &KernelTable::start_normal_l2,    &KernelTable::start_uniform_l1};
 
 bool is_linf(Kernel kernel) {
   return kernel == &KernelTable::start_uniform_linf || kernel == &KernelTable::start_normal_linf;
@@ -112,6 +112,44 @@ TEST_CASE("L2 starts are the documented functions of the draws") {
                  expected, 0, 0.4 * 0x1p-20, "x");
     }
   }
+}
+
+TEST_CASE("the start in the L1 ball is the documented function of the draws") {
+  for (const std::int64_t cols : {1, 2, 3, 4, 5, 62, 63, 64, 65, 127, 128, 787}) {
+    const Images images = grey_images(3, cols, 0.4f);
+    std::vector<double> expected;
+    for (const std::int32_t sample : images.sample) {
+      const auto word = [&](std::int64_t i) {
+        return draw(5, Draw::start, 1, 3, static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(i));
+      };
+      const auto exponential = [&](std::int64_t i) { return -std::log(((word(i) >> 8) + 1) * 0x1p-24); };
+      double sum = 0;
+      for (std::int64_t i = 0; i <= cols; ++i) sum += exponential(i);
+      for (std::int64_t i = 0; i < cols; ++i)
+        expected.push_back(0.5 + (word(i) % 2 == 1 ? -0.4 : 0.4) * exponential(i) / sum);
+    }
+    check_near(start(&KernelTable::start_uniform_l1, images), expected, 0, 0.4 * 0x1p-19, "x");
+  }
+}
+
+TEST_CASE("the start in the L1 ball keeps its sum, and is uniform") {
+  constexpr std::int64_t kRows = 4000;
+  const Images images = grey_images(kRows, 6, 0.4f);
+  const std::vector<float> x = start(&KernelTable::start_uniform_l1, images);
+  double mean_power = 0, first = 0;
+  std::int64_t outside = 0;
+  for (std::size_t row = 0; row < kRows; ++row) {
+    double sum = 0;
+    for (std::size_t i = 6 * row; i < 6 * row + 6; ++i) sum += std::fabs(double{x[i]} - 0.5);
+    outside += sum > double{images.eps} ? 1 : 0;
+    // Uniform in a ball of dimension d: (r / eps)^d is uniform on [0, 1].
+    mean_power += std::pow(sum / 0.4, 6) / kRows;
+    first += (x[6 * row] - 0.5) / kRows;
+  }
+  CHECK(outside == 0);
+  CHECK(std::fabs(mean_power - 0.5) <= 4 * std::sqrt(1.0 / 12 / kRows));
+  // A coordinate has variance 2 / ((d + 1) (d + 2)).
+  CHECK(std::fabs(first) <= 4 * 0.4 * std::sqrt(2.0 / 56 / kRows));
 }
 
 TEST_CASE("normal starts are the documented functions of the draws, and end at the ball") {

@@ -90,6 +90,12 @@ TEST_CASE("trust checks: what does not apply is missing") {
   l2["norm"] = "l2";
   // The diagonal of the unit cube of 300 dimensions.
   CHECK(verdicts(Json::array({l2})).asked.back().starts_with("pgd:norm=l2,eps=17.32050"));
+  Json l1 = row(5, 0.4);
+  l1["norm"] = "l1";
+  // Every value from one end of its range to the other.
+  const Verdicts in_l1 = verdicts(Json::array({l1}));
+  CHECK(in_l1.asked.front() == "fgsm:norm=l1,eps=5 on 0");
+  CHECK(in_l1.asked.back() == "pgd:norm=l1,eps=300,path=2.5,steps=20,sparsity=0 on 256");
 }
 
 TEST_CASE(
