@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "attacks/label_view.h"
 #include "engine/batch_memory.h"
 #include "engine/error.h"
 #include "kernels/step_state.h"
@@ -34,16 +35,24 @@ double median(std::vector<double> values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
+/// Each `times` times: what is known of an image, for each of its labels.
+std::vector<PerturbationNorm> repeated(const std::vector<PerturbationNorm>& of_image, std::int64_t times) {
+  std::vector<PerturbationNorm> list;
+  for (const PerturbationNorm& norm : of_image) list.insert(list.end(), static_cast<std::size_t>(times), norm);
+  return list;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
                      const EvaluatorSpec& spec)
     : spec_(spec),
       n_(images_to_take(split, spec.limit)),
-      classes_(network.graph().classes()),
+      classes_(split.multi_label() ? 2 : network.graph().classes()),
       batch_(std::clamp<std::int64_t>(spec.batch, 1, std::max<std::int64_t>(n_, 1))),
       image_(network.graph().input_shape()),
-      images_(network, split, batch_),
+      multi_label_(split.multi_label()),
+      images_(network, split, batch_, spec.label_column),
       index_(static_cast<std::size_t>(batch_)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
@@ -52,14 +61,18 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
          "evaluates; expected frozen statistics or those of the batch without update");
   for (const std::int64_t i : spec.keep_only)
     if (i < 0 || i >= n_) fail(ErrorKind::usage, "image ", i, " is to be kept, expected 0 to ", n_ - 1);
-  labels_.assign(split.labels.begin(), split.labels.begin() + n_);  // images_ found one for each image
+  for (std::int64_t i = 0; i < n_; ++i) {  // images_ found them for each image
+    const auto all = split.labels_of(i);
+    const auto taken = spec.label_column ? all.subspan(static_cast<std::size_t>(*spec.label_column), 1) : all;
+    labels_.insert(labels_.end(), taken.begin(), taken.end());
+  }
   const Device& device = network.device();
   const auto floats = [&](std::int64_t count) {
     return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));
   };
   state_ = Buffer(device, sizeof(StepState));
-  clean_logits_ = floats(batch_ * classes_);
-  logits_ = floats(batch_ * classes_);
+  clean_logits_ = floats(batch_ * images_.label_columns() * classes_);
+  logits_ = floats(batch_ * images_.label_columns() * classes_);
   norms_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(PerturbationNorm));
   bins_ = Buffer(device, kCalibrationBins * sizeof(CalibrationBin));
   counts_ = Buffer(device, 2 * sizeof(std::uint64_t));
@@ -88,14 +101,22 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
 
   const BatchTensors b = images_.record(r, state, rows);
   NetworkVictim victim(r, network, rows, spec_.attack_norm, perturbation.use());
-  const Tensor x = perturbation.record(r, victim, {b.images, b.label, b.sample, state, zeros, all});
+  std::optional<LabelView> view;
+  if (spec_.label_column) view.emplace(r, victim, *spec_.label_column);
+  Victim& attacked = view ? static_cast<Victim&>(*view) : victim;
+  const Tensor x = perturbation.record(r, attacked, {b.images, b.label, b.sample, state, zeros, all});
   // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
   std::optional<NetworkVictim> frozen;
   if (spec_.attack_norm != NormMode::frozen)
     frozen.emplace(r, network, rows, NormMode::frozen, VictimUse::logits);
   NetworkVictim& judge = frozen ? *frozen : victim;
-  const Tensor clean = judge.logits(b.images);
-  const Tensor perturbed = x.id == b.images.id ? clean : judge.logits(x);
+  const std::int64_t columns = images_.label_columns(), decisions = rows * columns;
+  const auto answers = [&](const Tensor& images) {
+    const Tensor logits = judge.logits(images);
+    return multi_label_ ? record_label_logits(r, logits, spec_.label_column.value_or(0), columns) : logits;
+  };
+  const Tensor clean = answers(b.images);
+  const Tensor perturbed = x.id == b.images.id ? clean : answers(x);
   const Tensor clean_out = r.external("clean logits out", clean_logits_.as<void>(), clean.shape);
   const Tensor out = r.external("logits out", logits_.as<void>(), clean.shape);
   r.copy("evaluate.export", clean, clean_out);
@@ -106,14 +127,14 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   });
   // Padding rows carry a negative index; as labels they are skipped, so bin by the label only where it is
   // real.
-  const Tensor label = r.make("labels of real images", {rows, 1, 1, 1}, DType::i32);
+  const Tensor label = r.make("labels of real images", {rows, columns, 1, 1}, DType::i32);
   r.kernel("evaluate.mask_padding", r.kernels().mask_padding, [=](Access& at) {
     return MaskPadding{at.in<std::int32_t>(b.label), at.in<std::int32_t>(b.sample),
-                       at.out<std::int32_t>(label), rows};
+                       at.out<std::int32_t>(label), rows, columns};
   });
   r.kernel("evaluate.bin_confidence", r.kernels().bin_confidence, [=](Access& at) {
     return BinConfidence{
-        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), rows, classes,
+        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), decisions, classes,
         kCalibrationBins};
   });
   if (spec_.keep_images == KeepImages::yes)
@@ -158,7 +179,7 @@ Evaluation Evaluator::run(const Progress& progress) {
 
 Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progress& progress) {
   const auto n = static_cast<std::int64_t>(images.size());
-  const std::int64_t k = classes_;
+  const std::int64_t columns = images_.label_columns(), k = columns * classes_;
   if (!images.empty() && (images.front() < 0 || images.back() >= n_))
     fail(ErrorKind::internal, "Evaluator::run: images ", images.front(), " to ", images.back(),
          ", expected some of ", n_);
@@ -167,7 +188,9 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progres
   Evaluation e;
   e.n = n;
   e.classes = classes_;
-  for (const std::int64_t i : images) e.label.push_back(labels_[static_cast<std::size_t>(i)]);
+  e.columns = columns;
+  for (const std::int64_t i : images)
+    e.label.insert(e.label.end(), labels_.begin() + i * columns, labels_.begin() + (i + 1) * columns);
   e.clean_logits.resize(static_cast<std::size_t>(n * k));
   e.logits.resize(static_cast<std::size_t>(n * k));
   e.norms.resize(static_cast<std::size_t>(n));
@@ -193,6 +216,7 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progres
     keep_images(e, images.data() + first, rows);
     if (progress) progress(first + rows, n);
   }
+  if (columns > 1) e.norms = repeated(e.norms, columns);
   bins_.download(e.bins.data(), e.bins.size());
   std::uint64_t counts[2];
   counts_.download(counts, 2);
@@ -219,23 +243,22 @@ Robustness judge_robustness(const Evaluation& e) {
   const std::vector<std::int32_t> before = argmax_rows(e.clean_logits, e.classes);
   const std::vector<std::int32_t> after = argmax_rows(e.logits, e.classes);
   Robustness r;
-  std::vector<bool> fooled;
   for (std::size_t i = 0; i < e.label.size(); ++i) {
-    const bool clean = before[i] == e.label[i];
-    r.clean_correct += clean ? 1 : 0;
-    r.robust_correct += clean && after[i] == e.label[i] ? 1 : 0;
-    fooled.push_back(clean && after[i] != e.label[i]);
+    r.clean.push_back(before[i] == e.label[i]);
+    r.robust.push_back(r.clean[i] && after[i] == e.label[i]);
+    r.clean_correct += r.clean[i] ? 1 : 0;
+    r.robust_correct += r.robust[i] ? 1 : 0;
   }
   for (const auto& [of_all, of_image] : kNorms) {
     std::vector<double> distances;
     for (std::size_t i = 0; i < e.norms.size(); ++i) {
       r.largest.*of_all = std::max(r.largest.*of_all, e.norms[i].*of_image);
-      if (fooled[i]) distances.push_back(e.norms[i].*of_image);
+      if (r.clean[i] && !r.robust[i]) distances.push_back(e.norms[i].*of_image);
     }
     r.fooled_median.*of_all = median(std::move(distances));
   }
-  r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.n);
-  r.robust_accuracy_ci95 = wilson95(r.robust_correct, e.n);
+  r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.label.size());
+  r.robust_accuracy_ci95 = wilson95_of_mean(r.robust_accuracy, e.n);
   r.success_rate = r.clean_correct > 0 ? static_cast<double>(r.clean_correct - r.robust_correct) /
                                              static_cast<double>(r.clean_correct)
                                        : std::numeric_limits<double>::quiet_NaN();
@@ -245,7 +268,7 @@ Robustness judge_robustness(const Evaluation& e) {
 }
 
 Scores score(const Evaluation& e) {
-  return score(Predictions(e.logits, e.label, e.classes));
+  return score(Predictions(e.logits, e.label, e.classes, 1, e.columns));
 }
 
 }  // namespace inocula::attacks

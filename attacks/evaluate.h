@@ -28,15 +28,18 @@ struct EvaluatorSpec {
   KeepImages keep_images = KeepImages::no;
   std::vector<std::int64_t> keep_only = {};  ///< rising numbers of the images to be kept; empty keeps all
   std::uint32_t restart = 0;  ///< number of the attack's first random draws: another one draws others
+  /// Of several labels an image the one that is attacked and judged, as two classes; without it all are.
+  std::optional<std::int64_t> label_column = {};
 };
 
-/// What came out, image by image, in the order of the split.
+/// What came out, image by image, in the order of the split. Where images have several labels each of them is
+/// a decision between two classes with logits (0, z), and `columns` is their number; else an image is one.
 struct Evaluation {
-  std::int64_t n = 0, classes = 0;
-  std::vector<std::int32_t> label;
-  std::vector<float> clean_logits;      ///< (n, classes) of the images as they are
-  std::vector<float> logits;            ///< (n, classes) of the perturbed ones
-  std::vector<PerturbationNorm> norms;  ///< measured afresh from the stored floats
+  std::int64_t n = 0, classes = 0, columns = 1;
+  std::vector<std::int32_t> label;      ///< (n, columns)
+  std::vector<float> clean_logits;      ///< (n, columns, classes) of the images as they are
+  std::vector<float> logits;            ///< (n, columns, classes) of the perturbed ones
+  std::vector<PerturbationNorm> norms;  ///< (n, columns), measured afresh from the stored floats
   std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
   std::vector<CalibrationBin> bins;     ///< of the perturbed logits
   std::uint64_t zero_gradients = 0, all_gradients = 0;
@@ -49,14 +52,15 @@ struct Norms {
   double of(Norm norm) const;
 };
 
-/// An attack's verdict.
+/// An attack's verdict, in decisions: one an image, or one for each of its labels.
 struct Robustness {
+  std::vector<bool> clean, robust;  ///< (n, columns): right before; right before and after
   std::int64_t clean_correct = 0;
-  std::int64_t robust_correct = 0;  ///< right before and after
-  double robust_accuracy = 0;       ///< robust_correct / n
+  std::int64_t robust_correct = 0;
+  double robust_accuracy = 0;  ///< robust_correct of all
   Interval robust_accuracy_ci95;
   double success_rate = 0;            ///< fooled / clean_correct; NaN where nothing was right
-  Norms largest;                      ///< over all images
+  Norms largest;                      ///< over all
   Norms fooled_median;                ///< over those that were right and are fooled; NaN where none was
   double zero_gradient_fraction = 0;  ///< 0 where no gradient was taken
 };
@@ -89,9 +93,10 @@ class Evaluator {
   void keep_images(Evaluation& e, const std::int64_t* images, std::int64_t rows) const;
 
   EvaluatorSpec spec_;
-  std::int64_t n_, classes_, batch_;
+  std::int64_t n_, classes_, batch_;  ///< classes of a decision
   Shape image_;
-  std::vector<std::int32_t> labels_;
+  bool multi_label_;
+  std::vector<std::int32_t> labels_;  ///< (n, columns)
   ResidentImages images_;
   std::vector<std::int32_t> index_;
   Buffer state_, clean_logits_, logits_, norms_, kept_images_, bins_, counts_;

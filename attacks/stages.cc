@@ -72,6 +72,8 @@ StagedEvaluation evaluate_stages(
     return images != nullptr ? evaluator.run(*images, tell) : evaluator.run(tell);
   };
   if (stages.empty()) fail(ErrorKind::internal, "evaluate_stages: there is no stage");
+  if (split.multi_label() && !spec.label_column)
+    fail(ErrorKind::internal, "evaluate_stages: images have several labels, and none is to be attacked");
 
   StagedEvaluation result;
   if (stages.size() == 1 && !stages[0].right_only) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "attacks/clean.h"
-#include "attacks/stages.h"
+#include "attacks/per_label.h"
 #include "attacks/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
@@ -67,7 +67,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   const Subject subject(o.subject);
   const CommonOptions& common = o.subject.common;
 
-  Examples examples(*subject.split, o.evaluator.limit, o.examples);
+  // An attack on one of several labels makes an image of its own: there is no picture of all.
+  Examples examples(*subject.split, o.evaluator.limit, subject.data.multi_label() ? 0 : o.examples);
   const auto spec_of = [&](std::uint64_t seed, std::int64_t limit, attacks::KeepImages keep) {
     attacks::EvaluatorSpec spec{.batch = o.subject.batch,
                                 .seed = seed,
@@ -88,8 +89,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   };
   const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit,
                             attacks::KeepImages keep) {
-    return attacks::evaluate_stages(*subject.network, *subject.split,
-                                    attack.stages(subject.network->graph().classes()),
+    return attacks::evaluate_labels(*subject.network, *subject.split,
+                                    attack.stages(attacks::attacked_classes(*subject.network, *subject.split)),
                                     spec_of(attack.seed.value_or(common.seed), limit, keep),
                                     [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
                                       tell(*stage.perturbation, done, all);
@@ -99,7 +100,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   nlohmann::ordered_json result{
       {"model", o.subject.model}, {"data", o.subject.data}, {"split", o.subject.split}};
   Scoring scoring{
-      .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()}};
+      .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()},
+      .task = subject.card.task};
   if (o.temperature_scaling) {
     const attacks::Evaluation val =
         evaluate_split(require_split(subject.data, "val"), attacks::Clean{}, common.seed, 0);
@@ -109,7 +111,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   const attacks::Evaluation clean =
       evaluate_split(*subject.split, attacks::Clean{}, common.seed, o.evaluator.limit);
   result["n"] = clean.n;
-  result["classes"] = clean.classes;
+  result["classes"] = subject.card.classes;
+  result["task"] = to_string(subject.card.task);
   auto& rows = result["rows"] = nlohmann::ordered_json::array({clean_row(clean, scoring)});
   if (!examples.index().empty()) examples.add_clean(clean, scoring.temperature);
   /// The rows of one spec's list: `run` answers the evaluation of one of its members, `row_of` the row.
@@ -127,7 +130,9 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
     const std::int64_t asked = o.evaluator.limit;
     const std::int64_t images = asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
     return attack_row(attacked(attack, images, attacks::KeepImages::no), attack,
-                      Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
+                      Scoring{.bootstrap = {.resamples = 0},
+                              .temperature = scoring.temperature,
+                              .task = subject.card.task});
   };
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
   for (const std::string& text : o.attacks) {

@@ -73,7 +73,7 @@ bool is_interval(const std::string& key) {
 /// What tells rows apart and is the same for every seed.
 bool names_row(const std::string& key) {
   static const std::vector<std::string> names = {"kind",  "spec",       "eps",   "norm",
-                                                 "steps", "corruption", "level", "n"};
+                                                 "steps", "corruption", "level", "n", "decisions"};
   return std::find(names.begin(), names.end(), key) != names.end();
 }
 

@@ -170,9 +170,9 @@ Json black_box_checks(const Json& rows) {
       for (const Json& stage : row.at("stages"))
         if (is_black_box(stage)) blind += number(stage, "broken"), tried += number(stage, "tried");
       if (tried > 0)
-        add(row, blind <= kBlackBoxTolerance * number(row, "n"),
-            says("the search without gradients broke %.0f of %.0f images that the others left", blind,
-                 tried));
+        add(row, blind <= kBlackBoxTolerance * number(row, row.contains("decisions") ? "decisions" : "n"),
+            says("the search without gradients broke %.0f of %.0f %s that the others left", blind, tried,
+                 row.contains("decisions") ? "decisions" : "images"));
     }
   }
   return list;
