@@ -7,15 +7,16 @@ namespace inocula::attacks {
 
 enum class AttackLoss {
   cross_entropy,  ///< of several labels an image the binary one, summed over them
-  divergence,  ///< KL(p(x) || p(x')): how far the answer is from that to the image itself; needs no label
-  margin,      ///< another class's logit less the label's
-  dlr,         ///< the margin in units of the spread of the logits
+  divergence,     ///< KL(p(x) || p(x')): how far the answer is from that to the image itself; needs no label
+  margin,         ///< another class's logit less the label's
+  dlr,            ///< the margin in units of the spread of the logits
 };
 
 /// What the answers are compared with.
 struct Aim {
   AttackLoss loss = AttackLoss::cross_entropy;
-  /// (N) i32, or (N, L) of several labels. Of the cross-entropy the class that it is taken against: the label, or the target.
+  /// (N) i32, or (N, L) of several labels. Of the cross-entropy the class that it is taken against: the
+  /// label, or the target.
   Tensor label = {};
   Tensor target = {};     ///< (N) i32 of margin and dlr: the class that shall win; none takes the likeliest
   Tensor reference = {};  ///< (N, K) of the divergence: the logits of the images themselves

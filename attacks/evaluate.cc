@@ -38,7 +38,8 @@ double median(std::vector<double> values) {
 /// Each `times` times: what is known of an image, for each of its labels.
 std::vector<PerturbationNorm> repeated(const std::vector<PerturbationNorm>& of_image, std::int64_t times) {
   std::vector<PerturbationNorm> list;
-  for (const PerturbationNorm& norm : of_image) list.insert(list.end(), static_cast<std::size_t>(times), norm);
+  for (const PerturbationNorm& norm : of_image)
+    list.insert(list.end(), static_cast<std::size_t>(times), norm);
   return list;
 }
 

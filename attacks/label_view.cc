@@ -6,9 +6,8 @@ namespace inocula::attacks {
 Tensor record_label_logits(Recorder& r, const Tensor& logits, std::int64_t first, std::int64_t count) {
   const std::int64_t rows = logits.shape.n, labels = logits.shape.c;
   const Tensor pairs = r.make("label logits", {rows, 2 * count, 1, 1});
-  r.kernel("label.logits", r.kernels().label_logits, [=](Access& at) {
-    return LabelLogits{at.in(logits), at.out(pairs), rows, labels, first, count};
-  });
+  r.kernel("label.logits", r.kernels().label_logits,
+           [=](Access& at) { return LabelLogits{at.in(logits), at.out(pairs), rows, labels, first, count}; });
   return pairs;
 }
 

@@ -155,7 +155,8 @@ Predictions::Predictions(std::span<const float> logits, std::span<const std::int
     fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes,
          " classes");
   if (columns < 1 || label.size() % static_cast<std::size_t>(columns) != 0 || (columns > 1 && classes != 2))
-    fail(ErrorKind::usage, "score: ", label.size(), " labels of ", classes, " classes, ", columns, " an image");
+    fail(ErrorKind::usage, "score: ", label.size(), " labels of ", classes, " classes, ", columns,
+         " an image");
   predicted = argmax_rows(logits, classes);
   probability = softmax_rows(logits, classes, temperature);
   for (std::size_t i = 0; i < label.size(); ++i)
@@ -218,7 +219,8 @@ LabelScores score_label(const Predictions& of, std::int64_t column) {
     return {balanced_accuracy(of.predicted, of.label, of.classes),
             medmnist_auc(of.probability, of.label, of.classes)};
   const Predictions label = of.of_label(column);
-  return {balanced_accuracy(label.predicted, label.label, 2), medmnist_auc(label.probability, label.label, 2)};
+  return {balanced_accuracy(label.predicted, label.label, 2),
+          medmnist_auc(label.probability, label.label, 2)};
 }
 
 std::vector<ReliabilityBin> confidence_bins(const Predictions& of) {

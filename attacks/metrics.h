@@ -43,9 +43,9 @@ double medmnist_auc(std::span<const double> probability, std::span<const std::in
 /// Classes without an image, in rising order: where there are any, the AUC is undefined.
 std::vector<std::int64_t> absent_classes(std::span<const std::int32_t> label, std::int64_t classes);
 
-/// Cohen's weighted kappa with the weights (i - j)^2, of classes that are grades: 1 less the mean squared error
-/// over what it would be were answers and labels independent ("Weighted kappa", Psychological Bulletin 1968);
-/// 1 where all agree, 0 at chance, NaN where labels and answers are all of one grade.
+/// Cohen's weighted kappa with the weights (i - j)^2, of classes that are grades: 1 less the mean squared
+/// error over what it would be were answers and labels independent ("Weighted kappa", Psychological Bulletin
+/// 1968); 1 where all agree, 0 at chance, NaN where labels and answers are all of one grade.
 double quadratic_weighted_kappa(std::span<const std::int32_t> predicted, std::span<const std::int32_t> label);
 
 /// Mean of |answer - label|, in grades.

@@ -10,7 +10,8 @@ namespace {
 /// Puts the decisions of one label, `from`, where they belong among those of all.
 void place(const Evaluation& from, std::int64_t label, Evaluation& all) {
   for (std::int64_t image = 0; image < from.n; ++image) {
-    const auto row = static_cast<std::size_t>(image), to = static_cast<std::size_t>(image * all.columns + label);
+    const auto row = static_cast<std::size_t>(image),
+               to = static_cast<std::size_t>(image * all.columns + label);
     all.label[to] = from.label[row];
     all.norms[to] = from.norms[row];
     for (std::size_t k = 0; k < 2; ++k) {

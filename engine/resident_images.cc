@@ -64,7 +64,8 @@ BatchTensors ResidentImages::record(Recorder& r, const Tensor& state, std::int64
                                     const Augmentation& augmentation) const {
   const Tensor all_images =
       r.external("data set images", pixels_.as<void>(), {count_, channels_, height_, width_}, DType::bytes);
-  const Tensor all_labels = r.external("data set labels", labels_.as<void>(), {count_, label_columns_, 1, 1}, DType::i32);
+  const Tensor all_labels =
+      r.external("data set labels", labels_.as<void>(), {count_, label_columns_, 1, 1}, DType::i32);
   BatchTensors b;
   b.sample = r.external("image indices", index_.as<void>(), {rows, 1, 1, 1}, DType::i32);
   b.images = r.make("images", {rows, channels_, height_, width_});

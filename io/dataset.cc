@@ -253,11 +253,10 @@ void save_image_data(const std::string& path, const ImageData& data) {
     const bool volume = split->channels != 1 && split->channels != 3;
     if (volume) shape.insert(shape.begin() + 1, split->channels);
     // The inverse of channels_last, with pixels and channels in each other's place.
-    arrays[split->name + "_images"] =
-        view_of(volume ? volumes.emplace_back(
-                             channels_last(split->pixels, split->count, pixels, split->channels))
-                       : split->pixels,
-                shape);
+    arrays[split->name + "_images"] = view_of(
+        volume ? volumes.emplace_back(channels_last(split->pixels, split->count, pixels, split->channels))
+               : split->pixels,
+        shape);
     ArrayView& labels = arrays[split->name + "_labels"];
     const std::vector<std::int64_t> label_shape{split->count, split->label_columns};
     if (data.classes <= 256 || data.multi_label()) {

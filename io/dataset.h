@@ -11,12 +11,12 @@
 namespace inocula {
 
 /// Reads the arrays {train,val,test}_{images,labels} of an .npz or HDF5 file, whichever of the splits are
-/// there. Images: uint8 (N, H, W), (N, H, W, 1), (N, H, W, 3), or volumes (N, D, H, W) with W above 4, whose D
-/// slices become channels: the 2.5-D networks of MedMNIST v2 (Yang et al., Scientific Data 2023).
-/// Labels: any integer type; (N) or (N, 1) of class numbers, 0 to 65535, or (N, L) of L >= 2 labels an image,
-/// each 0 or 1. Other arrays are passed over: see other_arrays. Errors: no_input when the file is missing, a
-/// folder or unreadable; bad_data for everything that is not as above, for splits whose images differ in
-/// shape or labels in number, and for a file without any image.
+/// there. Images: uint8 (N, H, W), (N, H, W, 1), (N, H, W, 3), or volumes (N, D, H, W) with W above 4, whose
+/// D slices become channels: the 2.5-D networks of MedMNIST v2 (Yang et al., Scientific Data 2023). Labels:
+/// any integer type; (N) or (N, 1) of class numbers, 0 to 65535, or (N, L) of L >= 2 labels an image, each 0
+/// or 1. Other arrays are passed over: see other_arrays. Errors: no_input when the file is missing, a folder
+/// or unreadable; bad_data for everything that is not as above, for splits whose images differ in shape or
+/// labels in number, and for a file without any image.
 ImageData load_image_data(const std::string& path);
 
 /// What a file holds besides the arrays of the layout, by name. Errors: as open_array_file.

@@ -55,7 +55,8 @@ Task read_task(const json& object, const std::string& path) {
   const auto word = optional_value<std::string>(object, "task", path, to_string(Task::multi_class));
   for (const Task task : {Task::multi_class, Task::ordinal, Task::multi_label})
     if (word == to_string(task)) return task;
-  fail(ErrorKind::bad_data, path, ": key 'task' is '", word, "', expected multi-class, ordinal or multi-label");
+  fail(ErrorKind::bad_data, path, ": key 'task' is '", word,
+       "', expected multi-class, ordinal or multi-label");
 }
 
 std::string known_keys() {
@@ -96,18 +97,11 @@ ModelCard read_model_card(const std::string& path) {
 }
 
 void write_model_card(const std::string& path, const ModelCard& card) {
-  const nlohmann::ordered_json object = {{"version", kVersion},
-                                         {"model", card.spec},
-                                         {"classes", card.classes},
-                                         {"task", to_string(card.task)},
-                                         {"channels", card.channels},
-                                         {"height", card.height},
-                                         {"width", card.width},
-                                         {"mean", card.mean},
-                                         {"std", card.deviation},
-                                         {"method", card.method},
-                                         {"seed", card.seed},
-                                         {"config_hash", card.config_hash}};
+  const nlohmann::ordered_json object = {
+      {"version", kVersion},          {"model", card.spec},        {"classes", card.classes},
+      {"task", to_string(card.task)}, {"channels", card.channels}, {"height", card.height},
+      {"width", card.width},          {"mean", card.mean},         {"std", card.deviation},
+      {"method", card.method},        {"seed", card.seed},         {"config_hash", card.config_hash}};
   write_file(path, json_text(object, path, 2) + "\n");
 }
 

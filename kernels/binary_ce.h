@@ -9,8 +9,8 @@ namespace inocula {
 /// -ln (1 - sigmoid(z)) where it is not: loss = sum over labels of max(z, 0) - z y + ln(1 + e^-|z|), and
 /// dz = scale (sigmoid(z) - y). With d = z where the label is absent and -z where it is there, that is
 /// ln(1 + e^d) and +-sigmoid(d), so that nothing cancels: a decision that is right by a margin of 100 still
-/// has a gradient. Computed in double. A NaN logit makes its row's loss and its own gradient NaN. Every output
-/// may be null.
+/// has a gradient. Computed in double. A NaN logit makes its row's loss and its own gradient NaN. Every
+/// output may be null.
 struct BinaryCe {
   const float* logits = nullptr;        ///< (rows, labels)
   const std::int32_t* label = nullptr;  ///< (rows, labels), each 0 or 1

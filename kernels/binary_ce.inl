@@ -27,8 +27,7 @@ struct BinaryCeRow {
     const float* const z = a.logits + row * a.labels;
     const std::int32_t* const label = a.label + row * a.labels;
     if (a.loss != nullptr) {
-      const double loss =
-          team.sum(a.labels, [=](std::int64_t j) { return Decision(z[j], label[j]).loss(); });
+      const double loss = team.sum(a.labels, [=](std::int64_t j) { return Decision(z[j], label[j]).loss(); });
       if (team.leads()) a.loss[row] = static_cast<float>(loss);
     }
     if (a.predicted != nullptr) {

@@ -44,7 +44,8 @@ void run_attack(const AttackOptions& o) {
 
   Progress progress(o.subject.common.quiet);
   const attacks::Evaluation e =
-      attacks::evaluate_stages(*subject.network, split, list[0].stages(attacks::attacked_classes(*subject.network, split)),
+      attacks::evaluate_stages(*subject.network, split,
+                               list[0].stages(attacks::attacked_classes(*subject.network, split)),
                                {.batch = o.subject.batch,
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.evaluator.limit,

@@ -22,8 +22,12 @@ struct DataOptions {
 };
 
 nlohmann::ordered_json to_json(const ImageData& data, const DataInfo& info) {
-  nlohmann::ordered_json j{{"path", data.path},   {"dtype", "uint8"},          {"height", data.height},
-                           {"width", data.width}, {"channels", data.channels}, {"classes", data.classes},
+  nlohmann::ordered_json j{{"path", data.path},
+                           {"dtype", "uint8"},
+                           {"height", data.height},
+                           {"width", data.width},
+                           {"channels", data.channels},
+                           {"classes", data.classes},
                            {"labels_per_image", data.label_columns}};
   for (const SplitInfo& s : info.splits)
     j["splits"][s.name] = {

@@ -89,12 +89,13 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   };
   const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit,
                             attacks::KeepImages keep) {
-    return attacks::evaluate_labels(*subject.network, *subject.split,
-                                    attack.stages(attacks::attacked_classes(*subject.network, *subject.split)),
-                                    spec_of(attack.seed.value_or(common.seed), limit, keep),
-                                    [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
-                                      tell(*stage.perturbation, done, all);
-                                    });
+    return attacks::evaluate_labels(
+        *subject.network, *subject.split,
+        attack.stages(attacks::attacked_classes(*subject.network, *subject.split)),
+        spec_of(attack.seed.value_or(common.seed), limit, keep),
+        [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
+          tell(*stage.perturbation, done, all);
+        });
   };
 
   nlohmann::ordered_json result{
@@ -129,10 +130,10 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
     const attacks::NamedAttack attack = attacks::parse_attacks(spec).front();
     const std::int64_t asked = o.evaluator.limit;
     const std::int64_t images = asked == 0 || limit == 0 ? std::max(asked, limit) : std::min(asked, limit);
-    return attack_row(attacked(attack, images, attacks::KeepImages::no), attack,
-                      Scoring{.bootstrap = {.resamples = 0},
-                              .temperature = scoring.temperature,
-                              .task = subject.card.task});
+    return attack_row(
+        attacked(attack, images, attacks::KeepImages::no), attack,
+        Scoring{
+            .bootstrap = {.resamples = 0}, .temperature = scoring.temperature, .task = subject.card.task});
   };
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
   for (const std::string& text : o.attacks) {

@@ -60,7 +60,8 @@ Json scores_of_labels(const attacks::Predictions& p, const std::vector<bool>& ri
   Json list = Json::array();
   for (std::int64_t label = 0; label < p.columns; ++label) {
     std::int64_t with_label = 0, correct = 0;
-    for (auto row = static_cast<std::size_t>(label); row < p.size(); row += static_cast<std::size_t>(p.columns)) {
+    for (auto row = static_cast<std::size_t>(label); row < p.size();
+         row += static_cast<std::size_t>(p.columns)) {
       with_label += p.label[row];
       correct += right[row] ? 1 : 0;
     }
@@ -100,8 +101,8 @@ void add_scores(Json& row, const attacks::Evaluation& e, const Scoring& scoring,
   const attacks::Predictions predictions(e.logits, e.label, e.classes, scoring.temperature, e.columns);
   const attacks::Scores s = attacks::score(predictions);
   const std::vector<bool> right = robust ? *robust : predictions.right();
-  const double accuracy = static_cast<double>(std::count(right.begin(), right.end(), true)) /
-                          static_cast<double>(right.size());
+  const double accuracy =
+      static_cast<double>(std::count(right.begin(), right.end(), true)) / static_cast<double>(right.size());
   row["n"] = s.n;
   row["accuracy"] = accuracy;
   row["accuracy_ci95"] = pair(attacks::wilson95_of_mean(accuracy, s.n));
@@ -189,7 +190,8 @@ std::optional<std::string> missing_class_warning(const attacks::Evaluation& e) {
     std::string one_sided;
     for (std::int64_t label = 0; label < e.columns; ++label) {
       std::int64_t with_label = 0;
-      for (std::int64_t i = 0; i < e.n; ++i) with_label += e.label[static_cast<std::size_t>(i * e.columns + label)];
+      for (std::int64_t i = 0; i < e.n; ++i)
+        with_label += e.label[static_cast<std::size_t>(i * e.columns + label)];
       if (with_label == 0 || with_label == e.n)
         one_sided += (one_sided.empty() ? "" : ", ") + std::to_string(label);
     }

@@ -23,8 +23,8 @@ struct Scoring {
 /// A clean row: {"kind": "clean", "accuracy": …}.
 nlohmann::ordered_json clean_row(const attacks::Evaluation& e, const Scoring& scoring);
 /// An attack's row: accuracy is robust accuracy, right before and after, of all images; of several stages
-/// "stages" says what each did. Of several labels an image all is counted in decisions, and "per_label" has the
-/// scores of each label by itself.
+/// "stages" says what each did. Of several labels an image all is counted in decisions, and "per_label" has
+/// the scores of each label by itself.
 nlohmann::ordered_json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAttack& attack,
                                   const Scoring& scoring);
 nlohmann::ordered_json corruption_row(const attacks::Evaluation& e,

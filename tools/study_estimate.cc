@@ -99,12 +99,12 @@ class Passes {
   /// Seconds that `images` of the split take, from one batch.
   double seconds(const ImageSplit& split, const Perturbation& p, std::int64_t images) {
     const std::int64_t one_batch = std::min(batch_, images);
-    attacks::Evaluator evaluator(network_, split, p,
-                                 {.batch = batch_,
-                                  .limit = one_batch,
-                                  .attack_norm = attack_norm_,
-                                  .label_column = split.multi_label() ? std::optional<std::int64_t>{0}
-                                                                      : std::nullopt});
+    attacks::Evaluator evaluator(
+        network_, split, p,
+        {.batch = batch_,
+         .limit = one_batch,
+         .attack_norm = attack_norm_,
+         .label_column = split.multi_label() ? std::optional<std::int64_t>{0} : std::nullopt});
     bytes_ = std::max(bytes_, evaluator.program().footprint().arena_bytes + host_bytes(split));
     return typical_seconds(network_.device(), [&] { evaluator.run(); }) *
            static_cast<double>(batches_of(images, one_batch));

@@ -254,8 +254,8 @@ TEST_CASE("metrics: quadratic weighted kappa is Cohen's, by its matrices of weig
 }
 
 TEST_CASE("metrics: several labels an image are decisions, averaged over the labels") {
-  // Three images of two labels. Label 0: there, there, not, p = 0.9, 0.2, 0.1; label 1: not, there, not, p = 0.6,
-  // 0.8, 0.3.
+  // Three images of two labels. Label 0: there, there, not, p = 0.9, 0.2, 0.1; label 1: not, there, not, p =
+  // 0.6, 0.8, 0.3.
   const std::vector<double> p = {0.9, 0.6, 0.2, 0.8, 0.1, 0.3};
   const Labels label = {1, 0, 1, 1, 0, 0};
   const attacks::Predictions all(logits_of(p), label, 2, 1, 2);
@@ -264,7 +264,7 @@ TEST_CASE("metrics: several labels an image are decisions, averaged over the lab
   CHECK(s.n == 3);
   CHECK(s.correct == 4);
   CHECK(s.accuracy == doctest::Approx(4.0 / 6));
-  CHECK(s.subset_accuracy == doctest::Approx(1.0 / 3));                          // the last image alone
+  CHECK(s.subset_accuracy == doctest::Approx(1.0 / 3));  // the last image alone
   CHECK(s.balanced_accuracy == doctest::Approx((0.5 * (0.5 + 1) + 0.5 * (1 + 0.5)) / 2));
   CHECK(s.auc == 1);  // each label's images are in order
   CHECK(attacks::score_label(all, 0).auc == 1);
@@ -284,8 +284,9 @@ TEST_CASE("metrics: several labels an image are decisions, averaged over the lab
   CHECK(std::isnan(attacks::score_label(some, 1).auc));  // no image has the label
   CHECK(std::isnan(attacks::score(some).auc));
   CHECK(all.of_label(1).label == Labels{0, 1, 0});
-  check_throws(ErrorKind::usage, "4 labels of 2 classes, 3 an image",
-               [] { attacks::Predictions(std::vector<float>(8), Labels{0, 1, 0, 1}, 2, 1, 3); });
+  check_throws(ErrorKind::usage, "4 labels of 2 classes, 3 an image", [] {
+    attacks::Predictions(std::vector<float>(8), Labels{0, 1, 0, 1}, 2, 1, 3);
+  });
 }
 
 TEST_CASE("metrics: sizes that do not belong together are refused") {

@@ -104,8 +104,9 @@ TEST_CASE("per label: every attack does to a label what it does to the network o
 TEST_CASE("per label: all labels together are each of them, image by image") {
   LinearModel model(kImage, kLabels, 4);
   const ImageSplit split = labelled_split(model, 2);
-  const auto stages = attacks::parse_attacks("aa-k:eps=3/255,steps=5,queries=10").front().stages(
-      attacks::attacked_classes(model.network(), split));
+  const auto stages = attacks::parse_attacks("aa-k:eps=3/255,steps=5,queries=10")
+                          .front()
+                          .stages(attacks::attacked_classes(model.network(), split));
   const EvaluatorSpec spec{.batch = 8, .seed = 3};
   const StagedEvaluation all = attacks::evaluate_labels(model.network(), split, stages, spec);
   const Evaluation& e = all.evaluation;
@@ -153,7 +154,8 @@ TEST_CASE("per label: images as they are carry the network's own logits, and pad
   }
 }
 
-TEST_CASE("per label: a training step descends the mean binary cross-entropy, of images as they are or attacked") {
+TEST_CASE(
+    "per label: a training step descends the mean binary cross-entropy, of images as they are or attacked") {
   constexpr double kRate = 0.5, kEps = 0.05;
   for (const bool attacked : {false, true}) {
     CAPTURE(attacked);
@@ -180,8 +182,7 @@ TEST_CASE("per label: a training step descends the mean binary cross-entropy, of
         const std::vector<double> slope = slopes();
         for (std::size_t l = 0; l < slope.size(); ++l)
           for (std::size_t p = 0; p < cols; ++p) g[p] += slope[l] * w[l * cols + p];
-        for (std::size_t p = 0; p < cols; ++p)
-          x[p] = std::clamp(x[p] + (g[p] > 0 ? kEps : -kEps), 0.0, 1.0);
+        for (std::size_t p = 0; p < cols; ++p) x[p] = std::clamp(x[p] + (g[p] > 0 ? kEps : -kEps), 0.0, 1.0);
       }
       const std::vector<double> z = model.logits(x), slope = slopes();
       for (std::size_t l = 0; l < z.size(); ++l) {
@@ -190,8 +191,7 @@ TEST_CASE("per label: a training step descends the mean binary cross-entropy, of
         right += (z[l] > 0) == (split.labels_of(i)[l] == 1) ? 1 : 0;
       }
     }
-    Trainer trainer(model.network(), objective, split,
-                    spec_for(kImages, kRate));
+    Trainer trainer(model.network(), objective, split, spec_for(kImages, kRate));
     trainer.run_step();
     const std::vector<float> after = find_weight(model.network(), "fc.bias");
     for (std::size_t l = 0; l < after.size(); ++l)
@@ -227,9 +227,8 @@ TEST_CASE("per label: what compares classes of an image is refused") {
   wrong.labels[4] = 2;
   check_throws(ErrorKind::bad_data, "label 2 of image 1, expected 0 to 1",
                [&] { evaluate(model.network(), wrong, clean); });
-  check_throws(ErrorKind::usage, "label 3 of 3 an image is to be taken", [&] {
-    attacks::Evaluator(model.network(), split, clean, {.label_column = 3});
-  });
+  check_throws(ErrorKind::usage, "label 3 of 3 an image is to be taken",
+               [&] { attacks::Evaluator(model.network(), split, clean, {.label_column = 3}); });
 }
 
 }  // namespace inocula::test

@@ -39,7 +39,8 @@ double loss_of(double z, std::int32_t y) {
 Case random_case(std::int64_t labels, std::size_t rows, float spread, unsigned seed) {
   const std::size_t all = rows * static_cast<std::size_t>(labels);
   Case c{random_floats(all, seed, -spread, spread), {}, labels};
-  for (std::size_t i = 0; i < all; ++i) c.label.push_back(static_cast<std::int32_t>((i * 7 + i / 5 + seed) % 2));
+  for (std::size_t i = 0; i < all; ++i)
+    c.label.push_back(static_cast<std::int32_t>((i * 7 + i / 5 + seed) % 2));
   return c;
 }
 
@@ -61,7 +62,8 @@ TEST_CASE("binary_ce agrees with its formula for any number of labels and any lo
           const double z = c.logits[i];
           if (i % static_cast<std::size_t>(labels) == 0) loss.push_back(0);
           loss.back() += loss_of(z, c.label[i]);
-          slope.push_back(static_cast<double>(scale) * (c.label[i] != 0 ? -1 / (1 + std::exp(z)) : 1 / (1 + std::exp(-z))));
+          slope.push_back(static_cast<double>(scale) *
+                          (c.label[i] != 0 ? -1 / (1 + std::exp(z)) : 1 / (1 + std::exp(-z))));
           predicted.push_back(z > 0 ? 1 : 0);
         }
         const Outputs out = binary_ce(c);

@@ -39,8 +39,7 @@ TEST_CASE("label_gradient puts the logit's share in its column") {
   const Outputs out = same_everywhere([&](const Run& run) {
     Guarded<float> dlogits(3 * 4, kNan);
     run.kernels.label_gradient(
-        run.queue,
-        {.dpairs = dpairs.data(), .dlogits = dlogits.data(), .rows = 3, .labels = 4, .label = 2});
+        run.queue, {.dpairs = dpairs.data(), .dlogits = dlogits.data(), .rows = 3, .labels = 4, .label = 2});
     return Outputs{dlogits.values()};
   });
   CHECK(out[0] == std::vector<float>{0, 0, 1, 0, /**/ 0, 0, -2, 0, /**/ 0, 0, 0.5f, 0});

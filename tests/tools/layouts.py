@@ -4,7 +4,7 @@ import json
 import os
 import random
 
-from program import expect, finish, npz, read_json, run, scratch
+from program import expect, finish, npz, read_json, refuse, run, scratch
 
 SIZE, COUNT = 28, 24
 
@@ -91,7 +91,7 @@ def check(folder, name, task, classes, channels):
     card = read_json(os.path.join(model, "model.json"))
     expect((card["task"], card["classes"], card["channels"]) == (task, classes, channels), f"{name}: {card}")
     done = run("evaluate", "--model", model, "--data", data, "--attack", "aa-k:eps=4/255,steps=4,queries=10",
-               "--no-trust-checks", "--bootstrap", 10, "--json", "--quiet")
+               "--no-trust-checks", "--bootstrap", 10, "--json", "--quiet", "--out", os.path.join(model, "evaluate.json"))
     expect(done.returncode == 0, f"{name}: evaluate: {done.stderr}")
     result = json.loads(done.stdout, parse_constant=no_constant)
     expect((result["task"], result["classes"]) == (task, classes), f"{name}: {result['task']}, {result['classes']}")
@@ -105,7 +105,98 @@ def check(folder, name, task, classes, channels):
     expect(stages[0] == "apgd-ce" and stages[-1] == "square", f"{name}: stages {stages}")
 
 
+def check_report(folder):
+    """All layouts side by side in a page."""
+    page = os.path.join(folder, "report.html")
+    done = run("report", *(os.path.join(folder, name) for name in LAYOUTS), "--out", page)
+    expect(done.returncode == 0, f"report: {done.stderr}")
+    with open(page, encoding="utf-8") as file:
+        html = file.read()
+    for text in ("Labels by themselves", "weighted kappa", "all labels right", "chestmnist", "synapsemnist3d"):
+        expect(text in html, f"report: does not say {text!r}")
+
+
+STUDY = """seeds = [0, 1]
+[train]
+model = "small_cnn:width=4"
+epochs = 1
+batch = 8
+[methods.standard]
+[methods.pgd]
+method = "pgd"
+steps = 1
+[evaluate]
+attack = ["pgd:eps=2/255;4/255,steps=2"]
+corruption = ["gaussian_noise:level=0.1"]
+bootstrap = 10
+temperature_scaling = true
+"""
+
+
+def check_study(folder, data):
+    """Several labels an image through a study, with the checks of its attacks."""
+    here = lambda file: os.path.join(folder, file)
+    with open(here("study.toml"), "w") as file:
+        file.write(STUDY)
+    for more in (["--dry-run"], []):
+        done = run("study", here("study.toml"), "--data", data, "--out", here("study"), *more)
+        expect(done.returncode == 0, f"study {more}: {done.stderr}")
+    labels = read_json(here("study/results.json"))["methods"]["pgd"]["evaluate"]["rows"][0]["per_label"]
+    expect(len(labels) == 14 and 0 <= labels[3]["accuracy"] <= 1, f"study: {labels}")
+
+
+def check_one_sided(folder, model):
+    """A label that no image of the split has: its AUC and the mean are null, and a warning says so."""
+    arrays = stand_in("multi-label", 14, 1)
+    kind, shape, labels = arrays["test_labels"]
+    arrays["test_labels"] = (kind, shape, bytes(0 if i % 14 == 5 else value for i, value in enumerate(labels)))
+    data = os.path.join(folder, "one-sided.npz")
+    npz(data, arrays)
+    done = run("evaluate", "--model", model, "--data", data, "--bootstrap", 10, "--json")
+    expect(done.returncode == 0 and "have label 5" in done.stderr, f"one-sided: {done.stderr}")
+    row = json.loads(done.stdout, parse_constant=no_constant)["rows"][0]
+    expect(row["auc"] is None and row["per_label"][5]["auc"] is None, f"one-sided: {row['auc']}, {row['per_label'][5]}")
+    expect(row["per_label"][4]["auc"] is not None, "one-sided: the other labels have an AUC")
+
+
+def check_refusals(folder):
+    here = lambda file: os.path.join(folder, file)
+    chest, retina = here("chestmnist.npz"), here("retinamnist.npz")
+    out = here("refused")
+    train = lambda *arguments: ("train", "--model", "small_cnn", "--out", out, "--batch", 8, *arguments)
+    refuse("grades of several labels", 64, *train("--data", chest, "--task", "ordinal"), output=out, mention=["--task", "14 labels"])
+    refuse("labels of classes", 64, *train("--data", retina, "--task", "multi-label"), output=out, mention=["1 label an image"])
+    refuse("an unknown task", 64, *train("--data", retina, "--task", "grades"), output=out, mention=["auto, multi-class"])
+    for method in ("augmix", "trades"):
+        refuse(f"{method} of several labels", 64, *train("--data", chest, "--method", method), output=out,
+               mention=[method, "14 labels an image", "standard, pgd"])
+    classes = stand_in("multi-class", 14, 1)
+    npz(here("classes.npz"), classes)
+    refuse("classes for a network of labels", 65, "evaluate", "--model", here("chestmnist"), "--data", here("classes.npz"),
+           mention=["multi-label"])
+    attack = ("attack", "--attack", "fgsm", "--out", here("refused.npz"))
+    refuse("no label to attack", 64, *attack, "--model", here("chestmnist"), "--data", chest, output=here("refused.npz"),
+           mention=["--label"])
+    refuse("a label of classes", 64, *attack, "--model", here("retinamnist"), "--data", retina, "--label", 0,
+           output=here("refused.npz"), mention=["--label"])
+    done = run(*attack, "--model", here("chestmnist"), "--data", chest, "--label", 3, "--quiet")
+    expect(done.returncode == 0 and os.path.exists(here("refused.npz")), f"attack on a label: {done.stderr}")
+    two = classes["test_labels"][2]
+    broken = dict(stand_in("multi-label", 14, 1))
+    broken["test_labels"] = ("|u1", (COUNT, 2), two + two)
+    refuse("labels other than 0 and 1", 65, "data", "info", make(here("two.npz"), broken), mention=["expected 0 or 1"])
+
+
+def make(path, arrays):
+    npz(path, arrays)
+    return path
+
+
 with scratch() as scratch_folder:
     for layout, (kind, count, depth) in LAYOUTS.items():
         check(scratch_folder, layout, kind, count, depth)
+    check_report(scratch_folder)
+    check_one_sided(scratch_folder, os.path.join(scratch_folder, "chestmnist"))
+    check_refusals(scratch_folder)
+    check_study(scratch_folder, os.path.join(scratch_folder, "chestmnist.npz"))
 finish()
