@@ -1,6 +1,7 @@
 // Losses of attacks from those of logits.
 #include "attacks/attack_loss.h"
 
+#include "engine/error.h"
 #include "engine/loss.h"
 
 namespace inocula::attacks {
@@ -8,6 +9,9 @@ namespace inocula::attacks {
 namespace {
 
 LossTensors record_of_logits(Recorder& r, const Tensor& logits, const Aim& aim, LossGradientWanted wanted) {
+  if (aim.label && aim.label.shape.c > 1 && aim.loss != AttackLoss::cross_entropy)
+    fail(ErrorKind::usage, "the attack's loss compares classes, and there are ", aim.label.shape.c,
+         " labels an image; expected loss=ce");
   switch (aim.loss) {
     case AttackLoss::divergence:
       return record_kl_divergence(r, aim.reference, logits, wanted);
@@ -18,7 +22,7 @@ LossTensors record_of_logits(Recorder& r, const Tensor& logits, const Aim& aim, 
     case AttackLoss::cross_entropy:
       break;
   }
-  return record_softmax_ce(r, logits, aim.label, 1.0f, wanted);
+  return record_label_loss(r, logits, aim.label, 1.0f, wanted);
 }
 
 }  // namespace
@@ -37,6 +41,9 @@ LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, cons
 Judged record_judge(Recorder& r, const PerturbationPorts& ports, const Tensor& target, bool descends,
                     const LossGradient& found) {
   const std::int64_t rows = ports.images.shape.n;
+  if (ports.label.shape.c > 1)
+    fail(ErrorKind::usage, "the attack keeps its best images by one answer each, and there are ",
+         ports.label.shape.c, " labels an image; expected keep=last and restarts=1");
   const Judged judged{r.make("candidate score", {rows, 1, 1, 1}),
                       r.make("candidate hit", {rows, 1, 1, 1}, DType::i32)};
   r.kernel("attack.judge", r.kernels().judge, [=, label = ports.label](Access& at) {

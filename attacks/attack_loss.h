@@ -6,16 +6,17 @@
 namespace inocula::attacks {
 
 enum class AttackLoss {
-  cross_entropy,
-  divergence,  ///< KL(p(x) || p(x')): how far the answer is from that to the image itself; needs no label
-  margin,      ///< another class's logit less the label's
-  dlr,         ///< the margin in units of the spread of the logits
+  cross_entropy,  ///< of several labels an image the binary one, summed over them
+  divergence,     ///< KL(p(x) || p(x')): how far the answer is from that to the image itself; needs no label
+  margin,         ///< another class's logit less the label's
+  dlr,            ///< the margin in units of the spread of the logits
 };
 
 /// What the answers are compared with.
 struct Aim {
   AttackLoss loss = AttackLoss::cross_entropy;
-  /// (N) i32. Of the cross-entropy the class that it is taken against: the label, or the target.
+  /// (N) i32, or (N, L) of several labels. Of the cross-entropy the class that it is taken against: the
+  /// label, or the target.
   Tensor label = {};
   Tensor target = {};     ///< (N) i32 of margin and dlr: the class that shall win; none takes the likeliest
   Tensor reference = {};  ///< (N, K) of the divergence: the logits of the images themselves
@@ -28,7 +29,8 @@ struct LossGradient {
   Tensor predicted;  ///< (N) i32: arg max of the logits
 };
 
-/// Records forward and backward. Throws Error (usage) where the network has too few classes for the loss.
+/// Records forward and backward. Throws Error (usage) where the network has too few classes for the loss, or
+/// images have several labels and it is not the cross-entropy.
 LossGradient record_loss_gradient(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim);
 /// Records a forward pass and the loss, without a gradient.
 LossGradient record_loss(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim);

@@ -44,8 +44,8 @@ std::vector<Interval> bootstrap95(const Predictions& predictions, const Bootstra
 #pragma omp parallel for schedule(dynamic, 16) num_threads(spec.threads)
   for (std::int64_t b = 0; b < spec.resamples; ++b) {
     try {
-      of_resample[static_cast<std::size_t>(b)] = values(
-          predictions.pick(resample_images(spec.seed, b, static_cast<std::int64_t>(predictions.size()))));
+      of_resample[static_cast<std::size_t>(b)] =
+          values(predictions.pick(resample_images(spec.seed, b, predictions.images())));
     } catch (...) {
 #pragma omp critical
       failed = std::current_exception();

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "attacks/label_view.h"
 #include "engine/batch_memory.h"
 #include "engine/error.h"
 #include "kernels/step_state.h"
@@ -38,16 +39,25 @@ double sum(const std::vector<std::uint64_t>& counts) {
   return static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}));
 }
 
+/// Each `times` times: what is known of an image, for each of its labels.
+std::vector<PerturbationNorm> repeated(const std::vector<PerturbationNorm>& of_image, std::int64_t times) {
+  std::vector<PerturbationNorm> list;
+  for (const PerturbationNorm& norm : of_image)
+    list.insert(list.end(), static_cast<std::size_t>(times), norm);
+  return list;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbation& perturbation,
                      const EvaluatorSpec& spec)
     : spec_(spec),
       n_(images_to_take(split, spec.limit)),
-      classes_(network.graph().classes()),
+      classes_(split.multi_label() ? 2 : network.graph().classes()),
       batch_(std::clamp<std::int64_t>(spec.batch, 1, std::max<std::int64_t>(n_, 1))),
       image_(network.graph().input_shape()),
-      images_(network, split, batch_),
+      multi_label_(split.multi_label()),
+      images_(network, split, batch_, spec.label_column),
       index_(static_cast<std::size_t>(batch_)),
       row_restart_(static_cast<std::size_t>(batch_)) {
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
@@ -57,15 +67,19 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
          "evaluates; expected frozen statistics or those of the batch without update");
   for (const std::int64_t i : spec.keep_only)
     if (i < 0 || i >= n_) fail(ErrorKind::usage, "image ", i, " is to be kept, expected 0 to ", n_ - 1);
-  labels_.assign(split.labels.begin(), split.labels.begin() + n_);  // images_ found one for each image
+  for (std::int64_t i = 0; i < n_; ++i) {  // images_ found them for each image
+    const auto all = split.labels_of(i);
+    const auto taken = spec.label_column ? all.subspan(static_cast<std::size_t>(*spec.label_column), 1) : all;
+    labels_.insert(labels_.end(), taken.begin(), taken.end());
+  }
   const Device& device = network.device();
   const auto floats = [&](std::int64_t count) {
     return Buffer(device, static_cast<std::size_t>(count) * sizeof(float));
   };
   state_ = Buffer(device, sizeof(StepState));
   restart_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(std::int32_t));
-  clean_logits_ = floats(batch_ * classes_);
-  logits_ = floats(batch_ * classes_);
+  clean_logits_ = floats(batch_ * images_.label_columns() * classes_);
+  logits_ = floats(batch_ * images_.label_columns() * classes_);
   norms_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(PerturbationNorm));
   bins_ = Buffer(device, kCalibrationBins * sizeof(CalibrationBin));
   zero_gradients_ = Buffer(device, static_cast<std::size_t>(batch_) * sizeof(std::uint64_t));
@@ -74,6 +88,7 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
   key_ = perturbation.spec() + " seed=" + std::to_string(spec.seed) +
          " restart=" + std::to_string(spec.restart) +
          " norm=" + std::to_string(static_cast<int>(spec.attack_norm)) + " split=" + split.name +
+         (spec.label_column ? " label=" + std::to_string(*spec.label_column) : "") +
          (spec.defence != nullptr ? " defence=" + spec.defence->spec() : "") +
          (spec.keep_images == KeepImages::no ? ""
           : spec.keep_only.empty()           ? " keep=all"
@@ -106,15 +121,23 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
 
   const BatchTensors b = images_.record(r, state, rows);
   const Defended victim(r, network, rows, spec_.attack_norm, perturbation.use(), spec_.defence);
+  std::optional<LabelView> view;
+  if (spec_.label_column) view.emplace(r, victim.front(), *spec_.label_column);
+  Victim& attacked = view ? static_cast<Victim&>(*view) : victim.front();
   const Tensor x =
-      perturbation.record(r, victim.front(), {b.images, b.label, b.sample, state, zeros, all, restart});
+      perturbation.record(r, attacked, {b.images, b.label, b.sample, state, zeros, all, restart});
   // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
   std::optional<Defended> frozen;
   if (spec_.attack_norm != NormMode::frozen)
     frozen.emplace(r, network, rows, NormMode::frozen, VictimUse::logits, spec_.defence);
   Victim& judge = frozen ? frozen->front() : victim.front();
-  const Tensor clean = judge.logits(b.images);
-  const Tensor perturbed = x.id == b.images.id ? clean : judge.logits(x);
+  const std::int64_t columns = images_.label_columns(), decisions = rows * columns;
+  const auto answers = [&](const Tensor& images) {
+    const Tensor logits = judge.logits(images);
+    return multi_label_ ? record_label_logits(r, logits, spec_.label_column.value_or(0), columns) : logits;
+  };
+  const Tensor clean = answers(b.images);
+  const Tensor perturbed = x.id == b.images.id ? clean : answers(x);
   const Tensor clean_out = r.external("clean logits out", clean_logits_.as<void>(), clean.shape);
   const Tensor out = r.external("logits out", logits_.as<void>(), clean.shape);
   r.copy("evaluate.export", clean, clean_out);
@@ -125,14 +148,14 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   });
   // Padding rows carry a negative index; as labels they are skipped, so bin by the label only where it is
   // real.
-  const Tensor label = r.make("labels of real images", {rows, 1, 1, 1}, DType::i32);
+  const Tensor label = r.make("labels of real images", {rows, columns, 1, 1}, DType::i32);
   r.kernel("evaluate.mask_padding", r.kernels().mask_padding, [=](Access& at) {
     return MaskPadding{at.in<std::int32_t>(b.label), at.in<std::int32_t>(b.sample),
-                       at.out<std::int32_t>(label), rows};
+                       at.out<std::int32_t>(label), rows, columns};
   });
   r.kernel("evaluate.bin_confidence", r.kernels().bin_confidence, [=](Access& at) {
     return BinConfidence{
-        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), rows, classes,
+        at.in(perturbed), at.in<std::int32_t>(label), at.inout<CalibrationBin>(bins), decisions, classes,
         kCalibrationBins};
   });
   if (spec_.keep_images == KeepImages::yes)
@@ -168,7 +191,8 @@ std::vector<float> Evaluator::kept_images(const Batch& batch) const {
 }
 
 bool Evaluator::fit(const BatchAnswers& a, const Batch& batch) const {
-  const auto rows = static_cast<std::size_t>(batch.rows), logits = rows * static_cast<std::size_t>(classes_);
+  const auto rows = static_cast<std::size_t>(batch.rows),
+             logits = rows * static_cast<std::size_t>(images_.label_columns() * classes_);
   return a.clean_logits.size() == logits && a.logits.size() == logits && a.norms.size() == rows &&
          a.zero_gradients.size() == rows && a.all_gradients.size() == rows &&
          a.bins.size() == kCalibrationBins &&
@@ -208,7 +232,7 @@ BatchAnswers Evaluator::run_batch(const Batch& batch, Preparation preparation) {
   program.run(&program == &program_ ? preparation : Preparation::repeated);
 
   answers.passes = {program.passes().forward - before.forward, program.passes().backward - before.backward};
-  const auto logits = static_cast<std::size_t>(rows * classes_);
+  const auto logits = static_cast<std::size_t>(rows * images_.label_columns() * classes_);
   answers.clean_logits.resize(logits);
   answers.logits.resize(logits);
   answers.norms.resize(static_cast<std::size_t>(rows));
@@ -242,8 +266,11 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const std::ve
   Evaluation e;
   e.n = n;
   e.classes = classes_;
+  const std::int64_t columns = images_.label_columns();
+  e.columns = columns;
+  for (const std::int64_t i : images)
+    e.label.insert(e.label.end(), labels_.begin() + i * columns, labels_.begin() + (i + 1) * columns);
   e.bins.assign(kCalibrationBins, {});
-  for (const std::int64_t i : images) e.label.push_back(labels_[static_cast<std::size_t>(i)]);
   const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   bool prepared = false;
   for (std::int64_t first = 0; first < n; first += batch_) {
@@ -271,6 +298,7 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const std::ve
     e.image_passes.backward += answers.passes.backward * batch.rows;
     if (progress) progress(first + batch.rows, n);
   }
+  if (columns > 1) e.norms = repeated(e.norms, columns);
   return e;
 }
 
@@ -292,23 +320,22 @@ Robustness judge_robustness(const Evaluation& e) {
   const std::vector<std::int32_t> before = argmax_rows(e.clean_logits, e.classes);
   const std::vector<std::int32_t> after = argmax_rows(e.logits, e.classes);
   Robustness r;
-  std::vector<bool> fooled;
   for (std::size_t i = 0; i < e.label.size(); ++i) {
-    const bool clean = before[i] == e.label[i];
-    r.clean_correct += clean ? 1 : 0;
-    r.robust_correct += clean && after[i] == e.label[i] ? 1 : 0;
-    fooled.push_back(clean && after[i] != e.label[i]);
+    r.clean.push_back(before[i] == e.label[i]);
+    r.robust.push_back(r.clean[i] && after[i] == e.label[i]);
+    r.clean_correct += r.clean[i] ? 1 : 0;
+    r.robust_correct += r.robust[i] ? 1 : 0;
   }
   for (const auto& [of_all, of_image] : kNorms) {
     std::vector<double> distances;
     for (std::size_t i = 0; i < e.norms.size(); ++i) {
       r.largest.*of_all = std::max(r.largest.*of_all, e.norms[i].*of_image);
-      if (fooled[i]) distances.push_back(e.norms[i].*of_image);
+      if (r.clean[i] && !r.robust[i]) distances.push_back(e.norms[i].*of_image);
     }
     r.fooled_median.*of_all = median(std::move(distances));
   }
-  r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.n);
-  r.robust_accuracy_ci95 = wilson95(r.robust_correct, e.n);
+  r.robust_accuracy = static_cast<double>(r.robust_correct) / static_cast<double>(e.label.size());
+  r.robust_accuracy_ci95 = wilson95_of_mean(r.robust_accuracy, e.n);
   r.success_rate = r.clean_correct > 0
                        ? static_cast<double>(r.fooled()) / static_cast<double>(r.clean_correct)
                        : std::numeric_limits<double>::quiet_NaN();
@@ -318,27 +345,29 @@ Robustness judge_robustness(const Evaluation& e) {
 }
 
 Evaluation up_to_survivor(const Evaluation& e, std::int64_t survivors) {
-  const std::vector<std::int32_t> before = argmax_rows(e.clean_logits, e.classes);
-  const std::vector<std::int32_t> after = argmax_rows(e.logits, e.classes);
-  std::size_t n = 0;
-  for (std::int64_t found = 0; n < e.label.size() && found < survivors; ++n)
-    found += before[n] == e.label[n] && after[n] == e.label[n] ? 1 : 0;
-  const auto rows = static_cast<std::ptrdiff_t>(n), logits = rows * static_cast<std::ptrdiff_t>(e.classes);
+  const Robustness r = judge_robustness(e);
+  const auto columns = static_cast<std::size_t>(e.columns);
+  std::size_t decisions = 0;
+  for (std::int64_t found = 0; decisions < e.label.size() && found < survivors; decisions += columns)
+    for (std::size_t column = 0; column < columns; ++column) found += r.robust[decisions + column] ? 1 : 0;
+  const auto rows = static_cast<std::ptrdiff_t>(decisions),
+             logits = rows * static_cast<std::ptrdiff_t>(e.classes);
   Evaluation some;
-  some.n = rows;
+  some.n = rows / e.columns;
   some.classes = e.classes;
+  some.columns = e.columns;
   some.label.assign(e.label.begin(), e.label.begin() + rows);
   some.clean_logits.assign(e.clean_logits.begin(), e.clean_logits.begin() + logits);
   some.logits.assign(e.logits.begin(), e.logits.begin() + logits);
   some.norms.assign(e.norms.begin(), e.norms.begin() + rows);
-  some.zero_gradients.resize(n);
-  some.all_gradients.resize(n);
+  some.zero_gradients.resize(decisions);
+  some.all_gradients.resize(decisions);
   some.bins.assign(kCalibrationBins, {});
   return some;
 }
 
 Scores score(const Evaluation& e) {
-  return score(Predictions(e.logits, e.label, e.classes));
+  return score(Predictions(e.logits, e.label, e.classes, 1, e.columns));
 }
 
 }  // namespace inocula::attacks

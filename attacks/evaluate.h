@@ -29,21 +29,25 @@ struct EvaluatorSpec {
   NormMode attack_norm = NormMode::frozen;
   KeepImages keep_images = KeepImages::no;
   std::vector<std::int64_t> keep_only = {};  ///< rising numbers of the images to be kept; empty keeps all
-  std::uint32_t restart = 0;         ///< number of the attack's first random draws: another one draws others
+  std::uint32_t restart = 0;  ///< number of the attack's first random draws: another one draws others
+  /// Of several labels an image the one that is attacked and judged, as two classes; without it all are.
+  std::optional<std::int64_t> label_column = {};
   const Defence* defence = nullptr;  ///< what stands before the network and is judged with it; may be null
   AnswerStore* answers = nullptr;    ///< batches that it knows are not run again; may be null
 };
 
-/// What came out, image by image, in the order of the split.
+/// What came out, image by image, in the order of the split. Where images have several labels each of them is
+/// a decision between two classes with logits (0, z), and `columns` is their number; else an image is one.
 struct Evaluation {
-  std::int64_t n = 0, classes = 0;
-  std::vector<std::int32_t> label;
-  std::vector<float> clean_logits;      ///< (n, classes) of the images as they are
-  std::vector<float> logits;            ///< (n, classes) of the perturbed ones
-  std::vector<PerturbationNorm> norms;  ///< measured afresh from the stored floats
+  std::int64_t n = 0, classes = 0, columns = 1;
+  std::vector<std::int32_t> label;      ///< (n, columns)
+  std::vector<float> clean_logits;      ///< (n, columns, classes) of the images as they are
+  std::vector<float> logits;            ///< (n, columns, classes) of the perturbed ones
+  std::vector<PerturbationNorm> norms;  ///< (n, columns), measured afresh from the stored floats
   std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
   std::vector<CalibrationBin> bins;     ///< of the perturbed logits
-  std::vector<std::uint64_t> zero_gradients, all_gradients;  ///< (n): of each image
+  /// (n): of each image; (n, columns) where its labels were attacked one by one.
+  std::vector<std::uint64_t> zero_gradients, all_gradients;
   PassCount image_passes;  ///< of an image through the network, attack and judgement together
 };
 
@@ -53,21 +57,22 @@ struct Norms {
   double of(Norm norm) const;
 };
 
-/// An attack's verdict.
+/// An attack's verdict, in decisions: one an image, or one for each of its labels.
 struct Robustness {
+  std::vector<bool> clean, robust;  ///< (n, columns): right before; right before and after
   std::int64_t clean_correct = 0;
-  std::int64_t robust_correct = 0;  ///< right before and after
-  double robust_accuracy = 0;       ///< robust_correct / n
+  std::int64_t robust_correct = 0;
+  double robust_accuracy = 0;  ///< robust_correct of all
   std::int64_t fooled() const { return clean_correct - robust_correct; }
   Interval robust_accuracy_ci95;
   double success_rate = 0;            ///< fooled / clean_correct; NaN where nothing was right
-  Norms largest;                      ///< over all images
+  Norms largest;                      ///< over all
   Norms fooled_median;                ///< over those that were right and are fooled; NaN where none was
   double zero_gradient_fraction = 0;  ///< 0 where no gradient was taken
 };
 Robustness judge_robustness(const Evaluation& e);
-/// Its first images, as many as `survivors` of them that are right before and after need; all where there are
-/// fewer. Without kept images, bins and counts of passes and gradients.
+/// Its first images, as many as `survivors` decisions that are right before and after need; all where there
+/// are fewer. Without kept images, bins and counts of passes and gradients.
 Evaluation up_to_survivor(const Evaluation& e, std::int64_t survivors);
 Scores score(const Evaluation& e);
 
@@ -108,9 +113,10 @@ class Evaluator {
   std::string key(const Batch& batch) const;
 
   EvaluatorSpec spec_;
-  std::int64_t n_, classes_, batch_;
+  std::int64_t n_, classes_, batch_;  ///< classes of a decision
   Shape image_;
-  std::vector<std::int32_t> labels_;
+  bool multi_label_;
+  std::vector<std::int32_t> labels_;  ///< (n, columns)
   ResidentImages images_;
   std::vector<std::int32_t> index_, row_restart_;  ///< (batch)
   std::string key_;                                ///< of everything but the rows

@@ -30,13 +30,16 @@ double p_log_p(double p) {
 }  // namespace
 
 Interval wilson95(std::int64_t hits, std::int64_t n) {
-  if (n == 0) return {};
-  const double p = static_cast<double>(hits) / static_cast<double>(n), m = static_cast<double>(n);
+  return n == 0 ? Interval{} : wilson95_of_mean(static_cast<double>(hits) / static_cast<double>(n), n);
+}
+
+Interval wilson95_of_mean(double p, std::int64_t n) {
+  const double m = static_cast<double>(n);
   const double z2 = kZ95 * kZ95;
   const double centre = (p + z2 / (2 * m)) / (1 + z2 / m);
   const double half = kZ95 * std::sqrt(p * (1 - p) / m + z2 / (4 * m * m)) / (1 + z2 / m);
   // At the ends rounding would leave a trace of what is exactly 0 or 1.
-  return {hits == 0 ? 0.0 : centre - half, hits == n ? 1.0 : centre + half};
+  return {p == 0 ? 0.0 : centre - half, p == 1 ? 1.0 : centre + half};
 }
 
 double roc_auc(std::span<const double> score, const std::vector<bool>& positive) {
@@ -122,13 +125,38 @@ double medmnist_auc(std::span<const double> probability, std::span<const std::in
   return sum / static_cast<double>(classes - first);
 }
 
+double quadratic_weighted_kappa(std::span<const std::int32_t> predicted,
+                                std::span<const std::int32_t> label) {
+  const double n = static_cast<double>(label.size());
+  double error = 0, sum_p = 0, sum_y = 0, squares = 0;
+  for (std::size_t i = 0; i < label.size(); ++i) {
+    const double p = predicted[i], y = label[i];
+    error += (p - y) * (p - y) / n;
+    sum_p += p;
+    sum_y += y;
+    squares += p * p + y * y;
+  }
+  // The mean of (p - y)^2 over all pairs of an answer and a label; whole numbers until it is divided.
+  const double by_chance = (n * squares - 2 * sum_p * sum_y) / (n * n);
+  return by_chance > 0 ? 1 - error / by_chance : kNaN;
+}
+
+double mean_absolute_error(std::span<const std::int32_t> predicted, std::span<const std::int32_t> label) {
+  double sum = 0;
+  for (std::size_t i = 0; i < label.size(); ++i) sum += std::abs(predicted[i] - label[i]);
+  return sum / static_cast<double>(label.size());
+}
+
 Predictions::Predictions(std::span<const float> logits, std::span<const std::int32_t> labels,
-                         std::int64_t class_count, double temperature)
-    : classes(class_count), label(labels.begin(), labels.end()) {
+                         std::int64_t class_count, double temperature, std::int64_t column_count)
+    : classes(class_count), columns(column_count), label(labels.begin(), labels.end()) {
   const auto k = static_cast<std::size_t>(classes);
   if (label.empty() || logits.size() != label.size() * k)
     fail(ErrorKind::usage, "score: ", logits.size(), " logits for ", label.size(), " labels of ", classes,
          " classes");
+  if (columns < 1 || label.size() % static_cast<std::size_t>(columns) != 0 || (columns > 1 && classes != 2))
+    fail(ErrorKind::usage, "score: ", label.size(), " labels of ", classes, " classes, ", columns,
+         " an image");
   predicted = argmax_rows(logits, classes);
   probability = softmax_rows(logits, classes, temperature);
   for (std::size_t i = 0; i < label.size(); ++i)
@@ -139,14 +167,27 @@ Predictions::Predictions(std::span<const float> logits, std::span<const std::int
 Predictions Predictions::pick(std::span<const std::uint32_t> images) const {
   Predictions p;
   p.classes = classes;
-  for (const std::uint32_t i : images) {
-    p.label.push_back(label[i]);
-    p.predicted.push_back(predicted[i]);
-    p.nll.push_back(nll[i]);
-    const auto row = probability.begin() + static_cast<std::ptrdiff_t>(i) * classes;
-    p.probability.insert(p.probability.end(), row, row + classes);
-  }
+  p.columns = columns;
+  const auto of_image = static_cast<std::size_t>(columns);
+  for (const std::uint32_t i : images)
+    for (std::size_t j = 0; j < of_image; ++j) append(i * of_image + j, p);
   return p;
+}
+
+Predictions Predictions::of_label(std::int64_t column) const {
+  Predictions p;
+  p.classes = classes;
+  for (auto row = static_cast<std::size_t>(column); row < size(); row += static_cast<std::size_t>(columns))
+    append(row, p);
+  return p;
+}
+
+void Predictions::append(std::size_t row, Predictions& to) const {
+  to.label.push_back(label[row]);
+  to.predicted.push_back(predicted[row]);
+  to.nll.push_back(nll[row]);
+  const auto first = probability.begin() + static_cast<std::ptrdiff_t>(row) * classes;
+  to.probability.insert(to.probability.end(), first, first + classes);
 }
 
 std::vector<double> Predictions::confidence() const {
@@ -163,6 +204,25 @@ std::vector<bool> Predictions::right() const {
   return hits;
 }
 
+double subset_accuracy(const std::vector<bool>& right, std::int64_t columns) {
+  const auto k = static_cast<std::ptrdiff_t>(columns);
+  double hits = 0, images = 0;
+  for (auto image = right.begin(); image != right.end(); image += k) {
+    hits += std::all_of(image, image + k, [](bool b) { return b; }) ? 1 : 0;
+    images += 1;
+  }
+  return hits / images;
+}
+
+LabelScores score_label(const Predictions& of, std::int64_t column) {
+  if (of.columns == 1)
+    return {balanced_accuracy(of.predicted, of.label, of.classes),
+            medmnist_auc(of.probability, of.label, of.classes)};
+  const Predictions label = of.of_label(column);
+  return {balanced_accuracy(label.predicted, label.label, 2),
+          medmnist_auc(label.probability, label.label, 2)};
+}
+
 std::vector<ReliabilityBin> confidence_bins(const Predictions& of) {
   return reliability(of.confidence(), of.right(), equal_width_edges(kCalibrationErrorBins));
 }
@@ -170,8 +230,8 @@ std::vector<ReliabilityBin> confidence_bins(const Predictions& of) {
 Scores score(const Predictions& of) {
   const auto k = static_cast<std::size_t>(of.classes);
   Scores s;
-  s.n = static_cast<std::int64_t>(of.size());
-  const double n = static_cast<double>(s.n);
+  s.n = of.images();
+  const double n = static_cast<double>(of.size());
   const std::vector<double> confidence = of.confidence();
   const std::vector<bool> right = of.right();
   std::vector<double> column_sum(k);
@@ -190,8 +250,14 @@ Scores score(const Predictions& of) {
     if (const double sum = column_sum[i % k]; sum > 0)
       s.entropy_over_samples -= p_log_p(of.probability[i] / sum) / static_cast<double>(of.classes);
   s.accuracy = static_cast<double>(s.correct) / n;
-  s.balanced_accuracy = balanced_accuracy(of.predicted, of.label, of.classes);
-  s.auc = medmnist_auc(of.probability, of.label, of.classes);
+  s.subset_accuracy = subset_accuracy(right, of.columns);
+  for (std::int64_t j = 0; j < of.columns; ++j) {
+    const LabelScores label = score_label(of, j);
+    s.balanced_accuracy += label.balanced_accuracy / static_cast<double>(of.columns);
+    s.auc += label.auc / static_cast<double>(of.columns);  // NaN stays NaN
+  }
+  s.quadratic_weighted_kappa = quadratic_weighted_kappa(of.predicted, of.label);
+  s.mean_absolute_error = mean_absolute_error(of.predicted, of.label);
   const std::vector<ReliabilityBin> bins = confidence_bins(of);
   s.ece = mean_gap(bins);
   s.mce = largest_gap(bins);

@@ -15,6 +15,9 @@ struct Interval {
 
 /// Wilson's 95 % score interval for `hits` of `n` (Wilson, JASA 1927); [0, 1] for n = 0.
 Interval wilson95(std::int64_t hits, std::int64_t n);
+/// The same for the mean of n independent numbers in [0, 1], such as the shares of an image's labels that are
+/// right: their variance is at most that of as many hits and misses, so that the interval is rather too wide.
+Interval wilson95_of_mean(double mean, std::int64_t n);
 
 /// Area under the ROC curve by average ranks (Mann and Whitney), ties counted half; NaN where one side is
 /// empty.
@@ -40,39 +43,68 @@ double medmnist_auc(std::span<const double> probability, std::span<const std::in
 /// Classes without an image, in rising order: where there are any, the AUC is undefined.
 std::vector<std::int64_t> absent_classes(std::span<const std::int32_t> label, std::int64_t classes);
 
-/// A network's answers to labelled images, as scores need them.
+/// Cohen's weighted kappa with the weights (i - j)^2, of classes that are grades: 1 less the mean squared
+/// error over what it would be were answers and labels independent ("Weighted kappa", Psychological Bulletin
+/// 1968); 1 where all agree, 0 at chance, NaN where labels and answers are all of one grade.
+double quadratic_weighted_kappa(std::span<const std::int32_t> predicted, std::span<const std::int32_t> label);
+
+/// Mean of |answer - label|, in grades.
+double mean_absolute_error(std::span<const std::int32_t> predicted, std::span<const std::int32_t> label);
+
+/// A network's answers to labelled images, as scores need them. Where images have several labels, each of
+/// them is a decision, a row of its own between two classes with logits (0, z): its softmax is the sigmoid,
+/// its nll the binary cross-entropy.
 struct Predictions {
   std::int64_t classes = 0;
+  std::int64_t columns = 1;  ///< decisions of an image
   std::vector<std::int32_t> label, predicted;
-  std::vector<double> probability;  ///< (n, classes)
-  std::vector<double> nll;          ///< of each image: -ln softmax_label, from logits
+  std::vector<double> probability;  ///< (rows, classes)
+  std::vector<double> nll;          ///< of each row: -ln softmax_label, from logits
 
   /// Of logits / temperature (attacks/temperature.h); `predicted` is that of the logits as they are. Throws
   /// Error: usage where the sizes do not belong together or there is no image; bad_data where a logit is not
   /// finite.
   Predictions(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
-              double temperature = 1);
+              double temperature = 1, std::int64_t columns = 1);
 
-  std::size_t size() const { return label.size(); }
+  std::size_t size() const { return label.size(); }  ///< rows
+  std::int64_t images() const { return static_cast<std::int64_t>(size()) / columns; }
   std::vector<double> confidence() const;  ///< probability of the predicted class
   std::vector<bool> right() const;
   /// Those of some images, one given twice taken twice.
   Predictions pick(std::span<const std::uint32_t> images) const;
+  /// One label's decisions alone.
+  Predictions of_label(std::int64_t column) const;
 
  private:
   Predictions() = default;
+  void append(std::size_t row, Predictions& to) const;
 };
 
 /// The reliability diagram: confidence against being right, in bins of equal width.
 std::vector<ReliabilityBin> confidence_bins(const Predictions& predictions);
 
-/// What evaluation reports of a set of predictions.
-struct Scores {
-  std::int64_t n = 0;
-  std::int64_t correct = 0;
-  double accuracy = 0;
+/// Share of the images that are right in all their decisions; `right` is (n, columns).
+double subset_accuracy(const std::vector<bool>& right, std::int64_t columns);
+
+/// Of one label's decisions, or of the classes where an image has one label.
+struct LabelScores {
   double balanced_accuracy = 0;
-  double auc = 0;
+  double auc = 0;  ///< NaN where one side has no image
+};
+LabelScores score_label(const Predictions& predictions, std::int64_t column);
+
+/// What evaluation reports of a set of predictions. Of several labels an image, samples are all decisions:
+/// accuracy is their share that is right (the mean over the labels), nll the mean binary cross-entropy, and
+/// brier, entropy and calibration are those of the two classes of a decision, all labels taken together.
+struct Scores {
+  std::int64_t n = 0;        ///< images
+  std::int64_t correct = 0;  ///< samples
+  double accuracy = 0;
+  double subset_accuracy = 0;    ///< share of the images that are right in all their labels
+  double balanced_accuracy = 0;  ///< of several labels the mean over them
+  double auc = 0;                ///< of several labels the mean over them, NaN where one has none
+  double quadratic_weighted_kappa = 0, mean_absolute_error = 0;  ///< of classes that are grades
   double nll = 0;
   double brier = 0;    ///< mean over samples of sum over classes of (p - [label])^2, in [0, 2]
   double entropy = 0;  ///< mean over samples of -sum over classes of p ln p, nats

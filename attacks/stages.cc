@@ -183,6 +183,9 @@ StagedEvaluation evaluate_stages(
     Network& network, const ImageSplit& split, const std::vector<Stage>& stages, const EvaluatorSpec& spec,
     const Evaluation* weaker, const std::function<void(const Stage&, std::int64_t, std::int64_t)>& progress) {
   if (stages.empty()) fail(ErrorKind::internal, "evaluate_stages: there is no stage");
+  if (split.multi_label() && !spec.label_column)
+    fail(ErrorKind::internal, "evaluate_stages: images have several labels, and none is to be attacked");
+
   StagedEvaluation result;
   if (stages.size() == 1 && !stages[0].right_only && weaker == nullptr) {
     const Clock::time_point begin = Clock::now();

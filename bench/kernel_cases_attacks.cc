@@ -478,6 +478,37 @@ std::vector<KernelCase<SoftmaxCe>> softmax_ce() {
           {"9_classes", [](Arrays& m) { return softmax_ce_of(m, 9); }}};
 }
 
+std::vector<KernelCase<BinaryCe>> binary_ce() {
+  return {{"14_labels", [](Arrays& m) {
+             auto a = loss_of<BinaryCe>(m);
+             a.labels = 14;
+             a.rows = rows_of(m, a.labels);
+             return KernelWork<BinaryCe>{a, kFloat * static_cast<double>(a.rows * (4 * a.labels + 1))};
+           }}};
+}
+
+std::vector<KernelCase<LabelLogits>> label_logits() {
+  return {{"14_labels", [](Arrays& m) {
+             LabelLogits a;
+             a.labels = 14;
+             a.logits = m.floats(0);
+             a.pairs = m.floats(1);
+             a.rows = rows_of(m, a.labels);
+             return KernelWork<LabelLogits>{a, 3 * kFloat * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<LabelGradient>> label_gradient() {
+  return {{"14_labels", [](Arrays& m) {
+             LabelGradient a;
+             a.labels = 14;
+             a.dpairs = m.floats(0);
+             a.dlogits = m.floats(1);
+             a.rows = rows_of(m, a.labels);
+             return KernelWork<LabelGradient>{a, kFloat * static_cast<double>(a.rows * (a.labels + 1))};
+           }}};
+}
+
 std::vector<KernelCase<ChooseTarget>> choose_target() {
   return {{"given", [](Arrays& m) { return target_by(m, TargetRule::given); }},
           {"least_likely", [](Arrays& m) { return target_by(m, TargetRule::least_likely); }},

@@ -7,12 +7,13 @@ namespace inocula {
 
 namespace {
 
-LossTensors make_loss_tensors(Recorder& r, const Tensor& logits, LossGradientWanted wanted) {
+LossTensors make_loss_tensors(Recorder& r, const Tensor& logits, LossGradientWanted wanted,
+                              std::int64_t decisions = 1) {
   const std::int64_t rows = logits.shape.n;
   LossTensors t;
   t.dlogits = wanted == LossGradientWanted::yes ? r.make("logit gradient", logits.shape) : Tensor{};
   t.loss = r.make("loss", {rows, 1, 1, 1});
-  t.predicted = r.make("predicted class", {rows, 1, 1, 1}, DType::i32);
+  t.predicted = r.make("predicted class", {rows, decisions, 1, 1}, DType::i32);
   return t;
 }
 
@@ -35,6 +36,33 @@ LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& l
     return a;
   });
   return t;
+}
+
+LossTensors record_binary_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
+                             LossGradientWanted wanted) {
+  const std::int64_t rows = logits.shape.n, labels = logits.shape.c;
+  if (label.shape.c != labels)
+    fail(ErrorKind::internal, "record_binary_ce: ", label.shape.c, " labels an image, ", labels, " logits");
+  const LossTensors t = make_loss_tensors(r, logits, wanted, labels);
+  r.kernel("loss.binary_ce", r.kernels().binary_ce, [=](Access& at) {
+    BinaryCe a;
+    a.logits = at.in(logits);
+    a.label = at.in<std::int32_t>(label);
+    a.dlogits = at.out(t.dlogits);
+    a.loss = at.out(t.loss);
+    a.predicted = at.out<std::int32_t>(t.predicted);
+    a.rows = rows;
+    a.labels = labels;
+    a.scale = scale;
+    return a;
+  });
+  return t;
+}
+
+LossTensors record_label_loss(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
+                              LossGradientWanted wanted) {
+  return label.shape.c > 1 ? record_binary_ce(r, logits, label, scale, wanted)
+                           : record_softmax_ce(r, logits, label, scale, wanted);
 }
 
 LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Tensor& logits,

@@ -8,7 +8,7 @@ namespace inocula {
 struct LossTensors {
   Tensor dlogits;    ///< like the logits; no tensor where no gradient was asked for
   Tensor loss;       ///< (N)
-  Tensor predicted;  ///< (N) i32
+  Tensor predicted;  ///< (N) i32; of several labels (N, L) of 0 and 1
 };
 
 enum class LossGradientWanted { no, yes };
@@ -16,6 +16,19 @@ enum class LossGradientWanted { no, yes };
 /// `scale` multiplies the gradient: 1 for the summed loss of attacks, 1 / N for training.
 LossTensors record_softmax_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
                               LossGradientWanted wanted);
+
+/// Of logits (N, L) against labels (N, L), each 0 or 1: summed over the labels.
+LossTensors record_binary_ce(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
+                             LossGradientWanted wanted);
+
+/// What a network is trained by: of one label an image the softmax cross-entropy, of several the binary one.
+/// Everything that needs "the loss against the labels" asks here, and so serves both.
+LossTensors record_label_loss(Recorder& r, const Tensor& logits, const Tensor& label, float scale,
+                              LossGradientWanted wanted);
+/// The scale of that loss's mean over a batch and its labels.
+inline float mean_scale(const Tensor& label) {
+  return 1.0f / static_cast<float>(label.shape.size());
+}
 
 /// KL(softmax(reference) || softmax(logits)), summed over the batch; its gradient is that by `logits`.
 LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Tensor& logits,

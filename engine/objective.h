@@ -18,7 +18,7 @@ struct CarriedArray {
 
 struct TrainingPorts {
   Tensor images;                     ///< plain (N, C, H, W) in [0, 1]
-  Tensor label;                      ///< (N) i32
+  Tensor label;                      ///< (N) i32, or (N, L) of several labels an image
   Tensor sample;                     ///< (N) i32
   Tensor state;                      ///< StepState
   std::vector<Tensor> carried = {};  ///< those of Objective::carried
@@ -27,7 +27,7 @@ struct TrainingPorts {
 /// What a step reports of its batch, for the epoch's tally.
 struct TrainingResult {
   Tensor loss;       ///< (N)
-  Tensor predicted;  ///< (N) i32
+  Tensor predicted;  ///< i32, like the labels
 };
 
 class Objective {

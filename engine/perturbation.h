@@ -11,7 +11,7 @@ namespace inocula {
 /// What a perturbation is given. All images are plain fp32 (N, C, H, W) in [0, 1].
 struct PerturbationPorts {
   Tensor images;
-  Tensor label;  ///< (N) i32
+  Tensor label;  ///< (N) i32; in training on several labels an image (N, L)
   Tensor
       sample;  ///< (N) i32: index in the data set, names the random numbers; negative where a row is padding
   Tensor state;           ///< StepState

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "engine/device.h"
 #include "engine/network.h"
@@ -19,16 +20,20 @@ struct Augmentation {
 /// A batch inside a Program.
 struct BatchTensors {
   Tensor images;  ///< plain (N, C, H, W) in [0, 1]
-  Tensor label;   ///< (N) i32
+  Tensor label;   ///< (N) i32, or (N, L) of several labels an image
   Tensor sample;  ///< (N) i32: what was written to the index buffer
 };
 
 class ResidentImages {
  public:
-  /// On the network's device. Throws Error (bad_data) where the images or labels do not fit the network.
-  ResidentImages(const Network& network, const ImageSplit& split, std::int64_t batch);
+  /// On the network's device. `label_column` takes one of several labels alone, as class 0 or 1. Throws Error
+  /// (bad_data) where the images or labels do not fit the network.
+  ResidentImages(const Network& network, const ImageSplit& split, std::int64_t batch,
+                 std::optional<std::int64_t> label_column = {});
 
   std::int64_t count() const { return count_; }
+  /// Labels of an image in a batch.
+  std::int64_t label_columns() const { return label_columns_; }
   std::int64_t batch() const { return batch_; }
   /// Which images the next run takes: `batch` indices, negative for a black image.
   void choose(const std::int32_t* indices) { index_.upload(indices, static_cast<std::size_t>(batch_)); }
@@ -37,7 +42,7 @@ class ResidentImages {
                       const Augmentation& augmentation = {}) const;
 
  private:
-  std::int64_t count_, batch_, channels_, height_, width_;
+  std::int64_t count_, batch_, channels_, height_, width_, label_columns_;
   Buffer pixels_, labels_, index_;
 };
 

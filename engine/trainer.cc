@@ -83,8 +83,12 @@ Recorder Trainer::record(const Objective& objective, std::int64_t rows) const {
       objective.record(r, network_, {batch.images, batch.label, batch.sample, state, carried});
   optimizer_.record(r, state);
   r.kernel("metrics.tally", r.kernels().tally, [=](Access& at) {
-    return Tally{at.in(result.loss), at.in<std::int32_t>(result.predicted), at.in<std::int32_t>(batch.label),
-                 at.inout<TrainingTally>(sums), rows};
+    return Tally{at.in(result.loss),
+                 at.in<std::int32_t>(result.predicted),
+                 at.in<std::int32_t>(batch.label),
+                 at.inout<TrainingTally>(sums),
+                 rows,
+                 batch.label.shape.c};
   });
   return r;
 }

@@ -24,9 +24,10 @@ void require(int error, const char* what) {
   if (error != 0) fail(ErrorKind::io, "PNG: ", what, ": ", spng_strerror(error));
 }
 
-std::vector<std::uint8_t> first_channel(std::span<const std::uint8_t> pixels, std::int64_t channels) {
+std::vector<std::uint8_t> middle_channel(std::span<const std::uint8_t> pixels, std::int64_t channels) {
   std::vector<std::uint8_t> grey;
-  for (std::size_t i = 0; i < pixels.size(); i += static_cast<std::size_t>(channels))
+  for (auto i = static_cast<std::size_t>((channels - 1) / 2); i < pixels.size();
+       i += static_cast<std::size_t>(channels))
     grey.push_back(pixels[i]);
   return grey;
 }
@@ -53,7 +54,7 @@ std::string png_data_uri(std::span<const std::uint8_t> pixels, std::int64_t heig
     fail(ErrorKind::internal, "PNG: ", pixels.size(), " bytes, expected (", height, ", ", width, ", ",
          channels, ")");
   const bool colour = channels == 3;
-  if (!colour && channels != 1) return png_data_uri(first_channel(pixels, channels), height, width, 1);
+  if (!colour && channels != 1) return png_data_uri(middle_channel(pixels, channels), height, width, 1);
   const std::unique_ptr<spng_ctx, FreeContext> context(spng_ctx_new(SPNG_CTX_ENCODER));
   if (!context) fail(ErrorKind::io, "PNG: no memory for an encoder");
   require(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1), "buffer");

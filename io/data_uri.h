@@ -11,8 +11,8 @@ namespace inocula {
 std::string base64(std::span<const std::uint8_t> bytes);
 
 /// "data:image/png;base64,…" of (height, width, channels) bytes. One channel is grey, three are RGB; of any
-/// other number the first alone is shown. Throws Error: internal where the sizes do not belong together; io
-/// where libspng refuses.
+/// other number the middle one alone is shown, of a volume its middle slice. Throws Error: internal where the
+/// sizes do not belong together; io where libspng refuses.
 std::string png_data_uri(std::span<const std::uint8_t> pixels, std::int64_t height, std::int64_t width,
                          std::int64_t channels);
 

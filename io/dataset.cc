@@ -23,23 +23,50 @@ auto splits_of(Data& data) {
   return std::array{&data.train, &data.val, &data.test};
 }
 
+/// A last axis of at most so many is channels: of two or four there are images that are not ours, and no
+/// volumes that narrow.
+constexpr std::int64_t kMostChannels = 4;
+
+bool is_volume(const std::vector<std::int64_t>& shape) {
+  return shape.size() == 4 && shape[3] > kMostChannels;
+}
+
+/// From (count, channels, pixels) to (count, pixels, channels).
+std::vector<std::uint8_t> channels_last(const std::vector<std::uint8_t>& from, std::int64_t count,
+                                        std::int64_t channels, std::int64_t pixels) {
+  std::vector<std::uint8_t> to(from.size());
+  for (std::int64_t image = 0; image < count; ++image)
+    for (std::int64_t c = 0; c < channels; ++c)
+      for (std::int64_t i = 0; i < pixels; ++i)
+        to[static_cast<std::size_t>((image * pixels + i) * channels + c)] =
+            from[static_cast<std::size_t>((image * channels + c) * pixels + i)];
+  return to;
+}
+
 void read_images(ArrayFile& file, const std::string& name, const std::string& where, ImageSplit& split) {
   Array images = file.read(name);
   if (images.type != ElementType::u8) {
     fail(ErrorKind::bad_data, where, ": holds ", element_name(images.type), ", expected u8 pixels");
   }
   const std::vector<std::int64_t>& shape = images.shape;
-  const bool grey = shape.size() == 3 || (shape.size() == 4 && shape[3] == 1);
-  if (!grey && !(shape.size() == 4 && shape[3] == 3)) {
+  const bool image = shape.size() == 3 || (shape.size() == 4 && (shape[3] == 1 || shape[3] == 3));
+  if (!image && !is_volume(shape)) {
     fail(ErrorKind::bad_data, where, ": has shape ", shape_text(shape),
-         ", expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)");
+         ", expected (N, H, W), (N, H, W, 1), (N, H, W, 3) or volumes (N, D, H, W)");
   }
   if (shape[1] == 0 || shape[2] == 0)
     fail(ErrorKind::bad_data, where, ": has images without pixels: ", shape_text(shape));
   split.count = shape[0];
+  if (is_volume(shape)) {
+    split.channels = shape[1];
+    split.height = shape[2];
+    split.width = shape[3];
+    split.pixels = channels_last(images.bytes, split.count, split.channels, split.height * split.width);
+    return;
+  }
   split.height = shape[1];
   split.width = shape[2];
-  split.channels = grey ? 1 : 3;
+  split.channels = shape.size() == 3 ? 1 : shape[3];
   split.pixels = std::move(images.bytes);
 }
 
@@ -82,19 +109,23 @@ void read_labels(ArrayFile& file, const std::string& name, const std::string& wh
   if (!is_integer(labels.type)) {
     fail(ErrorKind::bad_data, where, ": holds ", element_name(labels.type), ", expected integer labels");
   }
-  if (shape.size() == 2 && shape[1] > 1) {
+  if (shape.size() != 1 && !(shape.size() == 2 && shape[1] >= 1 && shape[1] <= kMaxLabel)) {
     fail(ErrorKind::bad_data, where, ": has shape ", shape_text(shape),
-         ": several labels an image are not supported, expected (N, 1)");
-  }
-  if (shape.size() != 1 && !(shape.size() == 2 && shape[1] == 1)) {
-    fail(ErrorKind::bad_data, where, ": has shape ", shape_text(shape), ", expected (N) or (N, 1)");
+         ", expected (N) or (N, 1) of classes, or (N, L) of several labels an image");
   }
   if (shape[0] != split.count) {
     fail(ErrorKind::bad_data, where, ": has ", shape[0], " labels, expected one for each of ", split.count,
          " images");
   }
-  split.labels.resize(static_cast<std::size_t>(split.count));
+  split.label_columns = shape.size() == 2 ? shape[1] : 1;
+  split.labels.resize(static_cast<std::size_t>(split.count * split.label_columns));
   copy_labels(labels, where, split);
+  if (!split.multi_label()) return;
+  for (std::size_t i = 0; i < split.labels.size(); ++i)
+    if (split.labels[i] > 1)
+      fail(ErrorKind::bad_data, where, "[", static_cast<std::int64_t>(i) / split.label_columns, ", ",
+           static_cast<std::int64_t>(i) % split.label_columns, "]: has label ", split.labels[i],
+           ", expected 0 or 1, since an image has ", split.label_columns, " labels");
 }
 
 std::string image_shape(const ImageSplit& split) {
@@ -114,6 +145,10 @@ void unite(ImageData& data) {
       fail(ErrorKind::bad_data, data.path, ": ", split->name, "_images are ", image_shape(*split),
            ", expected ", image_shape(*first), " as in ", first->name, "_images");
     }
+    if (split->label_columns != first->label_columns) {
+      fail(ErrorKind::bad_data, data.path, ": ", split->name, "_labels has ", split->label_columns,
+           " labels an image, expected ", first->label_columns, " as in ", first->name, "_labels");
+    }
     for (const std::int32_t label : split->labels)
       data.classes = std::max<std::int64_t>(data.classes, label + 1);
   }
@@ -124,6 +159,8 @@ void unite(ImageData& data) {
   data.height = first->height;
   data.width = first->width;
   data.channels = first->channels;
+  data.label_columns = first->label_columns;
+  if (data.multi_label()) data.classes = data.label_columns;
 }
 
 /// One split's images by the hash of their bytes.
@@ -156,7 +193,12 @@ SplitInfo describe_split(const ImageSplit& split, std::int64_t classes) {
                  .class_counts = std::vector<std::int64_t>(static_cast<std::size_t>(classes), 0),
                  .mean = {},
                  .repeated = 0};
-  for (const std::int32_t label : split.labels) ++info.class_counts[static_cast<std::size_t>(label)];
+  for (std::size_t i = 0; i < split.labels.size(); ++i) {
+    if (split.multi_label())
+      info.class_counts[i % info.class_counts.size()] += split.labels[i];
+    else
+      ++info.class_counts[static_cast<std::size_t>(split.labels[i])];
+  }
   if (split.count == 0) return info;
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(split.channels), 0);
   for (std::size_t i = 0; i < split.pixels.size(); ++i) sums[i % sums.size()] += split.pixels[i];
@@ -202,16 +244,25 @@ void save_image_data(const std::string& path, const ImageData& data) {
   ArrayViews arrays;
   std::deque<std::vector<std::uint8_t>> bytes;  // what the views of labels point into
   std::deque<std::vector<std::uint16_t>> words;
+  std::deque<std::vector<std::uint8_t>> volumes;
   for (const ImageSplit* split : splits_of(data)) {
     if (split->count == 0) continue;
+    const std::int64_t pixels = split->height * split->width;
     std::vector<std::int64_t> shape{split->count, split->height, split->width};
-    if (split->channels > 1) shape.push_back(split->channels);
-    arrays[split->name + "_images"] = view_of(split->pixels, shape);
+    if (split->channels == 3) shape.push_back(split->channels);
+    const bool volume = split->channels != 1 && split->channels != 3;
+    if (volume) shape.insert(shape.begin() + 1, split->channels);
+    // The inverse of channels_last, with pixels and channels in each other's place.
+    arrays[split->name + "_images"] = view_of(
+        volume ? volumes.emplace_back(channels_last(split->pixels, split->count, pixels, split->channels))
+               : split->pixels,
+        shape);
     ArrayView& labels = arrays[split->name + "_labels"];
-    if (data.classes <= 256) {
-      labels = view_of(bytes.emplace_back(split->labels.begin(), split->labels.end()), {split->count, 1});
+    const std::vector<std::int64_t> label_shape{split->count, split->label_columns};
+    if (data.classes <= 256 || data.multi_label()) {
+      labels = view_of(bytes.emplace_back(split->labels.begin(), split->labels.end()), label_shape);
     } else {
-      labels = view_of(words.emplace_back(split->labels.begin(), split->labels.end()), {split->count, 1});
+      labels = view_of(words.emplace_back(split->labels.begin(), split->labels.end()), label_shape);
     }
   }
   write_array_file(path, arrays);
@@ -228,7 +279,7 @@ const ImageSplit& require_split(const ImageData& data, const std::string& name) 
 
 std::string training_digest(const ImageData& data) {
   Xxh3Digest digest;
-  const std::string classes = std::to_string(data.classes) + " classes";
+  const std::string classes = std::to_string(data.classes) + (data.multi_label() ? " labels" : " classes");
   digest.add(classes.data(), classes.size());
   for (const ImageSplit* split : {&data.train, &data.val}) {
     const std::string shape =
@@ -242,11 +293,13 @@ std::string training_digest(const ImageData& data) {
 
 void require_every_class(const ImageData& data) {
   const ImageSplit& train = require_split(data, "train");
-  std::vector<bool> seen(static_cast<std::size_t>(data.classes), false);
-  for (const std::int32_t label : train.labels) seen[static_cast<std::size_t>(label)] = true;
-  const auto missing = std::find(seen.begin(), seen.end(), false);
-  if (missing == seen.end()) return;
-  fail(ErrorKind::bad_data, data.path, ": train_labels: no image is of class ", missing - seen.begin(),
+  const std::vector<std::int64_t> counts = describe_split(train, data.classes).class_counts;
+  const auto missing = std::find(counts.begin(), counts.end(), 0);
+  if (missing == counts.end()) return;
+  if (data.multi_label())
+    fail(ErrorKind::bad_data, data.path, ": train_labels: no image has label ", missing - counts.begin(),
+         ", expected at least one with each label from 0 to ", data.classes - 1);
+  fail(ErrorKind::bad_data, data.path, ": train_labels: no image is of class ", missing - counts.begin(),
        ", expected at least one of each class from 0 to ", data.classes - 1,
        data.classes == 2 ? " (two classes at least)" : " (the largest label of all splits)");
 }
@@ -268,8 +321,8 @@ DataInfo describe(const ImageData& data) {
         const std::int64_t twin = find_equal(split, i, hash, *splits[earlier], seen[earlier]);
         if (twin < 0) continue;
         ++info.shared[pair + earlier].count;
-        info.shared[pair + earlier].other_label += splits[earlier]->labels[static_cast<std::size_t>(twin)] !=
-                                                   split.labels[static_cast<std::size_t>(i)];
+        info.shared[pair + earlier].other_label +=
+            !std::ranges::equal(splits[earlier]->labels_of(twin), split.labels_of(i));
       }
       if (find_equal(split, i, hash, split, seen[later]) >= 0) {
         ++info.splits[later].repeated;

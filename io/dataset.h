@@ -11,17 +11,19 @@
 namespace inocula {
 
 /// Reads the arrays {train,val,test}_{images,labels} of an .npz or HDF5 file, whichever of the splits are
-/// there. Images: uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3). Labels: any integer type, (N) or (N, 1), 0
-/// to 65535. Other arrays are passed over: see other_arrays. Errors: no_input when the file is missing, a
-/// folder or unreadable; bad_data for everything that is not as above, for splits whose images differ in
-/// shape, and for a file without any image.
+/// there. Images: uint8 (N, H, W), (N, H, W, 1), (N, H, W, 3), or volumes (N, D, H, W) with W above 4, whose
+/// D slices become channels: the 2.5-D networks of MedMNIST v2 (Yang et al., Scientific Data 2023). Labels:
+/// any integer type; (N) or (N, 1) of class numbers, 0 to 65535, or (N, L) of L >= 2 labels an image, each 0
+/// or 1. Other arrays are passed over: see other_arrays. Errors: no_input when the file is missing, a folder
+/// or unreadable; bad_data for everything that is not as above, for splits whose images differ in shape or
+/// labels in number, and for a file without any image.
 ImageData load_image_data(const std::string& path);
 
 /// What a file holds besides the arrays of the layout, by name. Errors: as open_array_file.
 std::vector<std::string> other_arrays(const std::string& path);
 
-/// Writes .npz or HDF5 by extension; images (N, H, W) or (N, H, W, C), labels (N, 1) of uint8, or uint16
-/// where a label needs it; empty splits are left out. Errors: as write_array_file.
+/// Writes .npz or HDF5 by extension; images (N, H, W), (N, H, W, 3) or volumes (N, D, H, W), labels (N, 1) or
+/// (N, L) of uint8, or uint16 where a label needs it; empty splits are left out. Errors: as write_array_file.
 void save_image_data(const std::string& path, const ImageData& data);
 
 /// The split called "train", "val" or "test". Errors: usage for another name, bad_data when it has no image.
@@ -31,14 +33,14 @@ const ImageSplit& require_split(const ImageData& data, const std::string& name);
 /// and shape, pixels and labels of the training and validation splits.
 std::string training_digest(const ImageData& data);
 
-/// Errors: bad_data naming the class that has no training image: nothing could be learnt of it, and labels
-/// with a gap are most often no class numbers at all.
+/// Errors: bad_data naming the class or label that no training image has: nothing could be learnt of it, and
+/// labels with a gap are most often no class numbers at all.
 void require_every_class(const ImageData& data);
 
 struct SplitInfo {
   std::string name;
   std::int64_t count = 0;
-  std::vector<std::int64_t> class_counts;  ///< (classes)
+  std::vector<std::int64_t> class_counts;  ///< (classes): images of each class, or with each label
   std::vector<double> mean;                ///< (channels), in [0, 1]; empty for an empty split
   std::int64_t repeated = 0;               ///< images that an earlier image of the same split equals
 };
@@ -47,7 +49,7 @@ struct SplitInfo {
 struct SharedImages {
   std::string earlier, later;
   std::int64_t count = 0;
-  std::int64_t other_label = 0;  ///< of these, how many carry another label there
+  std::int64_t other_label = 0;  ///< of these, how many are labelled otherwise there
 };
 
 struct DataInfo {

@@ -17,8 +17,8 @@ using nlohmann::json;
 
 constexpr std::uint64_t kVersion = 1;
 constexpr std::int64_t kMaxExtent = 65536;
-constexpr const char* kKeys[] = {"version", "model", "classes", "channels", "height",     "width",
-                                 "mean",    "std",   "method",  "seed",     "config_hash"};
+constexpr const char* kKeys[] = {"version", "model", "classes", "task",   "channels", "height",
+                                 "width",   "mean",  "std",     "method", "seed",     "config_hash"};
 
 std::int64_t read_extent(const json& object, const char* key, const std::string& path,
                          std::int64_t least = 1) {
@@ -51,6 +51,14 @@ std::vector<float> read_channels(const json& object, const char* key, std::int64
   return result;
 }
 
+Task read_task(const json& object, const std::string& path) {
+  const auto word = optional_value<std::string>(object, "task", path, to_string(Task::multi_class));
+  for (const Task task : {Task::multi_class, Task::ordinal, Task::multi_label})
+    if (word == to_string(task)) return task;
+  fail(ErrorKind::bad_data, path, ": key 'task' is '", word,
+       "', expected multi-class, ordinal or multi-label");
+}
+
 std::string known_keys() {
   std::string text;
   for (const char* key : kKeys) text += (text.empty() ? "" : ", ") + std::string(key);
@@ -73,6 +81,7 @@ ModelCard read_model_card(const std::string& path) {
   ModelCard card;
   card.spec = json_value<std::string>(object, "model", path);
   card.classes = read_extent(object, "classes", path, 2);
+  card.task = read_task(object, path);
   card.channels = read_extent(object, "channels", path);
   card.height = read_extent(object, "height", path);
   card.width = read_extent(object, "width", path);
@@ -88,17 +97,11 @@ ModelCard read_model_card(const std::string& path) {
 }
 
 void write_model_card(const std::string& path, const ModelCard& card) {
-  const nlohmann::ordered_json object = {{"version", kVersion},
-                                         {"model", card.spec},
-                                         {"classes", card.classes},
-                                         {"channels", card.channels},
-                                         {"height", card.height},
-                                         {"width", card.width},
-                                         {"mean", card.mean},
-                                         {"std", card.deviation},
-                                         {"method", card.method},
-                                         {"seed", card.seed},
-                                         {"config_hash", card.config_hash}};
+  const nlohmann::ordered_json object = {
+      {"version", kVersion},          {"model", card.spec},        {"classes", card.classes},
+      {"task", to_string(card.task)}, {"channels", card.channels}, {"height", card.height},
+      {"width", card.width},          {"mean", card.mean},         {"std", card.deviation},
+      {"method", card.method},        {"seed", card.seed},         {"config_hash", card.config_hash}};
   write_file(path, json_text(object, path, 2) + "\n");
 }
 

@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "engine/task.h"
+
 namespace inocula {
 
 /// A card needs architecture, classes and input shape; the rest has these defaults, mean and deviation
 /// kUsualNormalisation (engine/source.h).
 struct ModelCard {
-  std::string spec;  ///< architecture, such as "resnet18:width=16"
-  std::int64_t classes = 0;
+  std::string spec;          ///< architecture, such as "resnet18:width=16"
+  std::int64_t classes = 0;  ///< logits: of several labels an image their number
+  Task task = Task::multi_class;
   std::int64_t channels = 0, height = 0, width = 0;
   std::vector<float> mean, deviation;  ///< (channels), of pixels in [0, 1]
   std::string method = "unknown";      ///< how it was trained, such as "pgd"

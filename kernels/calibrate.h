@@ -29,16 +29,17 @@ struct BinConfidence {
 struct TrainingTally {
   double loss = 0;  ///< sum over samples
   std::uint64_t correct = 0;
-  std::uint64_t seen = 0;
+  std::uint64_t seen = 0;  ///< decisions
 };
 
-/// tally: adds a batch's losses (by the fixed tree) and hits to the epoch's.
+/// tally: adds a batch's losses (by the fixed tree) and hits to the epoch's. What counts as seen and as hit
+/// are decisions: one an image, or one for each of its labels.
 struct Tally {
   const float* loss = nullptr;              ///< (rows)
-  const std::int32_t* predicted = nullptr;  ///< (rows)
-  const std::int32_t* label = nullptr;      ///< (rows)
+  const std::int32_t* predicted = nullptr;  ///< (rows, columns)
+  const std::int32_t* label = nullptr;      ///< (rows, columns)
   TrainingTally* tally = nullptr;
-  std::int64_t rows = 0;
+  std::int64_t rows = 0, columns = 1;
 };
 
 }  // namespace inocula

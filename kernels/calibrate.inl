@@ -93,12 +93,13 @@ struct TallyBatch {
     const float* const loss = a.loss;
     const std::int32_t *const predicted = a.predicted, *const label = a.label;
     const double losses = team.sum(a.rows, [=](std::int64_t r) { return loss[r]; });
+    const std::int64_t decisions = a.rows * a.columns;
     const double correct =
-        team.sum(a.rows, [=](std::int64_t r) { return predicted[r] == label[r] ? 1.0f : 0.0f; });
+        team.sum(decisions, [=](std::int64_t r) { return predicted[r] == label[r] ? 1.0f : 0.0f; });
     if (!team.leads()) return;
     a.tally->loss += losses;
     a.tally->correct += static_cast<std::uint64_t>(correct);
-    a.tally->seen += static_cast<std::uint64_t>(a.rows);
+    a.tally->seen += static_cast<std::uint64_t>(decisions);
   }
 };
 

@@ -15,7 +15,10 @@ struct GatherRow {
     const std::int64_t lines = channels * height;
     float* const x = a.x + row * lines * width;
     const std::int32_t image = a.index[row];
-    if (team.leads()) a.label[row] = image < 0 ? 0 : a.all_labels[image];
+    const std::int64_t columns = a.label_columns;
+    const std::int32_t* const labels = a.all_labels;
+    std::int32_t* const label = a.label + row * columns;
+    team.each(columns, [=](std::int64_t j) { label[j] = image < 0 ? 0 : labels[image * columns + j]; });
     if (image < 0) {
       team.each(lines * width, [=](std::int64_t i) { x[i] = 0; });
       return;
@@ -41,10 +44,10 @@ struct GatherRow {
   }
 };
 
-struct MaskRow {
+struct MaskElement {
   MaskPadding a;
-  INOCULA_DEVICE void operator()(std::int64_t row) const {
-    a.masked[row] = a.index[row] < 0 ? -1 : a.label[row];
+  INOCULA_DEVICE void operator()(std::int64_t i) const {
+    a.masked[i] = a.index[i / a.columns] < 0 ? -1 : a.label[i];
   }
 };
 
@@ -55,7 +58,7 @@ void gather(const Queue& queue, const Gather& args) {
 }
 
 void mask_padding(const Queue& queue, const MaskPadding& args) {
-  for_each(queue, args.rows, MaskRow{args});
+  for_each(queue, args.rows * args.columns, MaskElement{args});
 }
 
 INOCULA_END_TARGET

@@ -4,6 +4,7 @@
 #include "kernels/apgd.h"
 #include "kernels/augmix.h"
 #include "kernels/best.h"
+#include "kernels/binary_ce.h"
 #include "kernels/calibrate.h"
 #include "kernels/carlini_wagner.h"
 #include "kernels/carried_delta.h"
@@ -15,6 +16,7 @@
 #include "kernels/fab.h"
 #include "kernels/gather.h"
 #include "kernels/image_gradient.h"
+#include "kernels/label_view.h"
 #include "kernels/linear.h"
 #include "kernels/logit_pick.h"
 #include "kernels/margin.h"
@@ -85,6 +87,9 @@
   X(margin_loss, MarginLoss)                                 \
   X(dlr_loss, MarginLoss)                                    \
   X(softmax_ce, SoftmaxCe)                                   \
+  X(binary_ce, BinaryCe)                                     \
+  X(label_logits, LabelLogits)                               \
+  X(label_gradient, LabelGradient)                           \
   X(choose_target, ChooseTarget)                             \
   X(judge, Judge)                                            \
   X(affine, Affine)                                          \

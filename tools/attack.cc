@@ -3,7 +3,7 @@
 #include <memory>
 #include <numeric>
 
-#include "attacks/evaluate.h"
+#include "attacks/per_label.h"
 #include "attacks/registry.h"
 #include "engine/error.h"
 #include "io/array_file.h"
@@ -23,6 +23,7 @@ struct AttackOptions {
   SubjectOptions subject;
   EvaluatorOptions evaluator;
   std::string attack, out;
+  std::optional<std::int64_t> label;
   bool list = false;
 };
 
@@ -39,17 +40,22 @@ void run_attack(const AttackOptions& o) {
   require_array_file(o.out);
   const Subject subject(o.subject);
   const ImageSplit& split = *subject.split;
+  if (o.label.has_value() != split.multi_label())
+    fail(ErrorKind::usage, "--label says which of several labels an image is attacked, and images have ",
+         split.label_columns, split.multi_label() ? "; expected --label" : "; expected no --label");
 
   Progress progress(o.subject.common.quiet);
   AnswerFile answers(o.out, o.evaluator.resume, o.subject, subject);
   const InterruptWatch watch;
   const attacks::Evaluation e =
-      attacks::evaluate_stages(*subject.network, split, list[0].stages(subject.network->graph().classes()),
+      attacks::evaluate_stages(*subject.network, split,
+                               list[0].stages(attacks::attacked_classes(*subject.network, split)),
                                {.batch = o.subject.batch,
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.evaluator.limit,
                                 .attack_norm = parse_attack_bn(o.evaluator.attack_bn),
                                 .keep_images = attacks::KeepImages::yes,
+                                .label_column = o.label,
                                 .answers = &answers},
                                nullptr,
                                [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
@@ -98,6 +104,7 @@ void add_attack_command(CLI::App& program, std::vector<Command>& commands) {
   o->subject.add_flags(*app);
   app->add_option("--attack", o->attack, "Attack such as pgd:norm=linf,eps=4/255,steps=20");
   app->add_option("--out", o->out, "File to write: .npz or .h5");
+  app->add_option("--label", o->label, "Of a network of several labels an image the one to attack");
   o->evaluator.add_flags(*app);
   app->add_flag("--list", o->list, "Print every attack with its keys and defaults");
   commands.push_back({app, [o] { run_attack(*o); }});

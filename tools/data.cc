@@ -22,8 +22,13 @@ struct DataOptions {
 };
 
 nlohmann::ordered_json to_json(const ImageData& data, const DataInfo& info) {
-  nlohmann::ordered_json j{{"path", data.path},   {"dtype", "uint8"},          {"height", data.height},
-                           {"width", data.width}, {"channels", data.channels}, {"classes", data.classes}};
+  nlohmann::ordered_json j{{"path", data.path},
+                           {"dtype", "uint8"},
+                           {"height", data.height},
+                           {"width", data.width},
+                           {"channels", data.channels},
+                           {"classes", data.classes},
+                           {"labels_per_image", data.label_columns}};
   for (const SplitInfo& s : info.splits)
     j["splits"][s.name] = {
         {"count", s.count}, {"class_counts", s.class_counts}, {"mean", s.mean}, {"repeated", s.repeated}};
@@ -40,17 +45,17 @@ void run_info(const DataOptions& o) {
     std::printf("%s\n", to_json(data, info).dump(1).c_str());
     return;
   }
-  std::printf("%s: uint8 images of %lld x %lld pixels, %lld channel%s, %lld classes\n", o.in.c_str(),
+  std::printf("%s: uint8 images of %lld x %lld pixels, %lld channel%s, %lld %s\n", o.in.c_str(),
               static_cast<long long>(data.height), static_cast<long long>(data.width),
               static_cast<long long>(data.channels), data.channels == 1 ? "" : "s",
-              static_cast<long long>(data.classes));
+              static_cast<long long>(data.classes), data.multi_label() ? "labels an image" : "classes");
   for (const SplitInfo& s : info.splits) {
     std::printf("%-6s %8lld images", s.name.c_str(), static_cast<long long>(s.count));
     if (s.count == 0) {
       std::printf("\n");
       continue;
     }
-    std::printf("; by class");
+    std::printf(data.multi_label() ? "; with each label" : "; by class");
     for (const std::int64_t c : s.class_counts) std::printf(" %lld", static_cast<long long>(c));
     std::printf("; mean");
     for (const double m : s.mean) std::printf(" %.4f", m);

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "attacks/clean.h"
-#include "attacks/stages.h"
+#include "attacks/per_label.h"
 #include "attacks/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
@@ -71,7 +71,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
   const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
   const CommonOptions& common = o.subject.common;
 
-  Examples examples(*subject.split, o.evaluator.limit, o.examples);
+  // An attack on one of several labels makes an image of its own: there is no picture of all.
+  Examples examples(*subject.split, o.evaluator.limit, subject.data.multi_label() ? 0 : o.examples);
   const auto spec_of = [&](std::uint64_t seed, std::int64_t limit, attacks::KeepImages keep) {
     attacks::EvaluatorSpec spec{.batch = o.subject.batch,
                                 .seed = seed,
@@ -96,18 +97,20 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
   };
   const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit, attacks::KeepImages keep,
                             const attacks::Evaluation* weaker) {
-    return attacks::evaluate_stages(*subject.network, *subject.split,
-                                    attack.stages(subject.network->graph().classes()),
-                                    spec_of(attack.seed.value_or(common.seed), limit, keep), weaker,
-                                    [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
-                                      tell(*stage.perturbation, done, all);
-                                    });
+    return attacks::evaluate_labels(
+        *subject.network, *subject.split,
+        attack.stages(attacks::attacked_classes(*subject.network, *subject.split)),
+        spec_of(attack.seed.value_or(common.seed), limit, keep), weaker,
+        [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
+          tell(*stage.perturbation, done, all);
+        });
   };
 
   nlohmann::ordered_json result{
       {"model", o.subject.model}, {"data", o.subject.data}, {"split", o.subject.split}};
   Scoring scoring{
-      .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()}};
+      .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()},
+      .task = subject.card.task};
   if (o.temperature_scaling) {
     const attacks::Evaluation val =
         evaluate_split(require_split(subject.data, "val"), attacks::Clean{}, common.seed, 0);
@@ -117,7 +120,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
   const attacks::Evaluation clean =
       evaluate_split(*subject.split, attacks::Clean{}, common.seed, o.evaluator.limit);
   result["n"] = clean.n;
-  result["classes"] = clean.classes;
+  result["classes"] = subject.card.classes;
+  result["task"] = to_string(subject.card.task);
   auto& rows = result["rows"] = nlohmann::ordered_json::array({clean_row(clean, scoring)});
   if (!examples.index().empty()) examples.add_clean(clean, scoring.temperature);
   const bool shows = !examples.index().empty();
@@ -153,7 +157,10 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
     return own;
   };
   const auto row_of_run = [&](const attacks::StagedEvaluation& e, const attacks::NamedAttack& attack) {
-    return attack_row(e, attack, Scoring{.bootstrap = {.resamples = 0}, .temperature = scoring.temperature});
+    return attack_row(
+        e, attack,
+        Scoring{
+            .bootstrap = {.resamples = 0}, .temperature = scoring.temperature, .task = subject.card.task});
   };
   const TrustRuns trust_runs{
       .afresh =

@@ -72,7 +72,7 @@ ImageSplit first_images(const ImageSplit& s, std::int64_t count) {
   ImageSplit part = s;
   part.count = count;
   part.pixels.resize(static_cast<std::size_t>(count * s.image_bytes()));
-  part.labels.resize(static_cast<std::size_t>(count));
+  part.labels.resize(static_cast<std::size_t>(count * s.label_columns));
   return part;
 }
 

@@ -30,12 +30,14 @@ ImageSplit fixed_batch(const ImageSplit& train, std::uint64_t seed) {
                    train.width,
                    train.channels,
                    {},
-                   {}};
+                   {},
+                   train.label_columns};
   for (std::int64_t i = 0; i < batch.count; ++i) {
     const std::int64_t image = order[static_cast<std::size_t>(i)];
     const auto first = train.pixels.begin() + image * train.image_bytes();
     batch.pixels.insert(batch.pixels.end(), first, first + train.image_bytes());
-    batch.labels.push_back(train.labels[static_cast<std::size_t>(image)]);
+    const auto labels = train.labels_of(image);
+    batch.labels.insert(batch.labels.end(), labels.begin(), labels.end());
   }
   return batch;
 }

@@ -44,8 +44,8 @@ class OverfittingMonitor {
   /// L2: a fifth), one random start, always the same.
   OverfittingMonitor(Network& network, const ImageSplit& train, const Ball& ball, std::uint64_t seed);
 
-  /// The share of the images that the network gets right before and after the attack, with frozen statistics.
-  /// Changes nothing.
+  /// The share of the images, or of their labels, that the network gets right before and after the attack,
+  /// with frozen statistics. Changes nothing.
   double measure();
   Footprint footprint() { return evaluator_.program().footprint(); }
 

@@ -1,6 +1,7 @@
 // Keys as in the documented format.
 #include "tools/score_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iterator>
@@ -38,10 +39,41 @@ constexpr ScoreKey kScoreKeys[] = {
     {"entropy_over_samples", &attacks::Scores::entropy_over_samples},
 };
 
-std::vector<double> resampled_values(const attacks::Scores& s) {
-  std::vector<double> values;
-  for (const ScoreKey& k : kScoreKeys) values.push_back(s.*k.resampled);
-  return values;
+/// Of classes that are grades.
+constexpr ScoreKey kOrdinalKeys[] = {
+    {"quadratic_weighted_kappa", &attacks::Scores::quadratic_weighted_kappa},
+    {"mean_absolute_error", &attacks::Scores::mean_absolute_error},
+};
+
+std::vector<ScoreKey> keys_of(Task task) {
+  std::vector<ScoreKey> keys(std::begin(kScoreKeys), std::end(kScoreKeys));
+  if (task == Task::ordinal) keys.insert(keys.end(), std::begin(kOrdinalKeys), std::end(kOrdinalKeys));
+  return keys;
+}
+
+Json pair(const attacks::Interval& i) {
+  return {i.low, i.high};
+}
+
+/// Of the decisions of each label: how many images have it, how many are right.
+Json scores_of_labels(const attacks::Predictions& p, const std::vector<bool>& right) {
+  Json list = Json::array();
+  for (std::int64_t label = 0; label < p.columns; ++label) {
+    std::int64_t with_label = 0, correct = 0;
+    for (auto row = static_cast<std::size_t>(label); row < p.size();
+         row += static_cast<std::size_t>(p.columns)) {
+      with_label += p.label[row];
+      correct += right[row] ? 1 : 0;
+    }
+    const attacks::LabelScores s = attacks::score_label(p, label);
+    list.push_back({{"label", label},
+                    {"images_with_label", with_label},
+                    {"accuracy", static_cast<double>(correct) / static_cast<double>(p.images())},
+                    {"accuracy_ci95", pair(attacks::wilson95(correct, p.images()))},
+                    {"balanced_accuracy", s.balanced_accuracy},
+                    {"auc", s.auc}});
+  }
+  return list;
 }
 
 /// Of each confidence bin: how many, how many right, their mean confidence.
@@ -54,7 +86,7 @@ Json reliability_diagram(const attacks::Predictions& p) {
   return list;
 }
 
-/// [label][predicted]: numbers of images.
+/// [label][predicted]: numbers of images; of several labels of decisions, [there][answered].
 Json confusion_matrix(const attacks::Predictions& p) {
   const auto k = static_cast<std::size_t>(p.classes);
   std::vector<std::vector<std::int64_t>> counts(k, std::vector<std::int64_t>(k));
@@ -63,30 +95,42 @@ Json confusion_matrix(const attacks::Predictions& p) {
   return counts;
 }
 
-/// `robust_correct`: of an attack, whose accuracy counts what was right before and after it.
+/// `robust`: of an attack, whose accuracy counts the decisions that are right before and after it.
 void add_scores(Json& row, const attacks::Evaluation& e, const Scoring& scoring,
-                std::optional<std::int64_t> robust_correct = {}) {
-  const attacks::Predictions predictions(e.logits, e.label, e.classes, scoring.temperature);
+                const std::optional<std::vector<bool>>& robust = {}) {
+  const attacks::Predictions predictions(e.logits, e.label, e.classes, scoring.temperature, e.columns);
   const attacks::Scores s = attacks::score(predictions);
-  const std::int64_t correct = robust_correct.value_or(s.correct);
+  const std::vector<bool> right = robust ? *robust : predictions.right();
+  const double accuracy =
+      static_cast<double>(std::count(right.begin(), right.end(), true)) / static_cast<double>(right.size());
   row["n"] = s.n;
-  row["accuracy"] = static_cast<double>(correct) / static_cast<double>(s.n);
-  const auto pair = [](const attacks::Interval& i) { return Json{i.low, i.high}; };
-  row["accuracy_ci95"] = pair(attacks::wilson95(correct, s.n));
+  row["accuracy"] = accuracy;
+  row["accuracy_ci95"] = pair(attacks::wilson95_of_mean(accuracy, s.n));
+  const std::vector<ScoreKey> keys = keys_of(scoring.task);
   std::vector<attacks::Interval> intervals;
   if (scoring.bootstrap.resamples > 0)
-    intervals = attacks::bootstrap95(
-        predictions, scoring.bootstrap,
-        [](const attacks::Predictions& resample) { return resampled_values(attacks::score(resample)); });
-  for (std::size_t i = 0; i < std::size(kScoreKeys); ++i) {
-    const std::string key = kScoreKeys[i].key;
-    row[key] = s.*kScoreKeys[i].value;
+    intervals =
+        attacks::bootstrap95(predictions, scoring.bootstrap, [&](const attacks::Predictions& resample) {
+          const attacks::Scores of_resample = attacks::score(resample);
+          std::vector<double> values;
+          for (const ScoreKey& k : keys) values.push_back(of_resample.*k.resampled);
+          return values;
+        });
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::string key = keys[i].key;
+    row[key] = s.*keys[i].value;
     if (!intervals.empty()) row[key + "_ci95"] = pair(intervals[i]);
   }
   row["entropy_bits"] = s.entropy / std::log(2.0);
   row["entropy_normalised"] = s.entropy / std::log(static_cast<double>(e.classes));
   row["confusion"] = confusion_matrix(predictions);
   row["reliability"] = reliability_diagram(predictions);
+  if (scoring.task != Task::multi_label) return;
+  const double subset = attacks::subset_accuracy(right, e.columns);
+  row["decisions"] = right.size();
+  row["subset_accuracy"] = subset;
+  row["subset_accuracy_ci95"] = pair(attacks::wilson95_of_mean(subset, s.n));
+  row["per_label"] = scores_of_labels(predictions, right);
 }
 
 }  // namespace
@@ -106,7 +150,7 @@ Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAtt
            {"eps", std::isinf(attack.eps) ? Json() : Json(attack.eps)},
            {"norm", attacks::to_string(attack.norm)},
            {"steps", attack.steps}};
-  add_scores(row, e, scoring, r.robust_correct);
+  add_scores(row, e, scoring, r.robust);
   row["attack_success_rate"] = r.success_rate;
   row["clean_correct"] = r.clean_correct;
   row["fooled"] = r.fooled();
@@ -142,6 +186,18 @@ Json corruption_row(const attacks::Evaluation& e, const attacks::NamedCorruption
 }
 
 std::optional<std::string> missing_class_warning(const attacks::Evaluation& e) {
+  if (e.columns > 1) {
+    std::string one_sided;
+    for (std::int64_t label = 0; label < e.columns; ++label) {
+      std::int64_t with_label = 0;
+      for (std::int64_t i = 0; i < e.n; ++i)
+        with_label += e.label[static_cast<std::size_t>(i * e.columns + label)];
+      if (with_label == 0 || with_label == e.n)
+        one_sided += (one_sided.empty() ? "" : ", ") + std::to_string(label);
+    }
+    if (one_sided.empty()) return std::nullopt;
+    return "auc is undefined: of the " + std::to_string(e.n) + " images all or none have label " + one_sided;
+  }
   const std::vector<std::int64_t> absent = attacks::absent_classes(e.label, e.classes);
   if (absent.empty()) return std::nullopt;
   return "auc is undefined: none of the " + std::to_string(e.n) + " images is of class " +

@@ -98,6 +98,7 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
   data_digest_ = xxh3_128_of_file(plan_.data);
   for (const StudyMethod& m : plan_.methods) {
     // Found now rather than after the methods before it were trained.
+    m.train.task_for(data);
     models::build(m.train.model, m.train.input_spec(data.channels, data.height, data.width), data.classes);
     parts_.emplace_back();
     for (const std::uint64_t seed : plan_.seeds) {

@@ -12,6 +12,7 @@
 #include "attacks/clean.h"
 #include "attacks/corruption.h"
 #include "attacks/evaluate.h"
+#include "attacks/per_label.h"
 #include "attacks/registry.h"
 #include "attacks/square.h"
 #include "attacks/temperature.h"
@@ -65,7 +66,9 @@ double typical_seconds(const Device& device, const std::function<void()>& work) 
 }
 
 /// Scores of `n` images and their intervals, of answers drawn at random.
-double scoring_seconds(std::int64_t n, std::int64_t classes, std::int64_t resamples, const Device& device) {
+double scoring_seconds(std::int64_t n, const ImageData& data, std::int64_t resamples, const Device& device) {
+  const std::int64_t columns = data.label_columns, classes = data.multi_label() ? 2 : data.classes;
+  n *= columns;
   std::mt19937 generator(0);
   std::normal_distribution<float> normal;
   std::vector<float> logits(static_cast<std::size_t>(n * classes));
@@ -75,7 +78,7 @@ double scoring_seconds(std::int64_t n, std::int64_t classes, std::int64_t resamp
     label[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(classes));
   std::optional<attacks::Predictions> p;
   const double once = time_once(device, [&] {
-    p.emplace(logits, label, classes);
+    p.emplace(logits, label, classes, 1.0, columns);
     attacks::score(*p);
   });
   const std::int64_t some = std::min<std::int64_t>(resamples, 8 * device.threads());
@@ -97,8 +100,12 @@ class Passes {
   /// Seconds that `images` of the split take, from one batch.
   double seconds(const ImageSplit& split, const Perturbation& p, std::int64_t images) {
     const std::int64_t one_batch = std::min(batch_, images);
-    attacks::Evaluator evaluator(network_, split, p,
-                                 {.batch = batch_, .limit = one_batch, .attack_norm = attack_norm_});
+    attacks::Evaluator evaluator(
+        network_, split, p,
+        {.batch = batch_,
+         .limit = one_batch,
+         .attack_norm = attack_norm_,
+         .label_column = split.multi_label() ? std::optional<std::int64_t>{0} : std::nullopt});
     bytes_ = std::max(bytes_, evaluator.program().footprint().arena_bytes + host_bytes(split));
     return typical_seconds(network_.device(), [&] { evaluator.run(); }) *
            static_cast<double>(batches_of(images, one_batch));
@@ -139,7 +146,7 @@ Cost cost_of_training(const TrainOptions& o, const ImageData& data, double loadi
   if (data.val.count > 0) {
     Passes validation(network, attacks::EvaluatorSpec{}.batch, NormMode::frozen);
     epoch += validation.seconds(data.val, attacks::Clean{}, data.val.count) +
-             scoring_seconds(data.val.count, data.classes, 0, device);
+             scoring_seconds(data.val.count, data, 0, device);
     cost.bytes += validation.bytes();
   }
   if (o.on_overfitting()) {
@@ -175,8 +182,9 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
     const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(text);
     // As if every stage saw every image.
     double row = 0;
-    for (const attacks::Stage& stage : list.front().stages(data.classes))
+    for (const attacks::Stage& stage : list.front().stages(attacks::attacked_classes(network, split)))
       row += passes.seconds(split, *stage.perturbation, n);
+    row *= static_cast<double>(split.label_columns);  // each label is attacked by itself
     add(list.size(), row);
     if (!o.trust_checks) continue;
     // One step of all images, the unbounded attack and a search of some.
@@ -193,12 +201,13 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
     const std::vector<attacks::NamedCorruption> list = attacks::parse_corruptions(text);
     add(list.size(), passes.seconds(split, *list.front().perturbation, n));
   }
-  cost.work += static_cast<double>(rows) * scoring_seconds(n, data.classes, o.bootstrap, device);
+  cost.work += static_cast<double>(rows) * scoring_seconds(n, data, o.bootstrap, device);
   if (o.temperature_scaling) {
     const ImageSplit& val = require_split(data, "val");
-    const std::vector<float> logits(static_cast<std::size_t>(val.count * data.classes));
+    const std::int64_t classes = data.multi_label() ? 2 : data.classes;  // of a decision
+    const std::vector<float> logits(val.labels.size() * static_cast<std::size_t>(classes));
     cost.work += passes.seconds(val, attacks::Clean{}, val.count) +
-                 time_once(device, [&] { attacks::fit_temperature(logits, val.labels, data.classes); });
+                 time_once(device, [&] { attacks::fit_temperature(logits, val.labels, classes); });
   }
   const auto logits_bytes = static_cast<std::size_t>(n * data.classes) * sizeof(float);
   cost.bytes = host_bytes(data) + network_bytes(network) + passes.bytes() + 2 * logits_bytes;

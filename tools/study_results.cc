@@ -72,8 +72,8 @@ bool is_interval(const std::string& key) {
 
 /// What tells rows apart and is the same for every seed.
 bool names_row(const std::string& key) {
-  static const std::vector<std::string> names = {"kind",  "spec",       "eps",   "norm",
-                                                 "steps", "corruption", "level", "n"};
+  static const std::vector<std::string> names = {"kind",       "spec",  "eps", "norm",     "steps",
+                                                 "corruption", "level", "n",   "decisions"};
   return std::find(names.begin(), names.end(), key) != names.end();
 }
 
@@ -107,6 +107,26 @@ Json summed_reliability(const std::vector<const Json*>& seeds) {
   return bins;
 }
 
+/// Scores of each label: their means over the seeds.
+Json mean_of_labels(const std::vector<const Json*>& seeds) {
+  Json mean = *seeds.front();
+  for (std::size_t label = 0; label < mean.size(); ++label)
+    for (auto& [key, value] : mean[label].items()) {
+      if (key == "label") continue;
+      const auto mean_of = [&](const auto& number_in) {
+        std::vector<double> of_seeds;
+        for (const Json* seed : seeds) of_seeds.push_back(number(number_in(seed->at(label).at(key))));
+        return spread_of(of_seeds).mean;
+      };
+      if (is_interval(key))
+        for (const std::size_t end : {0, 1})
+          value[end] = mean_of([=](const Json& interval) { return interval.at(end); });
+      else
+        value = mean_of([](const Json& plain) { return plain; });
+    }
+  return mean;
+}
+
 /// Row `index` of every seed's evaluation as one.
 Json mean_row(const std::vector<StudyPart>& seeds, std::size_t index) {
   const auto row_of = [&](const StudyPart& part) -> const Json& {
@@ -116,10 +136,12 @@ Json mean_row(const std::vector<StudyPart>& seeds, std::size_t index) {
   for (const auto& [key, value] : row_of(seeds.front()).items()) {
     if (names_row(key)) {
       mean[key] = value;
-    } else if (key == "confusion" || key == "reliability") {
+    } else if (key == "confusion" || key == "reliability" || key == "per_label") {
       std::vector<const Json*> of_seeds;
       for (const StudyPart& part : seeds) of_seeds.push_back(&row_of(part).at(key));
-      mean[key] = key == "confusion" ? summed_confusion(of_seeds) : summed_reliability(of_seeds);
+      mean[key] = key == "confusion"   ? summed_confusion(of_seeds)
+                  : key == "per_label" ? mean_of_labels(of_seeds)
+                                       : summed_reliability(of_seeds);
     } else if (is_interval(key)) {
       Json ends = Json::array();
       for (const std::size_t end : {0, 1}) {
@@ -206,7 +228,8 @@ Json study_results(const StudyPlan& plan, const std::vector<std::vector<StudyPar
                {"split", plan.evaluation.subject.split},
                {"seeds", plan.seeds},
                {"n", first.at("n")},
-               {"classes", first.at("classes")}};
+               {"classes", first.at("classes")},
+               {"task", first.value("task", to_string(Task::multi_class))}};
   if (!plan.published_source.empty()) results["published"] = plan.published_source;
   for (std::size_t m = 0; m < plan.methods.size(); ++m) {
     Json& method = results["methods"][plan.methods[m].name];

@@ -39,6 +39,13 @@ void require_match(const ModelCard& card, const ImageData& data) {
     fail(ErrorKind::bad_data, data.path, ": images are ", data.channels, " x ", data.height, " x ",
          data.width, " (channels, height, width), the model expects ", card.channels, " x ", card.height,
          " x ", card.width);
+  if ((card.task == Task::multi_label) != data.multi_label())
+    fail(ErrorKind::bad_data, data.path, ": has ", data.label_columns,
+         data.multi_label() ? " labels" : " label", " an image, the model is ", to_string(card.task),
+         ", expected ", card.task == Task::multi_label ? "several labels" : "one class", " an image");
+  if (data.multi_label() && data.classes != card.classes)
+    fail(ErrorKind::bad_data, data.path, ": has ", data.classes, " labels an image, the model answers ",
+         card.classes);
   if (data.classes > card.classes)
     fail(ErrorKind::bad_data, data.path, ": has ", data.classes, " classes, the model knows ", card.classes);
 }

@@ -53,6 +53,10 @@ void TrainOptions::add_flags(CLI::App& app) {
   app.add_option("--data", data, "Images: .npz in MedMNIST's layout, or HDF5");
   app.add_option("--model", model, "Model such as resnet18:width=16 or small_cnn")->capture_default_str();
   app.add_option("--out", out, "Run folder to write");
+  app.add_option("--task", task,
+                 "What labels mean: multi-class, ordinal (classes are grades), multi-label, or auto: "
+                 "multi-label where an image has several labels, else multi-class")
+      ->capture_default_str();
   method.add_flags(app);
   app.add_option("--epochs", epochs, "Passes over the training split; free makes epochs/replays of them")
       ->capture_default_str();
@@ -130,6 +134,19 @@ TrainerSpec TrainOptions::trainer_spec() const {
   return s;
 }
 
+Task TrainOptions::task_for(const ImageData& images) const {
+  if (task == "auto") return images.multi_label() ? Task::multi_label : Task::multi_class;
+  for (const Task known : {Task::multi_class, Task::ordinal, Task::multi_label}) {
+    if (task != to_string(known)) continue;
+    if ((known == Task::multi_label) != images.multi_label())
+      fail(ErrorKind::usage, "--task is '", task, "', but ", images.path, " has ", images.label_columns,
+           images.multi_label() ? " labels" : " label", " an image, expected ",
+           images.multi_label() ? "multi-label" : "multi-class or ordinal");
+    return known;
+  }
+  fail(ErrorKind::usage, "--task is '", task, "', expected auto, multi-class, ordinal or multi-label");
+}
+
 models::InputSpec TrainOptions::input_spec(std::int64_t channels, std::int64_t height,
                                            std::int64_t width) const {
   for (const auto& [flag, values] : {std::pair{"--mean", &mean}, std::pair{"--std", &std}})
@@ -177,6 +194,7 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("shift", shift);
   if (!mean.empty()) flag("mean", number_list(mean));
   if (!std.empty()) flag("std", number_list(std));
+  if (task != "auto") flag("task", quoted(task));
   flag("seed", common.seed);
   flag("device", quoted(common.device));
   flag("threads", threads);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/source.h"
+#include "engine/task.h"
 #include "engine/trainer.h"
 #include "models/input.h"
 #include "tools/command.h"
@@ -17,6 +19,7 @@ struct TrainOptions {
   CommonOptions common;
   MethodOptions method;
   std::string data, model = "resnet18", out;
+  std::string task = "auto";  ///< what the labels mean
   std::int64_t epochs = 10, batch = 64;
   std::string optimizer = "adam";
   std::optional<double> lr;  ///< 1e-3 for adam, 0.05 for sgd
@@ -41,6 +44,8 @@ struct TrainOptions {
   /// Epochs are passes over the split: with replays fewer than --epochs, so that the cost is about the same.
   /// Throws Error (usage) naming the flag that is out of range.
   TrainerSpec trainer_spec() const;
+  /// What the labels of a data set mean. Throws Error (usage) where they cannot.
+  Task task_for(const ImageData& images) const;
   models::InputSpec input_spec(std::int64_t channels, std::int64_t height, std::int64_t width) const;
   /// Every setting that a result depends on but the data, defaults written out, as TOML.
   std::string resolved_settings(const std::string& canonical_model, int threads) const;

@@ -79,6 +79,7 @@ class TrainingRun {
   const TrainOptions& options_;
   Device device_;
   ImageData data_;
+  Task task_;
   models::InputSpec input_;
   std::string model_spec_;
   RunIdentity identity_;
@@ -103,6 +104,7 @@ TrainingRun::TrainingRun(const TrainOptions& options)
     : options_(options),
       device_(options.common.open_device()),
       data_(load_training_data(options.data)),
+      task_(options.task_for(data_)),
       input_(options.input_spec(data_.channels, data_.height, data_.width)),
       model_spec_(models::canonical_spec(options.model, input_)),
       identity_{options.resolved_settings(model_spec_, device_.threads()), training_digest(data_)},
@@ -274,6 +276,7 @@ void TrainingRun::save_model() {
   save_network(folder_.model_safetensors(), network_);
   write_model_card(folder_.model_json(), {.spec = model_spec_,
                                           .classes = network_.graph().classes(),
+                                          .task = task_,
                                           .channels = input_.channels,
                                           .height = input_.height,
                                           .width = input_.width,

@@ -193,9 +193,9 @@ Json black_box_checks(const Json& rows) {
       for (const Json& stage : row.at("stages"))
         if (is_black_box(stage)) blind += number(stage, "broken"), tried += number(stage, "tried");
       if (tried > 0)
-        add(row, blind <= kBlackBoxTolerance * number(row, "n"),
-            says("the search without gradients broke %.0f of %.0f images that the others left", blind,
-                 tried));
+        add(row, blind <= kBlackBoxTolerance * number(row, row.contains("decisions") ? "decisions" : "n"),
+            says("the search without gradients broke %.0f of %.0f %s that the others left", blind, tried,
+                 row.contains("decisions") ? "decisions" : "images"));
     }
   }
   return list;
@@ -226,9 +226,10 @@ Json network_checks(const attacks::Evaluation& once, const attacks::Evaluation& 
   Verdicts verdicts("the network itself");
   verdicts.add("answers_repeat", Severity::fail, difference <= kLogitTolerance * largest,
                says("asked twice its logits differ by %.3g, the largest is %.3g", difference, largest));
-  verdicts.add("answers_are_logits", Severity::fail, distributions < once.n,
+  verdicts.add("answers_are_logits", Severity::fail,
+               distributions < static_cast<std::int64_t>(once.label.size()),
                says("%lld of %lld answers are numbers in [0, 1] that sum to 1",
-                    static_cast<long long>(distributions), static_cast<long long>(once.n)));
+                    static_cast<long long>(distributions), static_cast<long long>(once.label.size())));
   verdicts.add("gradients_foretell_loss", Severity::fail,
                static_cast<double>(risen) >= kLeastRisen * static_cast<double>(changed),
                says("a step of 1/255 along the gradient's sign raised the loss of %lld of %lld images",

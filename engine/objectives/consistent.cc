@@ -29,6 +29,9 @@ ConsistentTraining::ConsistentTraining(std::string name, std::vector<const Pertu
 
 TrainingResult ConsistentTraining::record(Recorder& r, Network& network, const TrainingPorts& ports) const {
   const std::int64_t batch = ports.images.shape.n, count = view_count();
+  if (ports.label.shape.c > 1)
+    fail(ErrorKind::usage, name_, ": compares answers that are one class an image, and there are ",
+         ports.label.shape.c, " labels an image; expected standard, pgd, fast, free or rtda");
   // All views lie one after another in one tensor.
   const Tensor x = r.make("views", ports.images.shape.with_batch(count * batch));
   const auto view_of = [&](const Tensor& all, std::int64_t view) { return r.part(all, view * batch, batch); };

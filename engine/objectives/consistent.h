@@ -29,7 +29,7 @@ enum class Divergence {
 class ConsistentTraining final : public Objective {
  public:
   /// `views` must outlive this; 1 to kMostViews - 1 of them, for the Kullback-Leibler divergence 1. `weight`:
-  /// of the divergence, 0 or more. Throws Error (usage).
+  /// of the divergence, 0 or more. Throws Error (usage), record too: where images have several labels.
   ConsistentTraining(std::string name, std::vector<const Perturbation*> views, double weight,
                      ViewPasses passes, Divergence divergence = Divergence::jensen_shannon);
 

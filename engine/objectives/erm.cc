@@ -11,8 +11,8 @@ TrainingResult Erm::record(Recorder& r, Network& network, const TrainingPorts& p
   Recording recording(r, network, batch,
                       {.norm = NormMode::batch, .input_gradient = false, .parameter_gradients = true});
   ForwardTrace trace = recording.forward(ports.images);
-  const LossTensors loss = record_softmax_ce(r, trace.logits, ports.label, 1.0f / static_cast<float>(batch),
-                                             LossGradientWanted::yes);
+  const LossTensors loss =
+      record_label_loss(r, trace.logits, ports.label, mean_scale(ports.label), LossGradientWanted::yes);
   recording.backward(trace, loss.dlogits);
   return {loss.loss, loss.predicted};
 }

@@ -1,4 +1,4 @@
-// Empirical risk minimisation: the mean cross-entropy of the images as they are.
+// Empirical risk minimisation: the mean loss of the images as they are against their labels.
 #pragma once
 
 #include "engine/objective.h"

@@ -32,8 +32,8 @@ TrainingResult FreeTraining::record(Recorder& r, Network& network, const Trainin
   Recording recording(r, network, batch,
                       {.norm = NormMode::batch, .input_gradient = true, .parameter_gradients = true});
   ForwardTrace trace = recording.forward(x);
-  const LossTensors loss = record_softmax_ce(r, trace.logits, ports.label, 1.0f / static_cast<float>(batch),
-                                             LossGradientWanted::yes);
+  const LossTensors loss =
+      record_label_loss(r, trace.logits, ports.label, mean_scale(ports.label), LossGradientWanted::yes);
   const Tensor gradient = recording.backward(trace, loss.dlogits);
   r.kernel("free.ascend_delta", r.kernels().ascend_delta_linf, [=](Access& at) {
     return AscendDelta{at.inout(delta), at.in(gradient), size, eps};

@@ -209,6 +209,86 @@ TEST_CASE("metrics: predictions of some images are those images' own") {
   CHECK(some.nll == direct.nll);
 }
 
+TEST_CASE("metrics: quadratic weighted kappa and mean error of grades, worked out by hand") {
+  const auto kappa = [](const Labels& predicted, const Labels& label) {
+    return attacks::quadratic_weighted_kappa(predicted, label);
+  };
+  CHECK(kappa({0, 1, 2, 3}, {0, 1, 2, 3}) == 1);
+  CHECK(kappa({3, 2, 1, 0}, {0, 1, 2, 3}) == doctest::Approx(-1));  // 1 - 5 / 2.5
+  CHECK(kappa({1, 1, 1, 1}, {0, 1, 2, 1}) == 0);                    // an answer that knows nothing
+  // Squared errors 1, 0, 0, 4 of 4; by chance means 3/4 and 6/4, mean squares 5/4 and 14/4: 19/4 - 2 * 18/16.
+  CHECK(kappa({1, 0, 2, 0}, {0, 0, 2, 2}) == doctest::Approx(1 - 1.25 / ((5 + 8) / 4.0 - 2 * 3 * 4 / 16.0)));
+  CHECK(std::isnan(kappa({2, 2, 2}, {2, 2, 2})));
+  // A grade further off costs four times as much.
+  CHECK(kappa({1, 1, 2, 2, 3, 3}, {0, 1, 2, 2, 3, 3}) > kappa({2, 1, 2, 2, 3, 3}, {0, 1, 2, 2, 3, 3}));
+  CHECK(attacks::mean_absolute_error(Labels{1, 0, 2, 0}, Labels{0, 0, 2, 2}) == 0.75);
+}
+
+TEST_CASE("metrics: quadratic weighted kappa is Cohen's, by its matrices of weights") {
+  std::mt19937 generator(3);
+  for (const int grades : {2, 3, 5}) {
+    Labels predicted, label;
+    for (int i = 0; i < 200; ++i) {
+      label.push_back(static_cast<std::int32_t>(generator() % static_cast<unsigned>(grades)));
+      const bool off = generator() % 3 == 0;
+      predicted.push_back(off ? static_cast<std::int32_t>(generator() % static_cast<unsigned>(grades))
+                              : label.back());
+    }
+    const auto k = static_cast<std::size_t>(grades);
+    std::vector<double> seen(k * k), rows(k), columns(k);
+    for (std::size_t i = 0; i < label.size(); ++i) {
+      const auto y = static_cast<std::size_t>(label[i]), p = static_cast<std::size_t>(predicted[i]);
+      seen[y * k + p] += 1, rows[y] += 1, columns[p] += 1;
+    }
+    double of_seen = 0, of_chance = 0;
+    for (std::size_t y = 0; y < k; ++y)
+      for (std::size_t p = 0; p < k; ++p) {
+        const double weight = (static_cast<double>(y) - static_cast<double>(p)) *
+                              (static_cast<double>(y) - static_cast<double>(p));
+        of_seen += weight * seen[y * k + p];
+        of_chance += weight * rows[y] * columns[p] / 200;
+      }
+    CHECK(attacks::quadratic_weighted_kappa(predicted, label) ==
+          doctest::Approx(1 - of_seen / of_chance).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("metrics: several labels an image are decisions, averaged over the labels") {
+  // Three images of two labels. Label 0: there, there, not, p = 0.9, 0.2, 0.1; label 1: not, there, not, p =
+  // 0.6, 0.8, 0.3.
+  const std::vector<double> p = {0.9, 0.6, 0.2, 0.8, 0.1, 0.3};
+  const Labels label = {1, 0, 1, 1, 0, 0};
+  const attacks::Predictions all(logits_of(p), label, 2, 1, 2);
+  CHECK(all.images() == 3);
+  const attacks::Scores s = attacks::score(all);
+  CHECK(s.n == 3);
+  CHECK(s.correct == 4);
+  CHECK(s.accuracy == doctest::Approx(4.0 / 6));
+  CHECK(s.subset_accuracy == doctest::Approx(1.0 / 3));  // the last image alone
+  CHECK(s.balanced_accuracy == doctest::Approx((0.5 * (0.5 + 1) + 0.5 * (1 + 0.5)) / 2));
+  CHECK(s.auc == 1);  // each label's images are in order
+  CHECK(attacks::score_label(all, 0).auc == 1);
+  CHECK(attacks::score_label(all, 1).balanced_accuracy == doctest::Approx(0.75));
+  double bce = 0, brier = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    bce -= std::log(label[i] == 1 ? p[i] : 1 - p[i]) / 6;
+    brier += 2 * (p[i] - label[i]) * (p[i] - label[i]) / 6;
+  }
+  CHECK(s.nll == doctest::Approx(bce).epsilon(1e-6));
+  CHECK(s.brier == doctest::Approx(brier).epsilon(1e-6));
+
+  const std::uint32_t twice[] = {2, 0, 2};
+  const attacks::Predictions some = all.pick(twice);
+  CHECK(some.label == Labels{0, 0, 1, 0, 0, 0});
+  CHECK(some.images() == 3);
+  CHECK(std::isnan(attacks::score_label(some, 1).auc));  // no image has the label
+  CHECK(std::isnan(attacks::score(some).auc));
+  CHECK(all.of_label(1).label == Labels{0, 1, 0});
+  check_throws(ErrorKind::usage, "4 labels of 2 classes, 3 an image", [] {
+    attacks::Predictions(std::vector<float>(8), Labels{0, 1, 0, 1}, 2, 1, 3);
+  });
+}
+
 TEST_CASE("metrics: sizes that do not belong together are refused") {
   check_throws(ErrorKind::usage, "3 logits for 2 labels of 2 classes", [] {
     score(std::vector<float>{1, 2, 3}, Labels{0, 1}, 2);

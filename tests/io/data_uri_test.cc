@@ -78,9 +78,11 @@ TEST_CASE("data URI: grey and colour come back as they were") {
   }
 }
 
-TEST_CASE("data URI: of two channels the first is shown, and sizes must fit") {
+TEST_CASE("data URI: of two channels the first is shown, of five the third, and sizes must fit") {
   CHECK(read_back(png_data_uri(std::vector<std::uint8_t>{1, 9, 2, 9, 3, 9, 4, 9}, 2, 2, 2)).pixels ==
         std::vector<std::uint8_t>{1, 2, 3, 4});
+  CHECK(read_back(png_data_uri(std::vector<std::uint8_t>{9, 9, 1, 9, 9, 9, 9, 2, 9, 9}, 1, 2, 5)).pixels ==
+        std::vector<std::uint8_t>{1, 2});
   CHECK_THROWS_AS(png_data_uri(std::vector<std::uint8_t>(5), 2, 2, 1), Error);
   CHECK_THROWS_AS(png_data_uri({}, 0, 2, 1), Error);
 }

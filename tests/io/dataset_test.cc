@@ -78,7 +78,7 @@ TEST_CASE("dataset: what misses the layout is told with file, array and expectat
   refused({{"train_images", images}, {"train_labels", labels<float>({0, 1}, {2, 1})}},
           "expected integer labels");
   refused({{"train_images", images}, {"train_labels", bytes({2, 14})}},
-          "several labels an image are not supported");
+          "train_labels[0, 2]: has label 2, expected 0 or 1, since an image has 14 labels");
   refused({{"train_images", images}, {"train_labels", bytes({2, 1, 1})}}, "expected (N) or (N, 1)");
   refused({{"train_images", images}, {"train_labels", labels({0, 1, 0})}},
           "has 3 labels, expected one for each of 2");
@@ -242,6 +242,57 @@ TEST_CASE("dataset: counts, means and duplicates within and across splits") {
   shared(0, "train", "val", 1, 1);
   shared(1, "train", "test", 2, 1);
   shared(2, "val", "test", 0, 0);
+}
+
+TEST_CASE("dataset: several labels an image, each 0 or 1, to both formats and back") {
+  const TempFolder folder;
+  const Arrays whole{{"train_images", bytes({3, 4, 5})},
+                     {"train_labels", labels<std::uint8_t>({0, 1, 0, 1, 0, 0, 1, 1, 0}, {3, 3})},
+                     {"test_images", bytes({2, 4, 5})},
+                     {"test_labels", labels<std::uint8_t>({0, 1, 0, 0, 1, 1}, {2, 3})}};
+  const ImageData data = load(folder, whole);
+  CHECK(data.multi_label());
+  CHECK(data.classes == 3);
+  CHECK(data.train.label_columns == 3);
+  CHECK(data.train.labels == std::vector<std::int32_t>{0, 1, 0, 1, 0, 0, 1, 1, 0});
+  CHECK(data.train.labels_of(2)[1] == 1);
+  save_image_data(folder / "b.h5", data);
+  save_image_data(folder / "c.npz", load_image_data(folder / "b.h5"));
+  CHECK(get_file(folder / "c.npz") == get_file(folder / "a.npz"));
+
+  const DataInfo info = describe(data);
+  CHECK(info.splits[0].class_counts == std::vector<std::int64_t>{2, 2, 0});
+  CHECK(info.splits[2].class_counts == std::vector<std::int64_t>{0, 2, 1});
+  // Both test images are in train: the first with the same labels, the second with others.
+  CHECK(info.shared[1].count == 2);
+  CHECK(info.shared[1].other_label == 1);
+  CHECK_FAILS(ErrorKind::bad_data, "a.npz: train_labels: no image has label 2, expected at least one",
+              require_every_class(data));
+
+  Arrays other = whole;
+  other["train_labels"] = labels<std::uint8_t>({0, 1, 0, 1, 0, 0, 1, 1, 1}, {3, 3});
+  CHECK(training_digest(load(folder, other)) != training_digest(data));
+  require_every_class(load(folder, other));
+  other["train_labels"] = labels({0, 1, 0});
+  CHECK_FAILS(ErrorKind::bad_data, "test_labels has 3 labels an image, expected 1 as in train_labels",
+              load(folder, other));
+}
+
+TEST_CASE("dataset: the slices of a volume are channels, and volumes again when they are written") {
+  const TempFolder folder;
+  const Array volumes = bytes({2, 7, 4, 5});
+  const ImageData data = load(folder, {{"train_images", volumes}, {"train_labels", labels({0, 1})}});
+  CHECK(data.channels == 7);
+  CHECK(data.height == 4);
+  CHECK(data.width == 5);
+  const auto voxel = [&](std::size_t image, std::size_t slice, std::size_t row, std::size_t column) {
+    return volumes.bytes[((image * 7 + slice) * 4 + row) * 5 + column];
+  };
+  CHECK(data.train.pixels[((0 * 4 + 0) * 5 + 0) * 7 + 3] == voxel(0, 3, 0, 0));
+  CHECK(data.train.pixels[((1 * 4 + 2) * 5 + 4) * 7 + 6] == voxel(1, 6, 2, 4));
+  save_image_data(folder / "b.h5", data);
+  save_image_data(folder / "c.npz", load_image_data(folder / "b.h5"));
+  CHECK(get_file(folder / "c.npz") == get_file(folder / "a.npz"));
 }
 
 TEST_CASE("dataset: means of colour images are by channel, an absent split has none") {

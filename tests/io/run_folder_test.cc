@@ -126,6 +126,7 @@ TEST_CASE("run folder: metrics are cut back to the epoch of a checkpoint") {
 
 const ModelCard kCard{.spec = "resnet18:width=16",
                       .classes = 9,
+                      .task = Task::ordinal,
                       .channels = 3,
                       .height = 28,
                       .width = 32,
@@ -154,8 +155,8 @@ TEST_CASE("model card: a key that is missing, unknown or out of range is named")
     CHECK_FAILS(ErrorKind::bad_data, part, read_model_card(path));
     CHECK_FAILS(ErrorKind::bad_data, "model.json: ", read_model_card(path));
   };
-  for (const std::string key : {"version", "model", "classes", "channels", "height", "width", "mean", "std",
-                                "method", "seed", "config_hash"}) {
+  for (const std::string key : {"version", "model", "classes", "task", "channels", "height", "width", "mean",
+                                "std", "method", "seed", "config_hash"}) {
     const std::size_t begin = whole.find("\"" + key + "\":");
     REQUIRE(begin != std::string::npos);
     const std::string entry = whole.substr(begin, key.size() + 3);
@@ -169,6 +170,7 @@ TEST_CASE("model card: a key that is missing, unknown or out of range is named")
   refused("\"classes\": 9", "\"classes\": 1", "'classes' is 1, expected 2 to 65536");
   refused("\"classes\": 9", "\"classes\": 9.5", "'classes' is not a whole number");
   refused("\"classes\": 9", "\"classes\": 18446744073709551615", "'classes' is not a whole number");
+  refused("\"ordinal\"", "\"grades\"", "'task' is 'grades', expected multi-class, ordinal or multi-label");
   refused("\"channels\": 3", "\"channels\": 1", "'mean' has 3 numbers");
   refused("0.4000000059604645", "0.0", "'std' holds 0");
   refused("0.4000000059604645", "\"a\"", "'std' is not a list of numbers");
@@ -194,6 +196,7 @@ TEST_CASE("model card: what builds the network is enough, and each part of it is
   const ModelCard card = read_model_card(path);
   CHECK(card.spec == "resnet18");
   CHECK(card.classes == 9);
+  CHECK(card.task == Task::multi_class);
   CHECK(card.width == 32);
   CHECK(card.mean == std::vector<float>{0.5f, 0.5f, 0.5f});
   CHECK(card.deviation == card.mean);

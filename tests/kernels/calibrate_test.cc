@@ -179,5 +179,22 @@ TEST_CASE("tally adds losses and hits") {
   }
 }
 
+TEST_CASE("tally counts each of several labels an image as a decision") {
+  const std::vector<float> loss = {1, 2};
+  const std::vector<std::int32_t> predicted = {1, 0, 1, /**/ 0, 0, 1}, label = {1, 1, 1, /**/ 0, 0, 0};
+  for (const Run& run : runs()) {
+    TrainingTally tally;
+    run.kernels.tally(run.queue, {.loss = loss.data(),
+                                  .predicted = predicted.data(),
+                                  .label = label.data(),
+                                  .tally = &tally,
+                                  .rows = 2,
+                                  .columns = 3});
+    CHECK(tally.loss == 3);
+    CHECK(tally.correct == 4);
+    CHECK(tally.seen == 6);
+  }
+}
+
 }  // namespace
 }  // namespace inocula::test

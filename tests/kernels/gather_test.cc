@@ -149,6 +149,36 @@ TEST_CASE("mask_padding keeps labels and marks rows without an image") {
     run.kernels.mask_padding(run.queue, {label.data(), index.data(), masked.data(), 3});
     CHECK(masked.values() == std::vector<std::int32_t>{4, -1, 2});
   }
+  const std::vector<std::int32_t> of_two = {1, 0, /**/ 0, 0, /**/ 0, 1};
+  for (const Run& run : runs()) {
+    Guarded<std::int32_t> masked(6, -9);
+    run.kernels.mask_padding(run.queue, {of_two.data(), index.data(), masked.data(), 3, 2});
+    CHECK(masked.values() == std::vector<std::int32_t>{1, 0, -1, -1, 0, 1});
+  }
+}
+
+TEST_CASE("gather takes all labels of an image, and none of a row without one") {
+  Data d = make_data(4, 5, 6, 1);
+  d.labels = {1, 0, 0, /**/ 0, 1, 1, /**/ 1, 1, 1, /**/ 0, 0, 1};
+  const std::vector<std::int32_t> index = {2, -1, 3, 1, 2};
+  const StepState state;
+  const Outputs out = same_everywhere([&](const Run& run) {
+    Guarded<float> x(index.size() * 30, kNan);
+    Guarded<std::int32_t> label(index.size() * 3, -9);
+    run.kernels.gather(run.queue, {.images = d.images.data(),
+                                   .all_labels = d.labels.data(),
+                                   .index = index.data(),
+                                   .state = &state,
+                                   .x = x.data(),
+                                   .label = label.data(),
+                                   .rows = static_cast<std::int64_t>(index.size()),
+                                   .channels = 1,
+                                   .height = 5,
+                                   .width = 6,
+                                   .label_columns = 3});
+    return Outputs{x.values(), as_floats(label.values())};
+  });
+  CHECK(out[1] == std::vector<float>{1, 1, 1, /**/ 0, 0, 0, /**/ 0, 0, 1, /**/ 0, 1, 1, /**/ 1, 1, 1});
 }
 
 }  // namespace

@@ -95,7 +95,73 @@ def compare(folder, classes):
     print(f"K = {classes}:", ", ".join(f"{key} {value:.4f}" for key, value in expected.items()))
 
 
+def labelled_set(labels, count, seed):
+    """Images (N, 12, 12) with a brighter stripe for each label that is there, one label in eight turned round."""
+    draw, arrays = random.Random(seed), {}
+    for split in ("train", "val", "test"):
+        pixels, marks = bytearray(), bytearray()
+        for _ in range(count):
+            there = [draw.random() < 0.4 for _ in range(labels)]
+            marks += bytes(int(mark != (draw.randrange(8) == 0)) for mark in there)
+            for _ in range(12):
+                pixels += bytes(draw.randrange(100) + 80 * there[x * labels // 12] for x in range(12))
+        arrays[split + "_images"] = ("|u1", (count, 12, 12), bytes(pixels))
+        arrays[split + "_labels"] = ("|u1", (count, labels), bytes(marks))
+    return arrays
+
+
+def evaluated(folder, name, arrays, *flags):
+    """The logits and labels of predict, and the clean row of evaluate."""
+    here = lambda file: os.path.join(folder, f"{name}-{file}")
+    npz(here("data.npz"), arrays)
+    for command in (["train", "--model", "small_cnn:width=8", "--epochs", 8, "--batch", 15, "--data", here("data.npz"), "--out", here("run"),
+                     *flags],
+                    ["predict", "--model", here("run"), "--data", here("data.npz"), "--out", here("logits.npz")],
+                    ["evaluate", "--bootstrap", 0, "--model", here("run"), "--data", here("data.npz"), "--out", here("scores.json")]):
+        done = run(*command, "--quiet")
+        expect(done.returncode == 0, f"{name}: {command[0]}: {done.stderr}")
+    arrays = np.load(here("logits.npz"))
+    return arrays["logits"].astype(np.float64), arrays["labels"].astype(int), read_json(here("scores.json"))["rows"][0]
+
+
+def compare_labels(folder):
+    """Several labels an image: scores of each by itself, and their means."""
+    logits, label, row = evaluated(folder, "labels", labelled_set(4, 150, seed=9))
+    p, answer = 1 / (1 + np.exp(-logits)), (logits > 0).astype(int)
+    each = range(label.shape[1])
+    expected = {
+        "accuracy": 1 - metrics.hamming_loss(label, answer),
+        "subset_accuracy": metrics.accuracy_score(label, answer),
+        "balanced_accuracy": np.mean([metrics.balanced_accuracy_score(label[:, l], answer[:, l]) for l in each]),
+        "auc": metrics.roc_auc_score(label, p, average="macro"),
+        "nll": metrics.log_loss(label.reshape(-1), p.reshape(-1)),
+        "brier": 2 * metrics.brier_score_loss(label.reshape(-1), p.reshape(-1)),
+    }
+    for key, value in expected.items():
+        expect(abs(row[key] - value) < 1e-6, f"labels: {key} is {row[key]}, expected {value}")
+    for l in each:
+        expect(abs(row["per_label"][l]["auc"] - metrics.roc_auc_score(label[:, l], p[:, l])) < 1e-9, f"labels: auc of {l}")
+        expect(row["per_label"][l]["images_with_label"] == label[:, l].sum(), f"labels: images with {l}")
+    expect(0.5 < expected["accuracy"] < 1 and 0.5 < expected["auc"] < 1, f"labels: {expected} compares nothing")
+    print("labels:", ", ".join(f"{key} {value:.4f}" for key, value in expected.items()))
+
+
+def compare_grades(folder):
+    logits, label, row = evaluated(folder, "grades", noisy_set(5, 150, seed=8), "--task", "ordinal")
+    answer = logits.argmax(axis=1)
+    expected = {
+        "quadratic_weighted_kappa": metrics.cohen_kappa_score(label.reshape(-1), answer, weights="quadratic"),
+        "mean_absolute_error": metrics.mean_absolute_error(label.reshape(-1), answer),
+    }
+    for key, value in expected.items():
+        expect(abs(row[key] - value) < 1e-9, f"grades: {key} is {row[key]}, expected {value}")
+    expect(0 < expected["quadratic_weighted_kappa"] < 1, f"grades: {expected} compares nothing")
+    print("grades:", ", ".join(f"{key} {value:.4f}" for key, value in expected.items()))
+
+
 with scratch() as temporary:
     for number_of_classes in (2, 3, 5):
         compare(temporary, number_of_classes)
+    compare_labels(temporary)
+    compare_grades(temporary)
 finish()

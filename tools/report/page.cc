@@ -190,6 +190,11 @@ ReportPage report_page(const std::vector<std::string>& folders) {
       reliability_charts(shown, series, charts));
   body +=
       section("confidence", "Confidence of the answers", "", confidence_histograms(shown, series, charts));
+  body += section(
+      "labels", "Labels by themselves",
+      "Where images have several labels: the share of right decisions on each, and its AUC. An attack "
+      "is made on each label alone.",
+      label_tables(series));
   body += section("confusion", "Confusion matrices", "Numbers of images by true class and answer.",
                   confusion_matrices(shown, series));
   body += section("scores", "Every score", "", score_tables(series));

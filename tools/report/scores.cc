@@ -26,17 +26,39 @@ std::string study_cell(const Json& cell, double unit) {
   return html;
 }
 
-std::string score_row(const Json& row) {
+/// Scores that rows of some tasks alone have: of grades, and of several labels an image.
+struct TaskColumn {
+  const char* key;
+  const char* heading;
+  bool share;
+};
+constexpr TaskColumn kTaskColumns[] = {{"quadratic_weighted_kappa", "weighted kappa", false},
+                                       {"mean_absolute_error", "grades off", false},
+                                       {"subset_accuracy", "all labels right", true}};
+
+std::string task_cells(const Json& row, const Json& first) {
+  std::string html;
+  for (const TaskColumn& c : kTaskColumns)
+    if (first.contains(c.key))
+      html += "<td>" + (c.share ? percent(row, c.key) : decimal(row, c.key)) + "</td>";
+  return html;
+}
+
+std::string name_of(const Json& row) {
+  return escaped((row.contains("spec") ? row.at("spec") : row.at("kind")).get<std::string>());
+}
+
+/// `first`: the series' first row, which says what columns there are.
+std::string score_row(const Json& row, const Json& first) {
   const Json& ci = row.at("accuracy_ci95");
-  const std::string what = row.contains("spec") ? row.at("spec") : row.at("kind");
-  return "<tr><td class=\"spec\">" + escaped(what) + "</td><td class=\"bar\"><span style=\"width:" +
+  return "<tr><td class=\"spec\">" + name_of(row) + "</td><td class=\"bar\"><span style=\"width:" +
          printed("%.1f%%", 100 * row.at("accuracy").get<double>()) + "\"></span><b>" +
          percent(row, "accuracy") + "</b></td><td>" + printed("%.1f", 100 * ci.at(0).get<double>()) + " – " +
          printed("%.1f&nbsp;%%", 100 * ci.at(1).get<double>()) + "</td><td>" +
          percent(row, "balanced_accuracy") + "</td><td>" + decimal(row, "auc") + "</td><td>" +
          decimal(row, "ece") + "</td><td>" + decimal(row, "rmsce") + "</td><td>" + decimal(row, "brier") +
          "</td><td>" + decimal(row, "nll") + "</td><td>" + decimal(row, "entropy") + "</td><td>" +
-         percent(row, "attack_success_rate") + "</td></tr>\n";
+         percent(row, "attack_success_rate") + "</td>" + task_cells(row, first) + "</tr>\n";
 }
 
 }  // namespace
@@ -69,8 +91,34 @@ std::string score_tables(const std::vector<ReportSeries>& series) {
     html +=
         "<div class=\"wide\"><table><thead><tr><th>images</th><th>accuracy</th><th>95&nbsp;% interval</th>"
         "<th>balanced</th><th>AUC</th><th>ECE</th><th>RMSCE</th><th>Brier</th><th>NLL</th><th>entropy</th>"
-        "<th>attack success</th></tr></thead><tbody>\n";
-    for (const Json& row : s.rows) html += score_row(row);
+        "<th>attack success</th>";
+    for (const TaskColumn& c : kTaskColumns)
+      if (s.rows.front().contains(c.key)) html += std::string("<th>") + c.heading + "</th>";
+    html += "</tr></thead><tbody>\n";
+    for (const Json& row : s.rows) html += score_row(row, s.rows.front());
+    html += "</tbody></table></div></details>\n";
+  }
+  return html;
+}
+
+std::string label_tables(const std::vector<ReportSeries>& series) {
+  std::string html;
+  for (const ReportSeries& s : series) {
+    if (s.rows.empty() || !s.rows.front().contains("per_label")) continue;
+    html += "<details" + std::string(series.size() < 3 ? " open" : "") + "><summary>" + escaped(s.name) +
+            "</summary>\n<div class=\"wide\"><table><thead><tr><th>label</th>";
+    for (const Json& row : s.rows) html += "<th class=\"spec\">" + name_of(row) + "</th>";
+    html += "</tr></thead><tbody>\n";
+    for (std::size_t label = 0; label < s.rows.front().at("per_label").size(); ++label) {
+      html += "<tr><td>" + std::to_string(label) + "</td>";
+      for (const Json& row : s.rows) {
+        const bool there = row.contains("per_label") && label < row.at("per_label").size();
+        const Json of_label = there ? row.at("per_label").at(label) : Json::object();
+        html += "<td><b>" + percent(of_label, "accuracy") + "</b><br><small>AUC " + decimal(of_label, "auc") +
+                "</small></td>";
+      }
+      html += "</tr>\n";
+    }
     html += "</tbody></table></div></details>\n";
   }
   return html;

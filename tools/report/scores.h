@@ -14,6 +14,10 @@ std::string study_table(const nlohmann::ordered_json& table);
 /// Every row of every series with its scores.
 std::string score_tables(const std::vector<ReportSeries>& series);
 
+/// Accuracy and AUC of each label by itself, where images have several: labels down, rows of evaluate.json
+/// across; empty where no series has them.
+std::string label_tables(const std::vector<ReportSeries>& series);
+
 /// [label][predicted] of the row that stands for each list.
 std::string confusion_matrices(const std::vector<RowList>& lists, const std::vector<ReportSeries>& series);
 

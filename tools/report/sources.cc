@@ -102,6 +102,14 @@ bool is_picture(const Json& value) {
                                 kBegin.size()) == std::string::npos;
 }
 
+bool is_scores_of_labels(const Json& value) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& label) {
+           return label.is_object() && label.contains("label") && is_count(label["label"]) &&
+                  label.contains("accuracy") && is_fraction(label["accuracy"]) && label.contains("auc") &&
+                  is_number_or_null(label["auc"]);
+         });
+}
+
 void require_key(const Json& object, const char* key, const std::string& where, bool (*good)(const Json&),
                  const char* expected) {
   if (!object.contains(key)) refuse(where, std::string(key) + " is missing", expected);
@@ -126,7 +134,8 @@ void check_row(const Json& row, const std::string& where) {
   require_optional_numbers(
       row,
       {"balanced_accuracy", "auc", "ece", "mce", "adaptive_ece", "rmsce", "rmsce_top_label", "brier", "nll",
-       "entropy", "attack_success_rate", "zero_gradient_fraction", "max_norm"},
+       "entropy", "attack_success_rate", "zero_gradient_fraction", "max_norm", "quadratic_weighted_kappa",
+       "mean_absolute_error", "subset_accuracy"},
       where);
   const std::string kind = row.value("kind", "");
   if (kind == "attack") {
@@ -142,6 +151,8 @@ void check_row(const Json& row, const std::string& where) {
     require_key(row, "reliability", where, is_reliability_diagram, "bins of count, correct and confidence");
   if (row.contains("confusion"))
     require_key(row, "confusion", where, is_square_of_counts, "a square matrix of counts");
+  if (row.contains("per_label"))
+    require_key(row, "per_label", where, is_scores_of_labels, "scores of each label");
 }
 
 void check_check(const Json& check, const std::string& where) {
