@@ -15,7 +15,8 @@ inline constexpr float kUsualNormalisation = 0.5f;
 struct ImageSplit {
   std::string name;  ///< "train", "val" or "test"
   std::int64_t count = 0;
-  std::int64_t height = 0, width = 0, channels = 0;
+  std::int64_t height = 0, width = 0;
+  std::int64_t channels = 0;  ///< 1, 3, or the slices of a volume
   std::vector<std::uint8_t> pixels;
   /// (count, label_columns): of one column each in [0, classes) of the data set, of several each 0 or 1.
   std::vector<std::int32_t> labels;

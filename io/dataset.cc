@@ -187,18 +187,24 @@ std::int64_t find_equal(const ImageSplit& split, std::int64_t i, std::uint64_t h
   return -1;
 }
 
+/// Images of each class, or with each label.
+std::vector<std::int64_t> count_labels(const ImageSplit& split, std::int64_t classes) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(classes), 0);
+  for (std::size_t i = 0; i < split.labels.size(); ++i) {
+    if (split.multi_label())
+      counts[i % counts.size()] += split.labels[i];
+    else
+      ++counts[static_cast<std::size_t>(split.labels[i])];
+  }
+  return counts;
+}
+
 SplitInfo describe_split(const ImageSplit& split, std::int64_t classes) {
   SplitInfo info{.name = split.name,
                  .count = split.count,
-                 .class_counts = std::vector<std::int64_t>(static_cast<std::size_t>(classes), 0),
+                 .class_counts = count_labels(split, classes),
                  .mean = {},
                  .repeated = 0};
-  for (std::size_t i = 0; i < split.labels.size(); ++i) {
-    if (split.multi_label())
-      info.class_counts[i % info.class_counts.size()] += split.labels[i];
-    else
-      ++info.class_counts[static_cast<std::size_t>(split.labels[i])];
-  }
   if (split.count == 0) return info;
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(split.channels), 0);
   for (std::size_t i = 0; i < split.pixels.size(); ++i) sums[i % sums.size()] += split.pixels[i];
@@ -293,7 +299,7 @@ std::string training_digest(const ImageData& data) {
 
 void require_every_class(const ImageData& data) {
   const ImageSplit& train = require_split(data, "train");
-  const std::vector<std::int64_t> counts = describe_split(train, data.classes).class_counts;
+  const std::vector<std::int64_t> counts = count_labels(train, data.classes);
   const auto missing = std::find(counts.begin(), counts.end(), 0);
   if (missing == counts.end()) return;
   if (data.multi_label())
