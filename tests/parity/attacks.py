@@ -194,7 +194,8 @@ def rows_for(subject, eps, eps_l2, steps, queries):
     ensemble = ["apgd-ce", "apgd-dlr", "fab-t", "square"] if others > 1 else ["apgd-ce", "fab-t", "square"]
     rows.append(Row("aa-k linf, AutoAttack (" + ", ".join(ensemble) + ")",
                     f"aa-k:eps={e},steps={steps},queries={5 * queries}",
-                    with_autoattack(ensemble, "Linf", eps, steps, others, 5 * queries), slow=True))
+                    with_autoattack(ensemble, "Linf", eps, steps, others, 5 * queries), slow=True,
+                    stronger="there no step aims at the other classes one by one: its targeted loss compares four logits"))
     return rows
 
 
