@@ -6,6 +6,7 @@
 #include "attacks/attack_loss.h"
 #include "attacks/gradient_count.h"
 #include "attacks/nearest.h"
+#include "attacks/region.h"
 #include "attacks/spec_keys.h"
 #include "engine/loss.h"
 
@@ -110,6 +111,8 @@ Tensor Cw::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) c
   keep(images, record_loss(r, victim, images, aim));
   r.loop(spec_.search, [&] {
     record_begin(r, images, v);
+    // (tanh w + 1) / 2 is off by roundings, after which Adam would step.
+    record_in_region(r, ports, v.x);
     r.loop(spec_.steps, [&] {
       const LossGradient found = record_loss_gradient(r, victim, v.x, aim);
       record_gradient_count(r, ports, found.gradient, {});
@@ -131,6 +134,7 @@ Tensor Cw::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) c
         a.rate = static_cast<float>(lr);
         return a;
       });
+      record_in_region(r, ports, v.x);
     });
     keep(v.x, record_loss(r, victim, v.x, aim));
     r.kernel("attack.search", r.kernels().cw_next, [=](Access& at) {

@@ -45,6 +45,7 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       image_(network.graph().input_shape()),
       images_(network, split, batch_),
       index_(static_cast<std::size_t>(batch_)) {
+  if (spec.constraints != nullptr) constraints_.emplace(network.device(), split, *spec.constraints);
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
     fail(ErrorKind::usage,
@@ -88,7 +89,9 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
 
   const BatchTensors b = images_.record(r, state, rows);
   NetworkVictim victim(r, network, rows, spec_.attack_norm, perturbation.use());
-  const Tensor x = perturbation.record(r, victim, {b.images, b.label, b.sample, state, zeros, all});
+  const PerturbationPorts ports{b.images, b.label, b.sample, state, zeros, all};
+  const Tensor x = constraints_ ? constraints_->record(r, victim, perturbation, ports)
+                                : perturbation.record(r, victim, ports);
   // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
   std::optional<NetworkVictim> frozen;
   if (spec_.attack_norm != NormMode::frozen)
@@ -168,6 +171,9 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const Progres
   e.n = n;
   e.classes = classes_;
   for (const std::int64_t i : images) e.label.push_back(labels_[static_cast<std::size_t>(i)]);
+  if (spec_.constraints != nullptr && !spec_.constraints->eps_scale.empty())
+    for (const std::int64_t i : images)
+      e.eps_scale.push_back(spec_.constraints->eps_scale[static_cast<std::size_t>(i)]);
   e.clean_logits.resize(static_cast<std::size_t>(n * k));
   e.logits.resize(static_cast<std::size_t>(n * k));
   e.norms.resize(static_cast<std::size_t>(n));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "attacks/constraints.h"
 #include "attacks/metrics.h"
 #include "attacks/norm.h"
 #include "engine/network.h"
@@ -28,6 +29,7 @@ struct EvaluatorSpec {
   KeepImages keep_images = KeepImages::no;
   std::vector<std::int64_t> keep_only = {};  ///< rising numbers of the images to be kept; empty keeps all
   std::uint32_t restart = 0;  ///< number of the attack's first random draws: another one draws others
+  const Constraints* constraints = nullptr;  ///< of the perturbation; must outlive the Evaluator; null: none
 };
 
 /// What came out, image by image, in the order of the split.
@@ -37,6 +39,7 @@ struct Evaluation {
   std::vector<float> clean_logits;      ///< (n, classes) of the images as they are
   std::vector<float> logits;            ///< (n, classes) of the perturbed ones
   std::vector<PerturbationNorm> norms;  ///< measured afresh from the stored floats
+  std::vector<float> eps_scale;         ///< factors of the radius, where images have radii of their own
   std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
   std::vector<CalibrationBin> bins;     ///< of the perturbed logits
   std::uint64_t zero_gradients = 0, all_gradients = 0;
@@ -93,6 +96,7 @@ class Evaluator {
   Shape image_;
   std::vector<std::int32_t> labels_;
   ResidentImages images_;
+  std::optional<ResidentConstraints> constraints_;
   std::vector<std::int32_t> index_;
   Buffer state_, clean_logits_, logits_, norms_, kept_images_, bins_, counts_;
   Program program_;

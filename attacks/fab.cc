@@ -8,6 +8,7 @@
 #include "attacks/attack_loss.h"
 #include "attacks/gradient_count.h"
 #include "attacks/nearest.h"
+#include "attacks/region.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/loss.h"
@@ -40,10 +41,6 @@ void check(const FabSpec& spec) {
   want(spec.beta > 0 && spec.beta <= 1, "beta", spec.beta, "above 0 and at most 1");
   if (spec.norm == Norm::l0)
     fail(ErrorKind::usage, name, ": norm is ", to_string(spec.norm), ", expected linf, l2 or l1");
-}
-
-Distance distance_of(Norm norm) {
-  return norm == Norm::linf ? Distance::linf : norm == Norm::l2 ? Distance::l2 : Distance::l1;
 }
 
 void record_fill(Recorder& r, const Tensor& t, float value) {
@@ -155,8 +152,10 @@ Tensor Fab::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) 
     a.cols = cols;
     a.radius = static_cast<float>(start);
     a.norm = norm;
+    a.eps_scale = at.in(ports.eps_scale);
     return a;
   });
+  record_in_region(r, ports, x);
 
   r.loop(spec_.steps, [&] {
     const Boundary boundary = record_nearest_boundary(r, victim, x, ports.label, targets, norm);

@@ -20,6 +20,7 @@ class RandomNoise final : public Perturbation {
   explicit RandomNoise(const NoiseSpec& spec);
 
   VictimUse use() const override { return VictimUse::none; }
+  Ball ball() const override { return {distance_of(spec_.norm), spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

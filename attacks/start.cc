@@ -1,6 +1,7 @@
 // Recording an attack's start.
 #include "attacks/start.h"
 
+#include "attacks/region.h"
 #include "kernels/step_state.h"
 
 namespace inocula::attacks {
@@ -25,6 +26,8 @@ void record_start(Recorder& r, const PerturbationPorts& ports, Start start, Norm
     a.cols = cols;
     a.eps = static_cast<float>(eps);
     a.deviation = static_cast<float>(kNormalStart);
+    a.eps_scale = at.in(ports.eps_scale);
+    a.region = region_of(at, ports);
     return a;
   });
 }

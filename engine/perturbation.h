@@ -1,10 +1,12 @@
 // What changes images inside a Program: attacks and corruptions implement it, training and evaluation use it.
 #pragma once
 
+#include <limits>
 #include <string>
 
 #include "engine/recorder.h"
 #include "engine/victim.h"
+#include "kernels/nearest.h"
 
 namespace inocula {
 
@@ -17,6 +19,16 @@ struct PerturbationPorts {
   Tensor state;           ///< StepState
   Tensor zero_gradients;  ///< uint64, counted up: gradients that were zero everywhere; may be missing
   Tensor all_gradients;   ///< uint64, counted up: gradients in all; missing exactly where zero_gradients is
+  Tensor eps_scale = {};  ///< (N): factors of each row's radius and steps; missing: 1
+  /// Bytes (images or 1, 1, H, W), by the image's number: not 0 where a pixel may change. Missing:
+  /// everywhere.
+  Tensor region = {};
+};
+
+/// Where a perturbation's results lie about the image.
+struct Ball {
+  Distance norm = Distance::linf;
+  double radius = std::numeric_limits<double>::infinity();
 };
 
 class Perturbation {
@@ -25,6 +37,8 @@ class Perturbation {
 
   /// What it asks of the victim.
   virtual VictimUse use() const { return VictimUse::gradients; }
+  /// What all its results keep to; of infinite radius where they may lie anywhere.
+  virtual Ball ball() const { return {}; }
   /// Canonical form: parsing it gives the same perturbation.
   virtual std::string spec() const = 0;
   /// Records the perturbation; the answer is a tensor of its own or the images themselves.

@@ -12,8 +12,10 @@
 #include "kernels/consistency.h"
 #include "kernels/deepfool.h"
 #include "kernels/divergence.h"
+#include "kernels/eps_scale.h"
 #include "kernels/fab.h"
 #include "kernels/gather.h"
+#include "kernels/grey.h"
 #include "kernels/image_gradient.h"
 #include "kernels/linear.h"
 #include "kernels/logit_pick.h"
@@ -28,6 +30,8 @@
 #include "kernels/pool.h"
 #include "kernels/project_ball.h"
 #include "kernels/queue.h"
+#include "kernels/region.h"
+#include "kernels/requantise.h"
 #include "kernels/roof.h"
 #include "kernels/saliency.h"
 #include "kernels/softmax_ce.h"
@@ -52,6 +56,11 @@
   X(next_restart, NextRestart)                               \
   X(add_delta, AddDelta)                                     \
   X(ascend_delta_linf, AscendDelta)                          \
+  X(keep_to_region, KeepToRegion)                            \
+  X(gather_eps_scale, GatherEpsScale)                        \
+  X(repeat_over_channels, RepeatOverChannels)                \
+  X(sum_over_channels, SumOverChannels)                      \
+  X(requantise, Requantise)                                  \
   X(keep_best, KeepBest)                                     \
   X(keep_nearest, KeepNearest)                               \
   X(release_beyond, ReleaseBeyond)                           \
