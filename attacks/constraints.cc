@@ -17,22 +17,6 @@ std::int64_t size_of(const auto& values) {
   return static_cast<std::int64_t>(values.size());
 }
 
-void check(const ImageSplit& split, const Constraints& c) {
-  const std::int64_t pixels = split.height * split.width;
-  if (c.bits != 0 && c.bits != 8 && c.bits != 16)
-    fail(ErrorKind::usage, "bits is ", c.bits, ", expected 8 or 16, or 0 for any float");
-  if (!c.region.empty() && size_of(c.region) != pixels && size_of(c.region) != split.count * pixels)
-    fail(ErrorKind::bad_data, "region: has ", c.region.size(), " pixels, expected ", pixels,
-         " for all images or ", split.count * pixels, " for the split's ", split.count);
-  if (!c.eps_scale.empty() && size_of(c.eps_scale) != split.count)
-    fail(ErrorKind::bad_data, "eps_scale: has ", c.eps_scale.size(), " factors, expected one for each of ",
-         split.count, " images");
-  for (std::size_t i = 0; i < c.eps_scale.size(); ++i)
-    if (!(std::isfinite(c.eps_scale[i]) && c.eps_scale[i] >= 0))
-      fail(ErrorKind::bad_data, "eps_scale: factor of image ", i, " is ", c.eps_scale[i],
-           ", expected a number of 0 or more");
-}
-
 /// Pixels lie channel by channel of each pixel.
 void require_grey(const ImageSplit& split) {
   for (std::int64_t i = 0; i < split.count; ++i) {
@@ -54,6 +38,23 @@ float grey_share(Distance norm, std::int64_t channels) {
 
 }  // namespace
 
+void check_constraints(const Constraints& c, const ImageSplit& split) {
+  const std::int64_t pixels = split.height * split.width;
+  if (c.bits != 0 && c.bits != 8 && c.bits != 16)
+    fail(ErrorKind::usage, "bits is ", c.bits, ", expected 8 or 16, or 0 for any float");
+  if (!c.region.empty() && size_of(c.region) != pixels && size_of(c.region) != split.count * pixels)
+    fail(ErrorKind::bad_data, "region: has ", c.region.size(), " pixels, expected ", pixels,
+         " for all images or ", split.count * pixels, " for the split's ", split.count);
+  if (!c.eps_scale.empty() && size_of(c.eps_scale) != split.count)
+    fail(ErrorKind::bad_data, "eps_scale: has ", c.eps_scale.size(), " factors, expected one for each of ",
+         split.count, " images");
+  for (std::size_t i = 0; i < c.eps_scale.size(); ++i)
+    if (!(std::isfinite(c.eps_scale[i]) && c.eps_scale[i] >= 0))
+      fail(ErrorKind::bad_data, "eps_scale: factor of image ", i, " is ", c.eps_scale[i],
+           ", expected a number of 0 or more");
+  if (c.channels == Channels::same) require_grey(split);
+}
+
 ResidentConstraints::ResidentConstraints(const Device& device, const ImageSplit& split, const Constraints& c)
     : channels_(c.channels),
       levels_(c.bits == 0 ? 0.0f : static_cast<float>((1 << c.bits) - 1)),
@@ -62,8 +63,7 @@ ResidentConstraints::ResidentConstraints(const Device& device, const ImageSplit&
       factors_(size_of(c.eps_scale)),
       height_(split.height),
       width_(split.width) {
-  check(split, c);
-  if (channels_ == Channels::same) require_grey(split);
+  check_constraints(c, split);
   if (!c.region.empty()) {
     masks_ = size_of(c.region) / (height_ * width_);
     region_ = Buffer(device, c.region.size());
@@ -86,7 +86,7 @@ Tensor ResidentConstraints::record_eps_scale(Recorder& r, const PerturbationPort
   return scale;
 }
 
-void ResidentConstraints::record_levels(Recorder& r, const Ball& ball, const PerturbationPorts& ports,
+void ResidentConstraints::record_levels(Recorder& r, const Bound& bound, const PerturbationPorts& ports,
                                         const Tensor& x) const {
   const Tensor scale = record_eps_scale(r, ports, 1);
   r.kernel("attack.requantise", r.kernels().requantise, [=, levels = levels_](Access& at) {
@@ -98,22 +98,22 @@ void ResidentConstraints::record_levels(Recorder& r, const Ball& ball, const Per
     a.rows = x.shape.n;
     a.cols = x.shape.per_sample();
     a.levels = levels;
-    a.eps = static_cast<float>(ball.radius);
-    a.norm = ball.norm;
+    a.eps = static_cast<float>(bound.radius);
+    a.norm = bound.norm;
     return a;
   });
 }
 
 Tensor ResidentConstraints::record(Recorder& r, Victim& victim, const Perturbation& perturbation,
                                    const PerturbationPorts& ports) const {
-  const Ball ball = perturbation.ball();
+  const Bound bound = perturbation.bound();
   const std::int64_t channels = ports.images.shape.c;
   const bool grey = channels_ == Channels::same;
   PerturbationPorts inner = ports;
   if (grey) inner.images = record_first_channel(r, ports.images);
   if (masks_ > 0)
     inner.region = r.external("regions", region_.as<void>(), {masks_, 1, height_, width_}, DType::bytes);
-  inner.eps_scale = record_eps_scale(r, ports, grey ? grey_share(ball.norm, channels) : 1.0f);
+  inner.eps_scale = record_eps_scale(r, ports, grey ? grey_share(bound.norm, channels) : 1.0f);
 
   std::optional<GreyVictim> grey_victim;
   if (grey) grey_victim.emplace(r, victim, channels);
@@ -125,7 +125,7 @@ Tensor ResidentConstraints::record(Recorder& r, Victim& victim, const Perturbati
   if (x.id == inner.images.id) return ports.images;
   record_in_region(r, inner, x);
   if (grey) x = record_stacked(r, x, channels);
-  if (levels_ > 0) record_levels(r, ball, ports, x);
+  if (levels_ > 0) record_levels(r, bound, ports, x);
   return x;
 }
 

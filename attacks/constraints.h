@@ -31,11 +31,14 @@ struct Constraints {
   bool reach_every_image() const { return region.empty() && eps_scale.empty() && channels == Channels::own; }
 };
 
+/// Throws Error (usage) for bits other than 0, 8 and 16; bad_data where what is given is not of the split's
+/// size, a factor is negative or not finite, or, with Channels::same, an image has unequal channels.
+void check_constraints(const Constraints& constraints, const ImageSplit& split);
+
 /// Constraints in device memory, and perturbations that keep to them.
 class ResidentConstraints {
  public:
-  /// Throws Error (usage) for bits other than 0, 8 and 16; bad_data where what is given is not of the split's
-  /// size, a factor is negative or not finite, or, with Channels::same, an image has unequal channels.
+  /// Errors: as check_constraints.
   ResidentConstraints(const Device& device, const ImageSplit& split, const Constraints& constraints);
 
   /// Records the perturbation: around ports.images, of which ports.sample holds the split's numbers. A
@@ -45,7 +48,7 @@ class ResidentConstraints {
 
  private:
   Tensor record_eps_scale(Recorder& r, const PerturbationPorts& ports, float share) const;
-  void record_levels(Recorder& r, const Ball& ball, const PerturbationPorts& ports, const Tensor& x) const;
+  void record_levels(Recorder& r, const Bound& bound, const PerturbationPorts& ports, const Tensor& x) const;
 
   Channels channels_;
   float levels_;  ///< 0: any float

@@ -163,8 +163,17 @@ NamedAttack make_square(const Spec& s, double eps) {
 }
 
 NamedAttack make_noise(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "restarts", "seed"});
-  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2}), eps};
+  s.allow({"norm", "eps", "ssim", "restarts", "seed"});
+  NoiseSpec p{.norm = parse_norm(s, {Norm::linf, Norm::l2}), .eps = eps};
+  if (s.has("ssim")) {
+    if (s.has("eps"))
+      fail(ErrorKind::usage, "'", s.text(),
+           "': eps and ssim both say how strong the noise is, expected one of them");
+    p.eps = std::numeric_limits<double>::infinity();
+    p.ssim = s.number("ssim", 0);
+    // 0 stands for no similarity that is asked for.
+    if (p.ssim == 0) refuse_field("noise", "ssim", 0, "a similarity above 0 and below 1");
+  }
   return with_restarts(RandomNoise(p), p, 1, s);
 }
 
@@ -242,7 +251,9 @@ const Entry kEntries[] = {
      "    the same for any number of classes, and the same as standard from 10 on\n"},
     {"noise", usual_pgd_eps, make_noise,
      "noise:norm=linf|l2,eps=8/255,restarts=1\n"
-     "    random noise, uniform in the ball or on the L2 sphere: what an attack has to beat\n"},
+     "    random noise, uniform in the ball or on the L2 sphere: what an attack has to beat; ssim=0.95 in "
+     "place of eps:\n"
+     "    uniform or normal, of the strength that leaves each image this similarity\n"},
     {"deepfool", no_eps, make_deepfool,
      "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
      "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "

@@ -530,6 +530,22 @@ std::vector<KernelCase<SumOverChannels>> sum_over_channels() {
            }}};
 }
 
+std::vector<KernelCase<MatchSsim>> match_ssim() {
+  return {{"28x28", [](Arrays& m) {
+             MatchSsim a;
+             a.x = m.floats(0);
+             a.clean = m.floats(1, 0.5f);
+             a.direction = m.floats(2, 0.1f);
+             a.rows = rows_of(m, kPixels) / (2 * kSsimScratch);
+             a.sample = m.zeros<std::int32_t>(3);
+             a.scratch = m.zeros<double>(4);
+             a.channels = 1;
+             a.height = a.width = kSide;
+             a.target = 0.9f;
+             return KernelWork<MatchSsim>{a, 3 * kFloat * static_cast<double>(a.rows * kPixels)};
+           }}};
+}
+
 std::vector<KernelCase<Requantise>> requantise() {
   return {{"l2", [](Arrays& m) {
              Requantise a;

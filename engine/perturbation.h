@@ -26,7 +26,7 @@ struct PerturbationPorts {
 };
 
 /// Where a perturbation's results lie about the image.
-struct Ball {
+struct Bound {
   Distance norm = Distance::linf;
   double radius = std::numeric_limits<double>::infinity();
 };
@@ -38,7 +38,7 @@ class Perturbation {
   /// What it asks of the victim.
   virtual VictimUse use() const { return VictimUse::gradients; }
   /// What all its results keep to; of infinite radius where they may lie anywhere.
-  virtual Ball ball() const { return {}; }
+  virtual Bound bound() const { return {}; }
   /// Canonical form: parsing it gives the same perturbation.
   virtual std::string spec() const = 0;
   /// Records the perturbation; the answer is a tensor of its own or the images themselves.

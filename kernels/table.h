@@ -36,6 +36,7 @@
 #include "kernels/saliency.h"
 #include "kernels/softmax_ce.h"
 #include "kernels/square.h"
+#include "kernels/ssim.h"
 #include "kernels/start.h"
 #include "kernels/targets.h"
 #include "kernels/weights.h"
@@ -53,6 +54,7 @@
   X(start_sphere_l2, RandomStart)                            \
   X(start_normal_linf, RandomStart)                          \
   X(start_normal_l2, RandomStart)                            \
+  X(match_ssim, MatchSsim)                                   \
   X(next_restart, NextRestart)                               \
   X(add_delta, AddDelta)                                     \
   X(ascend_delta_linf, AscendDelta)                          \

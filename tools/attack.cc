@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "io/array_file.h"
 #include "tools/command.h"
+#include "tools/constraint_files.h"
 #include "tools/evaluator_options.h"
 #include "tools/method.h"
 #include "tools/subject.h"
@@ -34,9 +35,11 @@ void run_attack(const AttackOptions& o) {
   const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(o.attack);
   if (list.size() != 1)
     fail(ErrorKind::usage, "--attack '", o.attack, "' has ", list.size(), " values of eps, expected one");
+  o.evaluator.check();
   require_array_file(o.out);
   const Subject subject(o.subject);
   const ImageSplit& split = *subject.split;
+  const attacks::Constraints constraints = load_constraints(o.evaluator, split);
 
   Progress progress(o.subject.common.quiet);
   const attacks::Evaluation e =
@@ -45,7 +48,8 @@ void run_attack(const AttackOptions& o) {
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.evaluator.limit,
                                 .attack_norm = parse_attack_bn(o.evaluator.attack_bn),
-                                .keep_images = attacks::KeepImages::yes},
+                                .keep_images = attacks::KeepImages::yes,
+                                .constraints = &constraints},
                                [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
                                  progress.update([&] {
                                    return stage.perturbation->spec() + ": " + std::to_string(done) + " of " +

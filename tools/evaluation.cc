@@ -11,6 +11,7 @@
 #include "attacks/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
+#include "tools/constraint_files.h"
 #include "tools/examples.h"
 #include "tools/method.h"
 #include "tools/score_json.h"
@@ -55,6 +56,7 @@ void EvaluationOptions::check() const {
   if (parse_attack_bn(evaluator.attack_bn) == NormMode::batch)
     fail(ErrorKind::usage,
          "--attack-bn is 'train', which changes the network, expected eval or train_no_update");
+  evaluator.check();
   if (subject.batch < 1) fail(ErrorKind::usage, "--batch is ", subject.batch, ", expected at least 1");
   if (evaluator.limit < 0)
     fail(ErrorKind::usage, "--limit is ", evaluator.limit, ", expected 0 (all) or more");
@@ -66,6 +68,7 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
   const Subject subject(o.subject);
   const CommonOptions& common = o.subject.common;
+  const attacks::Constraints constraints = load_constraints(o.evaluator, *subject.split);
 
   Examples examples(*subject.split, o.evaluator.limit, o.examples);
   const auto spec_of = [&](std::uint64_t seed, std::int64_t limit, attacks::KeepImages keep) {
@@ -88,9 +91,10 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
   };
   const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit,
                             attacks::KeepImages keep) {
+    attacks::EvaluatorSpec spec = spec_of(attack.seed.value_or(common.seed), limit, keep);
+    spec.constraints = &constraints;
     return attacks::evaluate_stages(*subject.network, *subject.split,
-                                    attack.stages(subject.network->graph().classes()),
-                                    spec_of(attack.seed.value_or(common.seed), limit, keep),
+                                    attack.stages(subject.network->graph().classes()), spec,
                                     [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
                                       tell(*stage.perturbation, done, all);
                                     });
@@ -98,6 +102,10 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
 
   nlohmann::ordered_json result{
       {"model", o.subject.model}, {"data", o.subject.data}, {"split", o.subject.split}};
+  if (!o.evaluator.region.empty()) result["region"] = o.evaluator.region;
+  if (!o.evaluator.eps_scale.empty()) result["eps_scale"] = o.evaluator.eps_scale;
+  if (constraints.channels == attacks::Channels::same) result["channels"] = "same";
+  if (constraints.bits != 0) result["bits"] = constraints.bits;
   Scoring scoring{
       .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()}};
   if (o.temperature_scaling) {
@@ -141,7 +149,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, Progress& progress) 
     if (!o.trust_checks) continue;
     const nlohmann::ordered_json own(rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end());
     for (auto& check :
-         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes, run_attack))
+         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes,
+                      constraints.reach_every_image() ? Reach::every_image : Reach::some_images, run_attack))
       checks.push_back(std::move(check));
   }
   for (const std::string& text : o.corruptions)

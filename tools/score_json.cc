@@ -1,6 +1,7 @@
 // Keys as in the documented format.
 #include "tools/score_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iterator>
@@ -89,6 +90,18 @@ void add_scores(Json& row, const attacks::Evaluation& e, const Scoring& scoring,
   row["reliability"] = reliability_diagram(predictions);
 }
 
+/// The largest of norms over radii, which are eps times the images' factors; infinite where something lies
+/// beyond a radius of 0.
+double largest_of_radius(const attacks::Evaluation& e, attacks::Norm norm, double eps) {
+  double largest = 0;
+  for (std::size_t i = 0; i < e.norms.size(); ++i) {
+    const double distance =
+        attacks::Norms{e.norms[i].linf, e.norms[i].l2, e.norms[i].l1, e.norms[i].l0}.of(norm);
+    if (distance > 0) largest = std::max(largest, distance / (eps * e.eps_scale[i]));
+  }
+  return largest;
+}
+
 }  // namespace
 
 Json clean_row(const attacks::Evaluation& e, const Scoring& scoring) {
@@ -111,6 +124,8 @@ Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAtt
   row["clean_correct"] = r.clean_correct;
   row["fooled"] = r.clean_correct - r.robust_correct;
   row["max_norm"] = r.largest.of(attack.norm);
+  if (!e.eps_scale.empty() && std::isfinite(attack.eps))
+    row["max_norm_over_eps"] = largest_of_radius(e, attack.norm, attack.eps);
   row["median_norm"] = r.fooled_median.of(attack.norm);
   row["max_norm_linf"] = r.largest.linf;
   row["max_norm_l2"] = r.largest.l2;

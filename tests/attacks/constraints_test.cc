@@ -348,8 +348,9 @@ TEST_CASE("constraints: results do not depend on the batch size") {
   all.bits = 8;
   for (const Constraints& c : {random_region(split, false), scaled, Constraints{.channels = Channels::same},
                                Constraints{.bits = 8}, all})
-    for (const char* spec : {"pgd:norm=l2,eps=0.5,alpha=0.125,steps=3", "apgd-ce:eps=0.0625,steps=5",
-                             "square:norm=l2,eps=0.5,queries=10", "noise:eps=0.0625"}) {
+    for (const char* spec :
+         {"pgd:norm=l2,eps=0.5,alpha=0.125,steps=3", "apgd-ce:eps=0.0625,steps=5",
+          "square:norm=l2,eps=0.5,queries=10", "noise:eps=0.0625", "noise:norm=l2,ssim=0.9"}) {
       CAPTURE(spec);
       const Evaluation one = attack(network, split, spec, c, 1);
       for (const std::int64_t batch : {7, 64}) {

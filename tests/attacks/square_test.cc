@@ -180,7 +180,8 @@ TEST_CASE("square: the canonical form is read back as itself, and what is out of
   refuse("square:p=0", "square: p is 0, expected a share of the pixels above 0 and at most 1");
   refuse("square:p=1.1", "square: p is 1.1");
   refuse("square:rescale=2", "rescale=2");
-  refuse("square:target=1", "unknown key 'target', expected one of: norm, eps, queries, p, rescale, restarts, seed");
+  refuse("square:target=1",
+         "unknown key 'target', expected one of: norm, eps, queries, p, rescale, restarts, seed");
 }
 
 }  // namespace inocula::test

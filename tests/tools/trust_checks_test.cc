@@ -24,13 +24,14 @@ struct Verdicts {
 };
 
 /// Of an attack with these rows, whose one step leaves `one_step`, and nothing forbidden `unbounded`.
-Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0) {
+Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0,
+                  Reach reach = Reach::every_image) {
   Verdicts v;
-  const Json list =
-      trust_checks("made up", rows, {1, 3, 10, 10}, 4, [&](const std::string& spec, std::int64_t limit) {
-        v.asked.push_back(spec + " on " + std::to_string(limit));
-        return row(1, spec.starts_with("fgsm") ? one_step : unbounded);
-      });
+  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, 4, reach,
+                                 [&](const std::string& spec, std::int64_t limit) {
+                                   v.asked.push_back(spec + " on " + std::to_string(limit));
+                                   return row(1, spec.starts_with("fgsm") ? one_step : unbounded);
+                                 });
   for (const Json& check : list) v.passed[check.at("check")] = check.at("passed");
   return v;
 }
@@ -45,6 +46,22 @@ TEST_CASE("trust checks: what a sound attack passes") {
   REQUIRE(v.asked.size() == 2);
   CHECK(v.asked[0] == "fgsm:norm=linf,eps=0.04 on 0");
   CHECK(v.asked[1] == "pgd:norm=linf,eps=1,path=2.5,steps=20 on 256");
+}
+
+TEST_CASE("trust checks: where other constraints hold attacks back, nothing is asked without bounds") {
+  const Verdicts v = verdicts(Json::array({row(0.02, 0.4)}), 0.5, 1, Reach::some_images);
+  CHECK(!v.passed.contains("unbounded_reaches_chance"));
+  CHECK(v.asked.size() == 1);
+}
+
+TEST_CASE("trust checks: images with radii of their own are held to these") {
+  for (const auto& [over, within] :
+       std::vector<std::pair<Json, bool>>{{1.0, true}, {1.001, false}, {Json(), false}}) {
+    Json own = row(0.02, 0.4);
+    own["max_norm"] = 0.06;
+    own["max_norm_over_eps"] = over;
+    CHECK(verdicts(Json::array({own})).passed.at("norms_within_eps") == within);
+  }
 }
 
 TEST_CASE("trust checks: each finds its own fault") {
