@@ -22,7 +22,7 @@ struct BatchAnswers {
 };
 
 /// A key names what the answers depend on: perturbation, seeds, rows. What all keys have in common (network,
-/// data, device) is the store's to know.
+/// data, constraints, device) is the store's to know.
 class AnswerStore {
  public:
   virtual ~AnswerStore() = default;

@@ -60,6 +60,7 @@ void record_look(Recorder& r, const PerturbationPorts& ports, const ApgdSpec& sp
     a.rows = c.x.shape.n;
     a.cols = c.x.shape.per_sample();
     a.step = static_cast<float>(2 * spec.eps);
+    a.eps_scale = at.in(ports.eps_scale);
     a.schedule = schedule_of(spec.steps, spec.rho);
     return a;
   });
@@ -79,6 +80,7 @@ void record_step(Recorder& r, const PerturbationPorts& ports, const ApgdSpec& sp
     a.rows = c.x.shape.n;
     a.cols = c.x.shape.per_sample();
     a.eps = static_cast<float>(spec.eps);
+    a.eps_scale = at.in(ports.eps_scale);
     return a;
   });
 }

@@ -33,6 +33,7 @@ class Apgd final : public Perturbation {
   /// `name`: apgd-ce, apgd-dlr or apgd-t. Throws Error (usage) naming the field that is out of range.
   Apgd(const ApgdSpec& spec, std::string name);
 
+  Bound bound() const override { return {distance_of(spec_.norm), spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

@@ -6,6 +6,7 @@
 #include "attacks/attack_loss.h"
 #include "attacks/gradient_count.h"
 #include "attacks/nearest.h"
+#include "attacks/region.h"
 #include "attacks/spec_keys.h"
 #include "engine/loss.h"
 
@@ -124,6 +125,8 @@ Tensor Cw::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) c
   keep(images, record_loss(r, victim, images, aim));
   r.loop(spec_.search, [&] {
     record_begin(r, ports, v);
+    // (tanh w + 1) / 2 is off by roundings, after which Adam would step.
+    record_in_region(r, ports, v.x);
     const auto step = [&] {
       const LossGradient found = record_loss_gradient(r, victim, v.x, aim);
       record_gradient_count(r, ports, found.gradient, v.done);
@@ -148,6 +151,7 @@ Tensor Cw::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) c
         a.done = at.inout<std::int32_t>(v.done);
         return a;
       });
+      record_in_region(r, ports, v.x);
     };
     r.loop(spec_.steps, step, v.done);
     keep(v.x, record_loss(r, victim, v.x, aim));

@@ -38,6 +38,7 @@ class Cw final : public Perturbation {
   /// Throws Error (usage) naming the field that is out of range.
   explicit Cw(const CwSpec& spec);
 
+  Bound bound() const override { return {Distance::l2, spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

@@ -87,7 +87,7 @@ std::string DeepFool::spec() const {
 Tensor DeepFool::record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const {
   const Shape shape = ports.images.shape;
   const std::int64_t rows = shape.n, cols = shape.per_sample(), classes = victim.classes();
-  const Distance norm = spec_.norm == Norm::linf ? Distance::linf : Distance::l2;
+  const Distance norm = distance_of(spec_.norm);
   const Competitors competitors = record_competitors(r, victim, ports.images, spec_.classes);
   const Tensor rank = competitors.rank;
   const std::int64_t columns = competitors.columns;

@@ -60,6 +60,7 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
       images_(network, split, batch_, spec.label_column),
       index_(static_cast<std::size_t>(batch_)),
       row_restart_(static_cast<std::size_t>(batch_)) {
+  if (spec.constraints != nullptr) constraints_.emplace(network.device(), split, *spec.constraints);
   if (spec.batch < 1) fail(ErrorKind::usage, "batch is ", spec.batch, ", expected at least 1");
   if (spec.attack_norm == NormMode::batch)
     fail(ErrorKind::usage,
@@ -90,6 +91,7 @@ Evaluator::Evaluator(Network& network, const ImageSplit& split, const Perturbati
          " norm=" + std::to_string(static_cast<int>(spec.attack_norm)) + " split=" + split.name +
          (spec.label_column ? " label=" + std::to_string(*spec.label_column) : "") +
          (spec.defence != nullptr ? " defence=" + spec.defence->spec() : "") +
+         (spec.constraints != nullptr ? " constrained" : "") +
          (spec.keep_images == KeepImages::no ? ""
           : spec.keep_only.empty()           ? " keep=all"
                                              : " keep=");
@@ -124,8 +126,9 @@ Recorder Evaluator::record(Network& network, const Perturbation& perturbation, s
   std::optional<LabelView> view;
   if (spec_.label_column) view.emplace(r, victim.front(), *spec_.label_column);
   Victim& attacked = view ? static_cast<Victim&>(*view) : victim.front();
-  const Tensor x =
-      perturbation.record(r, attacked, {b.images, b.label, b.sample, state, zeros, all, restart});
+  const PerturbationPorts ports{b.images, b.label, b.sample, state, zeros, all, restart};
+  const Tensor x = constraints_ ? constraints_->record(r, attacked, perturbation, ports)
+                                : perturbation.record(r, attacked, ports);
   // What counts is what the network says in evaluation mode, whatever mode the attack saw it in.
   std::optional<Defended> frozen;
   if (spec_.attack_norm != NormMode::frozen)
@@ -270,6 +273,10 @@ Evaluation Evaluator::run(const std::vector<std::int64_t>& images, const std::ve
   e.columns = columns;
   for (const std::int64_t i : images)
     e.label.insert(e.label.end(), labels_.begin() + i * columns, labels_.begin() + (i + 1) * columns);
+  if (spec_.constraints != nullptr && !spec_.constraints->eps_scale.empty())
+    for (const std::int64_t i : images)
+      e.eps_scale.insert(e.eps_scale.end(), static_cast<std::size_t>(columns),
+                         spec_.constraints->eps_scale[static_cast<std::size_t>(i)]);
   e.bins.assign(kCalibrationBins, {});
   const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   bool prepared = false;
@@ -360,6 +367,7 @@ Evaluation up_to_survivor(const Evaluation& e, std::int64_t survivors) {
   some.clean_logits.assign(e.clean_logits.begin(), e.clean_logits.begin() + logits);
   some.logits.assign(e.logits.begin(), e.logits.begin() + logits);
   some.norms.assign(e.norms.begin(), e.norms.begin() + rows);
+  if (!e.eps_scale.empty()) some.eps_scale.assign(e.eps_scale.begin(), e.eps_scale.begin() + rows);
   some.zero_gradients.resize(decisions);
   some.all_gradients.resize(decisions);
   some.bins.assign(kCalibrationBins, {});

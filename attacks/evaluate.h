@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attacks/answer_store.h"
+#include "attacks/constraints.h"
 #include "attacks/defence.h"
 #include "attacks/metrics.h"
 #include "attacks/norm.h"
@@ -32,6 +33,7 @@ struct EvaluatorSpec {
   std::uint32_t restart = 0;  ///< number of the attack's first random draws: another one draws others
   /// Of several labels an image the one that is attacked and judged, as two classes; without it all are.
   std::optional<std::int64_t> label_column = {};
+  const Constraints* constraints = nullptr;  ///< of the perturbation; must outlive the Evaluator; null: none
   const Defence* defence = nullptr;  ///< what stands before the network and is judged with it; may be null
   AnswerStore* answers = nullptr;    ///< batches that it knows are not run again; may be null
 };
@@ -44,8 +46,10 @@ struct Evaluation {
   std::vector<float> clean_logits;      ///< (n, columns, classes) of the images as they are
   std::vector<float> logits;            ///< (n, columns, classes) of the perturbed ones
   std::vector<PerturbationNorm> norms;  ///< (n, columns), measured afresh from the stored floats
-  std::vector<float> images;            ///< (n or those kept alone, C, H, W), where they were to be kept
-  std::vector<CalibrationBin> bins;     ///< of the perturbed logits
+  std::vector<float>
+      eps_scale;              ///< (n, columns): factors of the radius, where images have radii of their own
+  std::vector<float> images;  ///< (n or those kept alone, C, H, W), where they were to be kept
+  std::vector<CalibrationBin> bins;  ///< of the perturbed logits
   /// (n): of each image; (n, columns) where its labels were attacked one by one.
   std::vector<std::uint64_t> zero_gradients, all_gradients;
   PassCount image_passes;  ///< of an image through the network, attack and judgement together
@@ -118,6 +122,7 @@ class Evaluator {
   bool multi_label_;
   std::vector<std::int32_t> labels_;  ///< (n, columns)
   ResidentImages images_;
+  std::optional<ResidentConstraints> constraints_;
   std::vector<std::int32_t> index_, row_restart_;  ///< (batch)
   std::string key_;                                ///< of everything but the rows
   Buffer state_, restart_, clean_logits_, logits_, norms_, kept_images_, bins_, zero_gradients_,

@@ -8,6 +8,7 @@
 #include "attacks/attack_loss.h"
 #include "attacks/gradient_count.h"
 #include "attacks/nearest.h"
+#include "attacks/region.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/loss.h"
@@ -43,10 +44,6 @@ void check(const FabSpec& spec) {
   want(spec.restarts >= 1, "restarts", static_cast<double>(spec.restarts), "at least 1");
   if (spec.norm == Norm::l0)
     fail(ErrorKind::usage, name, ": norm is ", to_string(spec.norm), ", expected linf, l2 or l1");
-}
-
-Distance distance_of(Norm norm) {
-  return norm == Norm::linf ? Distance::linf : norm == Norm::l2 ? Distance::l2 : Distance::l1;
 }
 
 void record_fill(Recorder& r, const Tensor& t, float value) {
@@ -110,12 +107,14 @@ void record_fab_run(Recorder& r, Victim& victim, const PerturbationPorts& ports,
     a.sample = at.in<std::int32_t>(ports.sample);
     a.state = at.in<StepState>(ports.state);
     a.restart = at.in<std::int32_t>(ports.restart);
+    a.eps_scale = at.in(ports.eps_scale);
     a.rows = rows;
     a.cols = cols;
     a.radius = static_cast<float>(start);
     a.norm = norm;
     return a;
   });
+  record_in_region(r, ports, x);
 
   r.loop(spec.steps, [&] {
     const Boundary boundary = record_nearest_boundary(r, victim, x, ports.label, targets, norm);

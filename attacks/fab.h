@@ -40,6 +40,7 @@ class Fab final : public Perturbation {
   /// Throws Error (usage) naming the field that is out of range.
   explicit Fab(const FabSpec& spec);
 
+  Bound bound() const override { return {distance_of(spec_.norm), spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

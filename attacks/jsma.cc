@@ -7,6 +7,7 @@
 #include "attacks/attack_loss.h"
 #include "attacks/gradient_count.h"
 #include "attacks/nearest.h"
+#include "attacks/region.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 
@@ -125,6 +126,8 @@ Tensor Jsma::record(Recorder& r, Victim& victim, const PerturbationPorts& ports)
   // Of a few values alone the share may allow none.
   if (most_steps(cols) > 0) r.loop(most_steps(cols), record_step, done);
 
+  // A pair's second value may lie outside.
+  record_in_region(r, ports, x);
   // A sample moves no further once it has its target: the last images are all that can be kept.
   const Nearest nearest = record_nearest(r, ports, Distance::l0);
   const LossGradient found = record_loss(r, victim, x, {.loss = AttackLoss::margin, .label = ports.label});

@@ -35,6 +35,7 @@ class Jsma final : public Perturbation {
   /// Throws Error (usage) naming the field that is out of range.
   explicit Jsma(const JsmaSpec& spec);
 
+  Bound bound() const override { return {Distance::l0, spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

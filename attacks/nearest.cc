@@ -36,10 +36,16 @@ Tensor record_within(Recorder& r, const PerturbationPorts& ports, const Nearest&
   const float most = std::isinf(eps) ? std::numeric_limits<float>::infinity()
                                      : std::nextafter(static_cast<float>(eps), 0.0f);
   r.kernel("attack.release_beyond", r.kernels().release_beyond,
-           [=, images = ports.images, radius = most](Access& at) {
-             return ReleaseBeyond{at.inout(nearest.x),       at.in(images),
-                                  at.in(nearest.distance),   images.shape.n,
-                                  images.shape.per_sample(), radius};
+           [=, images = ports.images, scale = ports.eps_scale, radius = most](Access& at) {
+             ReleaseBeyond a;
+             a.x = at.inout(nearest.x);
+             a.clean = at.in(images);
+             a.distance = at.in(nearest.distance);
+             a.rows = images.shape.n;
+             a.cols = images.shape.per_sample();
+             a.eps = radius;
+             a.eps_scale = at.in(scale);
+             return a;
            });
   return nearest.x;
 }

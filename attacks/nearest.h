@@ -18,7 +18,7 @@ struct Nearest {
 Nearest record_nearest(Recorder& r, const PerturbationPorts& ports, Distance norm);
 void record_keep_nearest(Recorder& r, const PerturbationPorts& ports, const Tensor& x, const Tensor& hit,
                          const Nearest& nearest);
-/// The attack's answer: rows that lie beyond eps, which may be infinite, are clean again.
+/// The attack's answer: rows that lie beyond their eps, which may be infinite, are clean again.
 Tensor record_within(Recorder& r, const PerturbationPorts& ports, const Nearest& nearest, double eps);
 
 }  // namespace inocula::attacks

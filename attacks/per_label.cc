@@ -17,6 +17,7 @@ Evaluation decisions_of(const Evaluation& all, std::int64_t label) {
     const auto from = static_cast<std::size_t>(image * all.columns + label);
     one.label.push_back(all.label[from]);
     one.norms.push_back(all.norms[from]);
+    if (!all.eps_scale.empty()) one.eps_scale.push_back(all.eps_scale[from]);
     for (std::size_t k = 0; k < 2; ++k) {
       one.clean_logits.push_back(all.clean_logits[2 * from + k]);
       one.logits.push_back(all.logits[2 * from + k]);
@@ -32,6 +33,7 @@ void place(const Evaluation& from, std::int64_t label, Evaluation& all) {
                to = static_cast<std::size_t>(image * all.columns + label);
     all.label[to] = from.label[row];
     all.norms[to] = from.norms[row];
+    if (!all.eps_scale.empty()) all.eps_scale[to] = from.eps_scale[row];
     all.zero_gradients[to] = from.zero_gradients[row];
     all.all_gradients[to] = from.all_gradients[row];
     for (std::size_t k = 0; k < 2; ++k) {
@@ -75,6 +77,7 @@ StagedEvaluation evaluate_labels(
       const auto decisions = static_cast<std::size_t>(all.n * all.columns);
       all.label.resize(decisions);
       all.norms.resize(decisions);
+      all.eps_scale.resize(e.eps_scale.empty() ? 0 : decisions);
       all.zero_gradients.resize(decisions);
       all.all_gradients.resize(decisions);
       all.clean_logits.resize(2 * decisions);

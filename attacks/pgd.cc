@@ -115,6 +115,7 @@ void Pgd::record_step(Recorder& r, const PerturbationPorts& ports, const Tensor&
     a.cols = cols;
     a.alpha = alpha;
     a.eps = eps;
+    a.eps_scale = at.in(ports.eps_scale);
     return a;
   });
   record_gradient_count(r, ports, gradient, {});

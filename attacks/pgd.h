@@ -14,6 +14,7 @@ class Pgd final : public Perturbation {
   explicit Pgd(const PgdSpec& spec, std::string name = "pgd");
 
   const PgdSpec& pgd() const { return spec_; }
+  Bound bound() const override { return {distance_of(spec_.norm), spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

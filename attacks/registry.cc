@@ -166,8 +166,19 @@ NamedAttack make_square(const Spec& s, double eps) {
 }
 
 NamedAttack make_noise(const Spec& s, double eps) {
-  s.allow({"norm", "eps", "restarts", "seed"});
-  const NoiseSpec p{parse_norm(s, {Norm::linf, Norm::l2, Norm::l1}), eps};
+  s.allow({"norm", "eps", "ssim", "restarts", "seed"});
+  NoiseSpec p{.norm = s.has("ssim") ? parse_norm(s, {Norm::linf, Norm::l2})
+                                    : parse_norm(s, {Norm::linf, Norm::l2, Norm::l1}),
+              .eps = eps};
+  if (s.has("ssim")) {
+    if (s.has("eps"))
+      fail(ErrorKind::usage, "'", s.text(),
+           "': eps and ssim both say how strong the noise is, expected one of them");
+    p.eps = std::numeric_limits<double>::infinity();
+    p.ssim = s.number("ssim", 0);
+    // 0 stands for no similarity that is asked for.
+    if (p.ssim == 0) refuse_field("noise", "ssim", 0, "a similarity above 0 and below 1");
+  }
   return with_restarts(RandomNoise(p), p, 1, s);
 }
 
@@ -261,7 +272,8 @@ const Entry kEntries[] = {
     {"noise", usual_pgd_eps, make_noise,
      "noise:norm=linf|l2|l1,eps=8/255,restarts=1\n"
      "    random noise, uniform in the L-infinity or L1 ball or on the L2 sphere: what an attack has to "
-     "beat\n"},
+     "beat; ssim=0.95 in\n"
+     "    place of eps: uniform or normal, of the strength that leaves each image this similarity\n"},
     {"deepfool", no_eps, make_deepfool,
      "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
      "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "

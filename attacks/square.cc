@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "attacks/attack_loss.h"
+#include "attacks/region.h"
 #include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "kernels/square.h"
@@ -107,8 +108,12 @@ Tensor Square::record(Recorder& r, Victim& victim, const PerturbationPorts& port
              a.sample = at.in<std::int32_t>(ports.sample);
              a.state = at.in<StepState>(ports.state);
              a.restart = at.in<std::int32_t>(ports.restart);
+             a.eps_scale = at.in(ports.eps_scale);
              return a;
            });
+  // Outside the region nothing differs, so that no mass of L2 is counted there.
+  record_in_region(r, ports, x);
+  record_in_region(r, ports, best);
   // A candidate more is written than is asked about.
   r.loop(
       spec_.queries,
@@ -129,8 +134,10 @@ Tensor Square::record(Recorder& r, Victim& victim, const PerturbationPorts& port
                    a.loss = at.in(found.loss);
                    a.predicted = at.in<std::int32_t>(found.predicted);
                    a.label = at.in<std::int32_t>(ports.label);
+                   a.eps_scale = at.in(ports.eps_scale);
                    return a;
                  });
+        record_in_region(r, ports, x);
       },
       done);
   return best;

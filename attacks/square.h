@@ -33,6 +33,7 @@ class Square final : public Perturbation {
   explicit Square(const SquareSpec& spec);
 
   VictimUse use() const override { return VictimUse::logits; }
+  Bound bound() const override { return {distance_of(spec_.norm), spec_.eps}; }
   std::string spec() const override;
   Tensor record(Recorder& r, Victim& victim, const PerturbationPorts& ports) const override;
 

@@ -2,6 +2,8 @@
 #include "attacks/start.h"
 
 #include "attacks/project.h"
+#include "attacks/region.h"
+#include "engine/error.h"
 #include "kernels/step_state.h"
 
 namespace inocula::attacks {
@@ -20,10 +22,20 @@ RandomStart start_of(Access& at, const PerturbationPorts& ports, const Tensor& x
   return a;
 }
 
+/// The sparse steps know one radius alone.
+void require_one_radius(const PerturbationPorts& ports) {
+  if (ports.eps_scale)
+    fail(
+        ErrorKind::usage,
+        "attacks in L1 have one eps for all images and channels of their own, expected no --eps-scale and no "
+        "--channels same");
+}
+
 }  // namespace
 
 void record_start(Recorder& r, const PerturbationPorts& ports, Start start, Norm norm, double eps,
                   const Tensor& x) {
+  if (norm == Norm::l1) require_one_radius(ports);
   if (start == Start::clean) return r.copy("attack.copy", ports.images, x);
   if (start == Start::normal && norm == Norm::l1)
     return record_normal_start_l1(r, ports, kNormalStart, eps, x);
@@ -38,12 +50,15 @@ void record_start(Recorder& r, const PerturbationPorts& ports, Start start, Norm
     RandomStart a = start_of(at, ports, x);
     a.eps = static_cast<float>(eps);
     a.deviation = static_cast<float>(kNormalStart);
+    a.eps_scale = at.in(ports.eps_scale);
+    a.region = region_of(at, ports);
     return a;
   });
 }
 
 void record_normal_start_l1(Recorder& r, const PerturbationPorts& ports, double deviation, double eps,
                             const Tensor& x) {
+  require_one_radius(ports);
   // What holds the moves is the projection alone: no pixel is cut off before.
   constexpr float kFar = 1e3f;
   r.kernel("attack.start", r.kernels().start_normal_linf, [=](Access& at) {

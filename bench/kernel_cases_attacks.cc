@@ -568,6 +568,81 @@ std::vector<KernelCase<MeasurePerturbation>> measure_perturbation() {
            }}};
 }
 
+std::vector<KernelCase<KeepToRegion>> keep_to_region() {
+  return {{"clean_outside", [](Arrays& m) {
+             KeepToRegion a;
+             a.x = m.floats(0, 0.51f);
+             a.outside = m.floats(1, 0.5f);
+             a.y = m.floats(2);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.sample = m.zeros<std::int32_t>(3);
+             a.region = {m.zeros<std::uint8_t>(4), kPixels, 0};
+             return KernelWork<KeepToRegion>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
+std::vector<KernelCase<GatherEpsScale>> gather_eps_scale() {
+  return {{"", [](Arrays& m) {
+             GatherEpsScale a;
+             a.factor = m.floats(0, 1.0f);
+             a.to = m.floats(1);
+             a.rows = m.size();
+             a.sample = numbered_samples(m, a.rows);
+             return KernelWork<GatherEpsScale>{a, 3 * kFloat * static_cast<double>(a.rows)};
+           }}};
+}
+
+std::vector<KernelCase<RepeatOverChannels>> repeat_over_channels() {
+  return {{"3_channels", [](Arrays& m) {
+             constexpr std::int64_t kChannels = 3;
+             const std::int64_t rows = rows_of(m, kChannels * kPixels);
+             const RepeatOverChannels a{m.floats(0), m.floats(1), rows, kChannels, kPixels};
+             return KernelWork<RepeatOverChannels>{
+                 a, (kChannels + 1) * kFloat * static_cast<double>(rows * kPixels)};
+           }}};
+}
+
+std::vector<KernelCase<SumOverChannels>> sum_over_channels() {
+  return {{"3_channels", [](Arrays& m) {
+             constexpr std::int64_t kChannels = 3;
+             const std::int64_t rows = rows_of(m, kChannels * kPixels);
+             const SumOverChannels a{m.floats(0, 1e-3f), m.floats(1), rows, kChannels, kPixels};
+             return KernelWork<SumOverChannels>{
+                 a, (kChannels + 1) * kFloat * static_cast<double>(rows * kPixels)};
+           }}};
+}
+
+std::vector<KernelCase<MatchSsim>> match_ssim() {
+  return {{"28x28", [](Arrays& m) {
+             MatchSsim a;
+             a.x = m.floats(0);
+             a.clean = m.floats(1, 0.5f);
+             a.direction = m.floats(2, 0.1f);
+             a.rows = rows_of(m, kPixels) / (2 * kSsimScratch);
+             a.sample = m.zeros<std::int32_t>(3);
+             a.scratch = m.zeros<double>(4);
+             a.channels = 1;
+             a.height = a.width = kSide;
+             a.target = 0.9f;
+             return KernelWork<MatchSsim>{a, 3 * kFloat * static_cast<double>(a.rows * kPixels)};
+           }}};
+}
+
+std::vector<KernelCase<Requantise>> requantise() {
+  return {{"l2", [](Arrays& m) {
+             Requantise a;
+             a.x = m.floats(0, 0.51f);
+             a.clean = m.floats(1, 0.5f);
+             a.y = m.floats(2);
+             a.rows = rows_of(m, kPixels);
+             a.cols = kPixels;
+             a.eps = 0.28f;  // bisected
+             a.norm = Distance::l2;
+             return KernelWork<Requantise>{a, 3 * kFloat * static_cast<double>(a.rows * a.cols)};
+           }}};
+}
+
 std::vector<KernelCase<KeepNearest>> keep_nearest() {
   return {{"l2", [](Arrays& m) {
              KeepNearest a;

@@ -8,6 +8,7 @@
 #include "io/atomic_file.h"
 #include "io/hdf5.h"
 #include "io/input_file.h"
+#include "io/npy.h"
 #include "io/npz.h"
 
 namespace inocula {
@@ -42,6 +43,17 @@ std::unique_ptr<ArrayFile> open_array_file(const std::string& path) {
   for (std::uint64_t at = 0; at < file.size(); at = std::max<std::uint64_t>(2 * at, 512))
     if (begins_with(file, at, "\x89HDF\r\n\x1a\n")) return open_hdf5(path);
   fail(ErrorKind::bad_data, path, ": is neither an .npz nor an HDF5 file");
+}
+
+Array read_array(const std::string& path, const std::string& name) {
+  const InputFile file(path);
+  if (!begins_with(file, 0, "\x93NUMPY")) return open_array_file(path)->read(name);
+  std::uint64_t at = 0;
+  const auto next = [&](void* out, std::uint64_t bytes) {
+    file.read_at(at, out, bytes);
+    at += bytes;
+  };
+  return read_npy(next, file.size(), path);
 }
 
 void require_array_file(const std::string& path) {

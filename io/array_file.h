@@ -24,6 +24,10 @@ class ArrayFile {
 /// when it is neither .npz nor HDF5, or damaged.
 std::unique_ptr<ArrayFile> open_array_file(const std::string& path);
 
+/// The array of an .npy file, or the one of that name in an .npz or HDF5 file. Errors: as open_array_file and
+/// ArrayFile::read.
+Array read_array(const std::string& path, const std::string& name);
+
 /// That write_array_file could begin here. Errors: usage for another extension; cannot_create as AtomicFile.
 void require_array_file(const std::string& path);
 

@@ -43,7 +43,8 @@ struct ApgdLook {
   ApgdState* state = nullptr;            ///< (rows)
   std::int32_t* done = nullptr;          ///< (rows); 0 before the first look
   std::int64_t rows = 0, cols = 0;
-  float step = 0;  ///< eta of the first step
+  float step = 0;                    ///< eta of the first step
+  const float* eps_scale = nullptr;  ///< (rows): factors of step; null: 1
   ApgdSchedule schedule = {};
 };
 
@@ -61,6 +62,7 @@ struct ApgdStep {
   std::int64_t rows = 0, cols = 0;
   float eps = 0;
   float lo = 0, hi = 1;
+  const float* eps_scale = nullptr;  ///< (rows): factors of eps; null: 1
 };
 
 }  // namespace inocula

@@ -3,6 +3,7 @@
 
 #include "kernels/for_each.h"
 #include "kernels/project.h"
+#include "kernels/row_radius.h"
 #include "kernels/scaled_gradient.h"
 
 INOCULA_BEGIN_TARGET
@@ -22,7 +23,7 @@ struct LookRow {
     if (better || hit) copy(row, team, a.x, a.best);
     if (better && a.gradient != nullptr) copy(row, team, a.gradient, a.best_gradient);
     if (first) {
-      s.step = a.step;
+      s.step = of_row(a.step, a.eps_scale, row);
       s.best_loss = s.checked_loss = loss == loss ? loss : -INFINITY;
       s.window = a.schedule.first;
       s.halved = 1;
@@ -80,7 +81,7 @@ struct ApgdStepLinf {
     if (a.done[row] != 0) return;
     const ApgdState s = a.state[row];
     const Momentum momentum(s);
-    const float eps = a.eps, lo = a.lo, hi = a.hi, eta = s.step;
+    const float eps = of_row(a.eps, a.eps_scale, row), lo = a.lo, hi = a.hi, eta = s.step;
     const float* const g = a.gradient + row * a.cols;
     const float* const clean = a.clean + row * a.cols;
     float* const x = a.x + row * a.cols;
@@ -101,17 +102,17 @@ struct ApgdStepL2 {
     if (a.done[row] != 0) return;
     const ApgdState s = a.state[row];
     const Momentum momentum(s);
-    const float lo = a.lo, hi = a.hi;
+    const float eps = of_row(a.eps, a.eps_scale, row), lo = a.lo, hi = a.hi;
     const float* const clean = a.clean + row * a.cols;
     float* const x = a.x + row * a.cols;
     float* const previous = a.previous + row * a.cols;
     const ScaledGradient direction(team, a.gradient + row * a.cols, a.cols);
     const float step = direction.of_length(team, a.cols, s.step);
     const auto moved = [=](std::int64_t i) { return x[i] + step * direction(i); };
-    const float shrink = shrink_of(team, clean, moved);
+    const float shrink = shrink_of(team, eps, clean, moved);
     const auto z = [=](std::int64_t i) { return inside(moved(i), clean[i], shrink, lo, hi); };
     const auto led = [=](std::int64_t i) { return momentum(x[i], z(i), previous[i]); };
-    const float last_shrink = shrink_of(team, clean, led);
+    const float last_shrink = shrink_of(team, eps, clean, led);
     team.each(a.cols, [=](std::int64_t i) {
       const float from = x[i], to = inside(led(i), clean[i], last_shrink, lo, hi);
       previous[i] = from;
@@ -122,12 +123,12 @@ struct ApgdStepL2 {
  private:
   /// What brings y(i) - clean[i] into the ball; 1 where it is inside.
   template <class Y>
-  INOCULA_DEVICE float shrink_of(const Team& team, const float* clean, const Y& y) const {
+  INOCULA_DEVICE float shrink_of(const Team& team, float eps, const float* clean, const Y& y) const {
     const double squares = team.sum(a.cols, [=](std::int64_t i) {
       const double delta = static_cast<double>(y(i)) - clean[i];
       return delta * delta;
     });
-    return in_l2_ball(squares, a.eps) ? 1.0f : shrink_to_l2(squares, a.eps);
+    return in_l2_ball(squares, eps) ? 1.0f : shrink_to_l2(squares, eps);
   }
 
   INOCULA_DEVICE static float inside(float y, float clean, float shrink, float lo, float hi) {

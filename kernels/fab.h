@@ -20,7 +20,8 @@ struct FabStart {
   const std::int32_t* restart =
       nullptr;  ///< (rows): number of each row's draws, added to the state's; may be null
   std::int64_t rows = 0, cols = 0;
-  float radius = 0;  ///< in the attack's norm, finite
+  float radius = 0;                  ///< in the attack's norm, finite
+  const float* eps_scale = nullptr;  ///< (rows): factors of radius; null: 1
   float lo = 0, hi = 1;
   Distance norm = Distance::linf;  ///< linf, l2 or l1
 };

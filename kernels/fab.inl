@@ -8,6 +8,7 @@
 #include "kernels/hyperplane.h"
 #include "kernels/project.h"
 #include "kernels/restart.h"
+#include "kernels/row_radius.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -43,7 +44,7 @@ struct StartRow {
     });
     const double norm =
         norm_of(team, a.norm, cols, [=](std::int64_t i) { return fabs(static_cast<double>(x[i])); });
-    const auto scale = norm > 0 ? static_cast<float>(a.radius / norm) : 0.0f;
+    const auto scale = norm > 0 ? static_cast<float>(of_row(a.radius, a.eps_scale, row) / norm) : 0.0f;
     const float lo = a.lo, hi = a.hi;
     team.each(cols, [=](std::int64_t i) { x[i] = clip(clean[i] + scale * x[i], lo, hi); });
   }

@@ -26,7 +26,8 @@ struct ReleaseBeyond {
   const float* clean = nullptr;     ///< (rows, cols)
   const float* distance = nullptr;  ///< (rows), as keep_nearest left it
   std::int64_t rows = 0, cols = 0;
-  float eps = 0;  ///< may be infinite
+  float eps = 0;                     ///< may be infinite
+  const float* eps_scale = nullptr;  ///< (rows): factors of eps; null: 1
 };
 
 }  // namespace inocula

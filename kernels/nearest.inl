@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/for_each.h"
+#include "kernels/row_radius.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -49,7 +50,7 @@ struct ReleaseRow {
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const float distance = a.distance[row];
     // An infinite radius takes whatever was found.
-    const bool kept = distance < INFINITY && distance <= a.eps;
+    const bool kept = distance < INFINITY && distance <= of_row(a.eps, a.eps_scale, row);
     const float* const clean = a.clean + row * a.cols;
     float* const x = a.x + row * a.cols;
     team.each(kept ? 0 : a.cols, [=](std::int64_t i) { x[i] = clean[i]; });

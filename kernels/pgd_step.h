@@ -17,6 +17,7 @@ struct PgdStep {
   float alpha = 0;       ///< step length in pixel units, signed: negative descends (targeted attacks)
   float eps = 0;         ///< radius of the ball in pixel units
   float lo = 0, hi = 1;  ///< pixel range
+  const float* eps_scale = nullptr;  ///< (rows): factors of alpha and eps; null: 1
 };
 /// pgd_step_linf: x <- clip(project(x + alpha sign(g))), sign(0) = 0; a NaN gradient leaves its pixel.
 /// pgd_step_l2:   x <- clip(project(x + alpha g / ||g||_2)), norms per sample and free of overflow and

@@ -6,6 +6,7 @@
 #include "kernels/for_each.h"
 #include "kernels/map_floats.h"
 #include "kernels/project.h"
+#include "kernels/row_radius.h"
 #include "kernels/scaled_gradient.h"
 
 INOCULA_BEGIN_TARGET
@@ -22,6 +23,21 @@ struct StepLinf {
   }
 };
 
+/// The same where each row has a radius of its own.
+struct StepLinfRow {
+  PgdStep a;
+  INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
+    const StepLinf step{of_row(a.alpha, a.eps_scale, row), of_row(a.eps, a.eps_scale, row), a.lo, a.hi};
+    const float* const g = a.gradient + row * a.cols;
+    const float* const clean = a.clean + row * a.cols;
+    float* const x = a.x + row * a.cols;
+    team.each(a.cols, [=](std::int64_t i) {
+      const float v[3] = {x[i], g[i], clean[i]};
+      x[i] = step(v);
+    });
+  }
+};
+
 struct StepL2 {
   PgdStep a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
@@ -29,7 +45,8 @@ struct StepL2 {
     const float* clean = a.clean + row * a.cols;
     float* x = a.x + row * a.cols;
     const ScaledGradient direction(team, g, a.cols);
-    const float step = direction.of_length(team, a.cols, a.alpha);
+    const float eps = of_row(a.eps, a.eps_scale, row);
+    const float step = direction.of_length(team, a.cols, of_row(a.alpha, a.eps_scale, row));
     const auto moved = [=](std::int64_t i) { return x[i] + step * direction(i); };
     // In double: the promise that the ball is kept rests on this sum.
     const double squares = team.sum(a.cols, [=](std::int64_t i) {
@@ -37,10 +54,10 @@ struct StepL2 {
       return delta * delta;
     });
     const float lo = a.lo, hi = a.hi;
-    if (in_l2_ball(squares, a.eps)) {
+    if (in_l2_ball(squares, eps)) {
       team.each(a.cols, [=](std::int64_t i) { x[i] = clip(moved(i), lo, hi); });
     } else {
-      const float shrink = shrink_to_l2(squares, a.eps);
+      const float shrink = shrink_to_l2(squares, eps);
       team.each(a.cols, [=](std::int64_t i) {
         x[i] = clip(add_towards(clean[i], shrink * (moved(i) - clean[i])), lo, hi);
       });
@@ -63,6 +80,7 @@ struct MomentumRow {
 }  // namespace
 
 void pgd_step_linf(const Queue& queue, const PgdStep& args) {
+  if (args.eps_scale != nullptr) return for_each_row(queue, args.rows, args.cols, StepLinfRow{args});
   map_floats(queue, MapFloats<3, StepLinf>{{args.alpha, args.eps, args.lo, args.hi},
                                            {args.x, args.gradient, args.clean},
                                            args.x,

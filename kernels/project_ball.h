@@ -17,6 +17,7 @@ struct ProjectBall {
   std::int64_t rows = 0, cols = 0;
   float eps = 0;  ///< 0 or more
   float lo = 0, hi = 1;
+  const float* eps_scale = nullptr;  ///< (rows): factors of eps; null: 1
 };
 
 }  // namespace inocula

@@ -5,6 +5,7 @@
 
 #include "kernels/for_each.h"
 #include "kernels/project.h"
+#include "kernels/row_radius.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -42,7 +43,8 @@ struct ProjectRow {
     const auto room_of = [=](std::int64_t i) {
       return x[i] > clean[i] ? static_cast<double>(hi) - clean[i] : static_cast<double>(clean[i]) - lo;
     };
-    const double radius = Ball::measure(a.eps), peak = team.largest(cols, 0.0, size_of);
+    const double radius = Ball::measure(of_row(a.eps, a.eps_scale, row)),
+                 peak = team.largest(cols, 0.0, size_of);
     const auto norm_at = [=](double at) {
       return team.sum(cols, [=](std::int64_t i) {
         const double move = Ball::shrunk(size_of(i), peak, at), room = room_of(i);

@@ -42,6 +42,7 @@ struct SquareAttack {
   float eps = 0;
   float lo = 0, hi = 1;
   SquarePhase phase[kSquarePhases] = {};  ///< `from` rising, of the first 0; sides in [1, min(height, width)]
+  const float* eps_scale = nullptr;       ///< (rows): factors of eps; null: 1
 };
 /// square_start_linf: x = best = clip(clean +- eps), one sign for each channel and column.
 /// square_start_l2:   x = best = clip(clean + delta), delta of norm eps: tiles of a fifth of the shorter

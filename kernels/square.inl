@@ -7,6 +7,7 @@
 #include "kernels/for_each.h"
 #include "kernels/project.h"
 #include "kernels/restart.h"
+#include "kernels/row_radius.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -94,10 +95,11 @@ struct StripesRow {
   SquareAttack a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
     const std::int64_t height = a.height, width = a.width, first = row * a.channels * height * width;
+    const float eps = of_row(a.eps, a.eps_scale, row);
     team.each(a.channels * height, width, [=, this](std::int64_t o, std::int64_t column) {
       const std::int64_t i = first + o * width + column;
       const float sign = sign_of_bit(start_word(a, row, o / height * width + column), 0);
-      const float stripe = step_within_linf(a.clean[i], sign * a.eps, a.eps, a.lo, a.hi);
+      const float stripe = step_within_linf(a.clean[i], sign * eps, eps, a.lo, a.hi);
       a.x[i] = stripe;
       a.best[i] = stripe;
     });
@@ -133,7 +135,7 @@ struct StepLinf {
     const TurnDraws draws(a, row, search.turn);
     draw_window(a, draws, search);
     const std::int64_t plane = a.height * a.width, width = a.width;
-    const float eps = a.eps, lo = a.lo, hi = a.hi;
+    const float eps = of_row(a.eps, a.eps_scale, row), lo = a.lo, hi = a.hi;
     for (std::int64_t c = 0; c < a.channels; ++c) {
       const std::int64_t corner = (row * a.channels + c) * plane + search.top * width + search.left;
       float* const x = a.x + corner;
@@ -195,7 +197,7 @@ INOCULA_DEVICE inline void bring_to_sphere(const SquareAttack& a, std::int64_t r
   float* const x = a.x + row * cols;
   const float* const clean = a.clean + row * cols;
   const double squares = team.sum(cols, [=](std::int64_t i) { return static_cast<double>(x[i]) * x[i]; });
-  const float scale = squares > 0 ? shrink_to_l2(squares, a.eps) : 0.0f;
+  const float scale = squares > 0 ? shrink_to_l2(squares, of_row(a.eps, a.eps_scale, row)) : 0.0f;
   const float lo = a.lo, hi = a.hi;
   team.each(cols, [=](std::int64_t i) { x[i] = clip(add_towards(clean[i], scale * x[i]), lo, hi); });
 }
@@ -259,7 +261,8 @@ struct StepL2 {
       const double d = static_cast<double>(all_best[i]) - all_clean[i];
       return d * d;
     });
-    const double left_over = static_cast<double>(a.eps) * a.eps - used;
+    const float eps = of_row(a.eps, a.eps_scale, row);
+    const double left_over = static_cast<double>(eps) * eps - used;
     const double spare = left_over > 0 ? left_over / static_cast<double>(a.channels) : 0;
     for (std::int64_t c = 0; c < a.channels; ++c) {
       const float* const best = all_best + c * plane;

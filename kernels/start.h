@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/region.h"
 #include "kernels/step_state.h"
 
 namespace inocula {
@@ -17,7 +18,9 @@ struct RandomStart {
   std::int64_t rows = 0, cols = 0;
   float eps = 0;
   float lo = 0, hi = 1;
-  float deviation = 0;  ///< start_normal_*: of a pixel, 0 or more
+  float deviation = 0;               ///< start_normal_*: of a pixel, 0 or more
+  const float* eps_scale = nullptr;  ///< (rows): factors of eps; null: 1
+  Region region = {};                ///< outside it pixels stay, and take no part in a norm
 };
 /// next_restart: state->restart += 1, so that what is drawn next differs from what was drawn before.
 struct NextRestart {

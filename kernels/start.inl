@@ -6,7 +6,9 @@
 #include "kernels/draw_blocks.h"
 #include "kernels/for_each.h"
 #include "kernels/project.h"
+#include "kernels/region_row.h"
 #include "kernels/restart.h"
+#include "kernels/row_radius.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -15,6 +17,16 @@ namespace {
 INOCULA_DEVICE inline RandomStream start_stream(const RandomStart& a, std::int64_t row) {
   return {a.state->seed, Draw::start, restart_of(a, row), a.state->step,
           static_cast<std::uint32_t>(a.sample[row])};
+}
+
+/// Pixels of x outside a mask become those of `outside`, or 0 where there is none.
+INOCULA_DEVICE inline void keep_inside(const Team& team, const RandomStart& a, const std::uint8_t* mask,
+                                       const float* outside, float* x) {
+  const std::int64_t pixels = a.region.pixels;
+  team.each(a.cols / pixels, pixels, [=](std::int64_t c, std::int64_t p) {
+    const std::int64_t i = c * pixels + p;
+    if (mask[p] == 0) x[i] = outside != nullptr ? outside[i] : 0.0f;
+  });
 }
 
 /// Moves uniform in [-eps, eps].
@@ -45,7 +57,7 @@ struct StartLinf {
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;
     float* const x = a.x + row * cols;
-    const float eps = a.eps, deviation = a.deviation, lo = a.lo, hi = a.hi;
+    const float eps = of_row(a.eps, a.eps_scale, row), deviation = a.deviation, lo = a.lo, hi = a.hi;
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       typename Moves::Drawn draw[kWordsAbreast];
       Moves::draw(stream, first, draw);
@@ -54,6 +66,8 @@ struct StartLinf {
       for (int l = 0; l < count; ++l)
         x[first + l] = step_within_linf(clean[first + l], Moves::move(draw[l], eps, deviation), eps, lo, hi);
     });
+    if (const std::uint8_t* const mask = mask_of(a.region, a.sample[row]))
+      keep_inside(team, a, mask, clean, x);
   }
 };
 
@@ -81,6 +95,8 @@ struct NormalL2 {
 #pragma omp simd
       for (int l = 0; l < count; ++l) x[first + l] = z[l];
     });
+    if (const std::uint8_t* const mask = mask_of(a.region, a.sample[row]))
+      keep_inside(team, a, mask, nullptr, x);
     double squares = team.sum(cols, [=](std::int64_t i) {
       const double z = x[i];
       return z * z;
@@ -91,10 +107,11 @@ struct NormalL2 {
       if (i == cols || at == 0) stream.normals(i - at, z);
       squares += static_cast<double>(z[at]) * z[at];
     }
+    const float eps = of_row(a.eps, a.eps_scale, row);
     const double deviation = a.deviation;
-    const float unit = kLength == Length::drawn && in_l2_ball(deviation * deviation * squares, a.eps)
+    const float unit = kLength == Length::drawn && in_l2_ball(deviation * deviation * squares, eps)
                            ? a.deviation
-                       : squares > 0 ? shrink_to_l2(squares, a.eps)
+                       : squares > 0 ? shrink_to_l2(squares, eps)
                                      : 0.0f;
     const float lo = a.lo, hi = a.hi;
     team.each(cols, [=](std::int64_t i) { x[i] = clip(add_towards(clean[i], unit * x[i]), lo, hi); });

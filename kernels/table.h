@@ -13,8 +13,10 @@
 #include "kernels/consistency.h"
 #include "kernels/deepfool.h"
 #include "kernels/divergence.h"
+#include "kernels/eps_scale.h"
 #include "kernels/fab.h"
 #include "kernels/gather.h"
+#include "kernels/grey.h"
 #include "kernels/image_gradient.h"
 #include "kernels/label_view.h"
 #include "kernels/linear.h"
@@ -30,12 +32,15 @@
 #include "kernels/pool.h"
 #include "kernels/project_ball.h"
 #include "kernels/queue.h"
+#include "kernels/region.h"
+#include "kernels/requantise.h"
 #include "kernels/roof.h"
 #include "kernels/saliency.h"
 #include "kernels/softmax_ce.h"
 #include "kernels/sparse_apgd.h"
 #include "kernels/sparse_step.h"
 #include "kernels/square.h"
+#include "kernels/ssim.h"
 #include "kernels/start.h"
 #include "kernels/start_l1.h"
 #include "kernels/targets.h"
@@ -58,9 +63,15 @@
   X(start_sphere_l2, RandomStart)                            \
   X(start_normal_linf, RandomStart)                          \
   X(start_normal_l2, RandomStart)                            \
+  X(match_ssim, MatchSsim)                                   \
   X(next_restart, NextRestart)                               \
   X(add_delta, AddDelta)                                     \
   X(ascend_delta_linf, AscendDelta)                          \
+  X(keep_to_region, KeepToRegion)                            \
+  X(gather_eps_scale, GatherEpsScale)                        \
+  X(repeat_over_channels, RepeatOverChannels)                \
+  X(sum_over_channels, SumOverChannels)                      \
+  X(requantise, Requantise)                                  \
   X(keep_best, KeepBest)                                     \
   X(keep_nearest, KeepNearest)                               \
   X(release_beyond, ReleaseBeyond)                           \

@@ -37,7 +37,7 @@ bool take(std::string_view& from, std::vector<T>& values) {
 }
 
 /// What all batches depend on beyond their keys.
-std::string identity_of(const SubjectOptions& o, const Subject& subject) {
+std::string identity_of(const EvaluatorOptions& e, const SubjectOptions& o, const Subject& subject) {
   const ModelFiles model = find_model(o.model);
   std::string text = kVersion;
   for (const std::string& part :
@@ -45,15 +45,17 @@ std::string identity_of(const SubjectOptions& o, const Subject& subject) {
         subject.device.name(), std::to_string(subject.device.threads()), o.common.determinism,
         std::string(o.common.precise ? "precise" : "fast")})
     text += ' ' + part;
-  return text;
+  for (const std::string& file : {e.region, e.eps_scale})
+    text += ' ' + (file.empty() ? "none" : xxh3_128_of_file(file));
+  return text + ' ' + e.channels + ' ' + std::to_string(e.bits);
 }
 
 }  // namespace
 
-AnswerFile::AnswerFile(const std::string& out, bool resume, const SubjectOptions& options,
-                       const Subject& subject)
-    : file_(out + ".state", resume ? RecordFile::Begin::again : RecordFile::Begin::anew,
-            identity_of(options, subject)) {}
+AnswerFile::AnswerFile(const std::string& out, const EvaluatorOptions& evaluator,
+                       const SubjectOptions& options, const Subject& subject)
+    : file_(out + ".state", evaluator.resume ? RecordFile::Begin::again : RecordFile::Begin::anew,
+            identity_of(evaluator, options, subject)) {}
 
 bool AnswerFile::recall(const std::string& key, attacks::BatchAnswers& a) {
   const std::optional<std::string> record = file_.find(key);

@@ -5,6 +5,7 @@
 
 #include "attacks/answer_store.h"
 #include "io/record_file.h"
+#include "tools/evaluator_options.h"
 #include "tools/subject.h"
 
 namespace inocula {
@@ -13,9 +14,10 @@ namespace inocula {
 /// was killed goes on where it stopped and ends with the same figures.
 class AnswerFile final : public attacks::AnswerStore {
  public:
-  /// Errors: as RecordFile. With `resume` what an earlier process left is taken, if it is of the same
-  /// network, data, device and seed.
-  AnswerFile(const std::string& out, bool resume, const SubjectOptions& options, const Subject& subject);
+  /// Errors: as RecordFile. With --resume what an earlier process left is taken, if it is of the same
+  /// network, data, constraints and device.
+  AnswerFile(const std::string& out, const EvaluatorOptions& evaluator, const SubjectOptions& options,
+             const Subject& subject);
 
   bool recall(const std::string& key, attacks::BatchAnswers& answers) override;
   void keep(const std::string& key, const attacks::BatchAnswers& answers) override;

@@ -9,6 +9,7 @@
 #include "io/array_file.h"
 #include "tools/answer_file.h"
 #include "tools/command.h"
+#include "tools/constraint_files.h"
 #include "tools/evaluator_options.h"
 #include "tools/interrupt.h"
 #include "tools/method.h"
@@ -37,15 +38,17 @@ void run_attack(const AttackOptions& o) {
   const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(o.attack);
   if (list.size() != 1)
     fail(ErrorKind::usage, "--attack '", o.attack, "' has ", list.size(), " values of eps, expected one");
+  o.evaluator.check();
   require_array_file(o.out);
   const Subject subject(o.subject);
   const ImageSplit& split = *subject.split;
   if (o.label.has_value() != split.multi_label())
     fail(ErrorKind::usage, "--label says which of several labels an image is attacked, and images have ",
          split.label_columns, split.multi_label() ? "; expected --label" : "; expected no --label");
+  const attacks::Constraints constraints = load_constraints(o.evaluator, split);
 
   Progress progress(o.subject.common.quiet);
-  AnswerFile answers(o.out, o.evaluator.resume, o.subject, subject);
+  AnswerFile answers(o.out, o.evaluator, o.subject, subject);
   const InterruptWatch watch;
   const attacks::Evaluation e =
       attacks::evaluate_stages(*subject.network, split,
@@ -56,6 +59,7 @@ void run_attack(const AttackOptions& o) {
                                 .attack_norm = parse_attack_bn(o.evaluator.attack_bn),
                                 .keep_images = attacks::KeepImages::yes,
                                 .label_column = o.label,
+                                .constraints = &constraints,
                                 .answers = &answers},
                                nullptr,
                                [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {

@@ -56,7 +56,7 @@ void run_evaluate(const EvaluateOptions& o) {
     std::optional<AnswerFile> answers;
     std::optional<InterruptWatch> watch;
     if (!o.out.empty()) {
-      answers.emplace(o.out, o.evaluation.evaluator.resume, o.evaluation.subject, subject);
+      answers.emplace(o.out, o.evaluation.evaluator, o.evaluation.subject, subject);
       watch.emplace();
     }
     result = evaluate(o.evaluation, subject, {.answers = answers ? &*answers : nullptr}, progress);

@@ -12,6 +12,7 @@
 #include "attacks/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
+#include "tools/constraint_files.h"
 #include "tools/examples.h"
 #include "tools/interrupt.h"
 #include "tools/method.h"
@@ -59,6 +60,7 @@ void EvaluationOptions::check() const {
   if (parse_attack_bn(evaluator.attack_bn) == NormMode::batch)
     fail(ErrorKind::usage,
          "--attack-bn is 'train', which changes the network, expected eval or train_no_update");
+  evaluator.check();
   if (subject.batch < 1) fail(ErrorKind::usage, "--batch is ", subject.batch, ", expected at least 1");
   if (evaluator.limit < 0)
     fail(ErrorKind::usage, "--limit is ", evaluator.limit, ", expected 0 (all) or more");
@@ -70,6 +72,7 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
   o.check();
   const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
   const CommonOptions& common = o.subject.common;
+  const attacks::Constraints constraints = load_constraints(o.evaluator, *subject.split);
 
   // An attack on one of several labels makes an image of its own: there is no picture of all.
   Examples examples(*subject.split, o.evaluator.limit, subject.data.multi_label() ? 0 : o.examples);
@@ -97,10 +100,11 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
   };
   const auto attacked = [&](const attacks::NamedAttack& attack, std::int64_t limit, attacks::KeepImages keep,
                             const attacks::Evaluation* weaker) {
+    attacks::EvaluatorSpec spec = spec_of(attack.seed.value_or(common.seed), limit, keep);
+    spec.constraints = &constraints;
     return attacks::evaluate_labels(
         *subject.network, *subject.split,
-        attack.stages(attacks::attacked_classes(*subject.network, *subject.split)),
-        spec_of(attack.seed.value_or(common.seed), limit, keep), weaker,
+        attack.stages(attacks::attacked_classes(*subject.network, *subject.split)), spec, weaker,
         [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
           tell(*stage.perturbation, done, all);
         });
@@ -108,6 +112,10 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
 
   nlohmann::ordered_json result{
       {"model", o.subject.model}, {"data", o.subject.data}, {"split", o.subject.split}};
+  if (!o.evaluator.region.empty()) result["region"] = o.evaluator.region;
+  if (!o.evaluator.eps_scale.empty()) result["eps_scale"] = o.evaluator.eps_scale;
+  if (constraints.channels == attacks::Channels::same) result["channels"] = "same";
+  if (constraints.bits != 0) result["bits"] = constraints.bits;
   Scoring scoring{
       .bootstrap = {.resamples = o.bootstrap, .seed = common.seed, .threads = subject.device.threads()},
       .task = subject.card.task};
@@ -187,7 +195,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
     for (const auto& row : own) rows.push_back(row);
     if (!o.trust_checks) continue;
     for (auto& check :
-         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes, trust_runs))
+         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes,
+                      constraints.reach_every_image() ? Reach::every_image : Reach::some_images, trust_runs))
       checks.push_back(std::move(check));
   }
   for (const std::string& text : o.corruptions) {

@@ -10,9 +10,14 @@ namespace inocula {
 struct EvaluatorOptions {
   std::int64_t limit = 0;
   std::string attack_bn = "eval";
-  bool resume = false;  ///< take what an interrupted process left beside the output
+  bool resume = false;            ///< take what an interrupted process left beside the output
+  std::string region, eps_scale;  ///< files of arrays; empty: none
+  std::string channels = "own";
+  int bits = 0;
 
   void add_flags(CLI::App& app);
+  /// Throws Error (usage) for a value of --channels or --bits that there is not.
+  void check() const;
 };
 
 }  // namespace inocula

@@ -133,6 +133,18 @@ void add_scores(Json& row, const attacks::Evaluation& e, const Scoring& scoring,
   row["per_label"] = scores_of_labels(predictions, right);
 }
 
+/// The largest of norms over radii, which are eps times the images' factors; infinite where something lies
+/// beyond a radius of 0.
+double largest_of_radius(const attacks::Evaluation& e, attacks::Norm norm, double eps) {
+  double largest = 0;
+  for (std::size_t i = 0; i < e.norms.size(); ++i) {
+    const double distance =
+        attacks::Norms{e.norms[i].linf, e.norms[i].l2, e.norms[i].l1, e.norms[i].l0}.of(norm);
+    if (distance > 0) largest = std::max(largest, distance / (eps * e.eps_scale[i]));
+  }
+  return largest;
+}
+
 }  // namespace
 
 Json clean_row(const attacks::Evaluation& e, const Scoring& scoring) {
@@ -155,6 +167,8 @@ Json attack_row(const attacks::StagedEvaluation& staged, const attacks::NamedAtt
   row["clean_correct"] = r.clean_correct;
   row["fooled"] = r.fooled();
   row["max_norm"] = r.largest.of(attack.norm);
+  if (!e.eps_scale.empty() && std::isfinite(attack.eps))
+    row["max_norm_over_eps"] = largest_of_radius(e, attack.norm, attack.eps);
   row["median_norm"] = r.fooled_median.of(attack.norm);
   row["max_norm_linf"] = r.largest.linf;
   row["max_norm_l2"] = r.largest.l2;

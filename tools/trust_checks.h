@@ -28,6 +28,12 @@ struct TrustRuns {
   RunAttack on_survivors;
 };
 
+/// Where an unlimited radius leads from an image.
+enum class Reach {
+  every_image,
+  some_images,  ///< other constraints hold it back
+};
+
 /// What Carlini et al., "On evaluating adversarial robustness" (2019), and Athalye et al., ICML 2018, ask of
 /// every figure under attack, for one attack whose rows of evaluate.json are `rows`, in any order:
 /// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
@@ -38,14 +44,16 @@ struct TrustRuns {
 /// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
 ///   single eps and where images stay broken at larger eps by definition;
 /// - "unbounded_reaches_chance": where every image may become any other, at most one image in `classes` is
-///   still right;
+///   still right; missing where it may not;
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere;
-/// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding.
+/// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding; where images
+///   have radii of their own, the largest of norms over radii is at most 1.
 /// An attack without a radius, or in another norm than linf, l2 and l1, has the check of its gradients alone.
 /// Answers
 /// [{"attack", "check", "passed", "severity": "warn" or "fail", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
-                                    const Shape& image, std::int64_t classes, const TrustRuns& runs);
+                                    const Shape& image, std::int64_t classes, Reach reach,
+                                    const TrustRuns& runs);
 
 /// "gradients_at_least_as_strong", over all rows of evaluate.json: where an attack that sees no gradients
 /// (square, noise) leaves less than the best attack of the same norm and radius that follows them, by more

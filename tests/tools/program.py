@@ -1,5 +1,6 @@
 """Running the program under test, and making small data sets without any package."""
 
+import ast
 import io
 import json
 import os
@@ -74,6 +75,19 @@ def image_set(count=24, size=16, channels=0, classes=2, splits=("train", "val", 
         shape = (count, size, size) if channels == 0 else (count, size, size, channels)
         arrays[split + "_images"] = ("|u1", shape, bytes(pixels))
         arrays[split + "_labels"] = ("|u1", (count, 1), bytes(marks))
+    return arrays
+
+
+def read_npz(path):
+    """name -> (dtype, shape, bytes)"""
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            data = archive.read(member)
+            begin = 10 if data[6] == 1 else 12
+            length = int.from_bytes(data[8:begin], "little")
+            header = ast.literal_eval(data[begin:begin + length].decode())
+            arrays[member.removesuffix(".npy")] = (header["descr"], header["shape"], data[begin + length:])
     return arrays
 
 

@@ -24,12 +24,13 @@ struct Verdicts {
 };
 
 /// Of an attack with these rows, whose one step leaves `one_step`, and nothing forbidden `unbounded`.
-Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0, double found = 0) {
+Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0, double found = 0,
+                  Reach reach = Reach::every_image) {
   Verdicts v;
   const auto asked = [&v](const std::string& spec, std::int64_t images) {
     v.asked.push_back(spec + " on " + std::to_string(images));
   };
-  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, 4,
+  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, 4, reach,
                                  {.afresh =
                                       [&](const std::string& spec, std::int64_t limit) {
                                         asked(spec, limit);
@@ -55,6 +56,22 @@ TEST_CASE("trust checks: what a sound attack passes") {
   CHECK(v.asked[0] == "fgsm:norm=linf,eps=0.04 on 0");
   CHECK(v.asked[1] == "square:norm=linf,eps=0.04,queries=100 on 128");
   CHECK(v.asked[2] == "pgd:norm=linf,eps=1,path=2.5,steps=20 on 256");
+}
+
+TEST_CASE("trust checks: where other constraints hold attacks back, nothing is asked without bounds") {
+  const Verdicts v = verdicts(Json::array({row(0.02, 0.4)}), 0.5, 1, 0, Reach::some_images);
+  CHECK(!v.passed.contains("unbounded_reaches_chance"));
+  CHECK(v.asked.size() == 2);
+}
+
+TEST_CASE("trust checks: images with radii of their own are held to these") {
+  for (const auto& [over, within] :
+       std::vector<std::pair<Json, bool>>{{1.0, true}, {1.001, false}, {Json(), false}}) {
+    Json own = row(0.02, 0.4);
+    own["max_norm"] = 0.06;
+    own["max_norm_over_eps"] = over;
+    CHECK(verdicts(Json::array({own})).passed.at("norms_within_eps") == within);
+  }
 }
 
 TEST_CASE("trust checks: each finds its own fault") {
