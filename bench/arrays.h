@@ -24,8 +24,8 @@ class Arrays {
   /// Floats in one of floats(): 128 MiB of them.
   std::int64_t size() const { return size_; }
 
-  /// Array number `which`, 0 to 7, with `value` everywhere.
-  float* floats(std::size_t which, float value = kHalf) { return fill(arrays_[which], size_, value); }
+  /// Array number `which`, 0 to 8, with `value` everywhere.
+  float* floats(std::size_t which, float value = kHalf) { return fill(arrays_.at(which), size_, value); }
   /// The same memory as zeros of whatever kind.
   template <class T>
   T* zeros(std::size_t which) {
@@ -44,7 +44,7 @@ class Arrays {
 
   /// Short array number `which`, 0 to 7, of at most kVector floats, with `value` everywhere.
   static constexpr std::int64_t kVector = 4096;
-  float* vector(std::size_t which, float value = kHalf) { return fill(vectors_[which], kVector, value); }
+  float* vector(std::size_t which, float value = kHalf) { return fill(vectors_.at(which), kVector, value); }
   /// Short array number `which`, which begins with `value`.
   template <class T>
   T* one(std::size_t which, const T& value) {
@@ -64,7 +64,7 @@ class Arrays {
 
   const Device& device_;
   std::int64_t size_;
-  std::array<Buffer, 8> arrays_;
+  std::array<Buffer, 9> arrays_;
   std::array<Buffer, 8> vectors_;
 };
 
