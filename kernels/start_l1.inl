@@ -7,6 +7,7 @@
 #include "kernels/for_each.h"
 #include "kernels/portable_math.h"
 #include "kernels/project.h"
+#include "kernels/restart.h"
 
 INOCULA_BEGIN_TARGET
 
@@ -21,7 +22,7 @@ INOCULA_DEVICE inline float signed_exponential(std::uint32_t word) {
 struct StartL1 {
   RandomStart a;
   INOCULA_DEVICE void operator()(std::int64_t row, const Team& team) const {
-    const RandomStream stream{a.state->seed, Draw::start, a.state->restart, a.state->step,
+    const RandomStream stream{a.state->seed, Draw::start, restart_of(a, row), a.state->step,
                               static_cast<std::uint32_t>(a.sample[row])};
     const std::int64_t cols = a.cols;
     const float* const clean = a.clean + row * cols;

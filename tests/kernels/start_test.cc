@@ -26,6 +26,7 @@ struct Images {
   float eps = 0;
   StepState state = {.seed = 5, .step = 3, .restart = 1};
   float deviation = 0.001f;
+  std::vector<std::int32_t> restart = {};  ///< of each row; empty: none has one of its own
 };
 
 Images grey_images(std::int64_t rows, std::int64_t cols, float eps) {
@@ -40,6 +41,7 @@ std::vector<float> start(const Run& run, Kernel kernel, const Images& images) {
                                     .clean = images.clean.data(),
                                     .sample = images.sample.data(),
                                     .state = &images.state,
+                                    .restart = images.restart.empty() ? nullptr : images.restart.data(),
                                     .rows = images.rows,
                                     .cols = images.cols,
                                     .eps = images.eps,
@@ -232,6 +234,20 @@ TEST_CASE("a start depends on seed, step, restart and image, not on the batch") 
       alone.sample[0] = images.sample[row];
       const std::vector<float> x = start(kernel, alone);
       CHECK(std::equal(x.begin(), x.end(), base.begin() + static_cast<std::ptrdiff_t>(row * 50)));
+    }
+  }
+}
+
+TEST_CASE("a row's own restart counts from that of the run") {
+  for (const Kernel kernel : kKernels) {
+    Images images = grey_images(3, 50, 0.1f), later = images;
+    images.restart = {0, 2, 5};
+    const std::vector<float> x = start(kernel, images);
+    for (std::size_t row = 0; row < 3; ++row) {
+      later.state.restart = images.state.restart + static_cast<std::uint32_t>(images.restart[row]);
+      const std::vector<float> expected = start(kernel, later);
+      const auto first = static_cast<std::ptrdiff_t>(row * 50);
+      CHECK(std::equal(x.begin() + first, x.begin() + first + 50, expected.begin() + first));
     }
   }
 }
