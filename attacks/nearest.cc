@@ -32,9 +32,11 @@ void record_keep_nearest(Recorder& r, const PerturbationPorts& ports, const Tens
 }
 
 Tensor record_within(Recorder& r, const PerturbationPorts& ports, const Nearest& nearest, double eps) {
-  // Distances were rounded to float: one float less keeps the promise for what was rounded down.
-  const float most = std::isinf(eps) ? std::numeric_limits<float>::infinity()
-                                     : std::nextafter(static_cast<float>(eps), 0.0f);
+  // Distances were rounded to float: one float less keeps the promise for what was rounded down. Numbers of
+  // values are exact.
+  const auto rounded = static_cast<float>(eps);
+  const float most =
+      std::isinf(eps) || nearest.norm == Distance::l0 ? rounded : std::nextafter(rounded, 0.0f);
   r.kernel("attack.release_beyond", r.kernels().release_beyond,
            [=, images = ports.images, scale = ports.eps_scale, radius = most](Access& at) {
              ReleaseBeyond a;

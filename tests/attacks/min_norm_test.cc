@@ -412,6 +412,7 @@ TEST_CASE("jsma changes no more values than gamma or eps allow, and one at a tim
        std::vector<std::pair<std::string, std::int64_t>>{{"jsma:gamma=0.2", 6},
                                                          {"jsma:gamma=0.1,pairs=0", 3},
                                                          {"jsma:gamma=0.3,eps=4", 4},
+                                                         {"jsma:gamma=1,eps=2", 2},
                                                          {"jsma:theta=0.1,gamma=0.2", 6},
                                                          {"jsma:gamma=0.01", 0},
                                                          {"jsma:eps=1", 0}}) {
