@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -84,8 +85,9 @@ RecordFile::RecordFile(const std::string& path, Begin begin, std::string_view id
       std::string found;
       if (!read_whole(descriptor_, 0, head.size(), found) || found != head)
         fail(ErrorKind::config, path,
-             ": was left by another computation, expected the same model, data, device and seed; without "
-             "--resume it begins anew");
+             ": was left by another computation, expected the same model, data, device, threads, arithmetic "
+             "and "
+             "constraints; without --resume it begins anew");
       // What the last process did not finish.
       if (::ftruncate(descriptor_, static_cast<off_t>(end_)) != 0)
         fail(ErrorKind::io, path, ": cannot be cut at offset ", end_, ": ", system_reason());
@@ -97,6 +99,8 @@ RecordFile::RecordFile(const std::string& path, Begin begin, std::string_view id
 }
 
 RecordFile::~RecordFile() {
+  // While it is still locked; after remove() the name may be another process's.
+  if (places_.empty() && !removed_) (void)!::unlink(path_.c_str());
   ::close(descriptor_);
 }
 
@@ -108,7 +112,9 @@ void RecordFile::read(const std::string& head) {
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size == 0) return;
   std::string magic;
-  if (!read_whole(descriptor_, 0, kRecordMagic.size(), magic) || magic != kRecordMagic)
+  const auto there = std::min<std::uint64_t>(size, kRecordMagic.size());
+  if (!read_whole(descriptor_, 0, static_cast<std::size_t>(there), magic) ||
+      magic != kRecordMagic.substr(0, magic.size()))
     fail(ErrorKind::bad_data, path_,
          ": holds something else, expected no file or what an interrupted run left");
   end_ = head.size();
@@ -152,6 +158,7 @@ void RecordFile::add(std::string_view name, std::string_view content) {
 
 void RecordFile::remove() {
   if (::unlink(path_.c_str()) != 0) fail(ErrorKind::io, path_, ": cannot be removed: ", system_reason());
+  removed_ = true;
 }
 
 }  // namespace inocula

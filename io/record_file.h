@@ -22,6 +22,7 @@ class RecordFile {
   /// another process has the file; bad_data where another kind of file has the name; config where the records
   /// are of another identity.
   RecordFile(const std::string& path, Begin begin, std::string_view identity);
+  /// A file that got no record goes.
   ~RecordFile();
   RecordFile(const RecordFile&) = delete;
   RecordFile& operator=(const RecordFile&) = delete;
@@ -42,6 +43,7 @@ class RecordFile {
 
   std::string path_;
   int descriptor_ = -1;
+  bool removed_ = false;
   std::uint64_t end_ = 0;                          ///< of the last whole record
   std::unordered_map<std::string, Place> places_;  ///< by the digest of the name
 };

@@ -18,7 +18,6 @@ class AnswerFile final : public attacks::AnswerStore {
   /// network, data, constraints and device.
   AnswerFile(const std::string& out, const EvaluatorOptions& evaluator, const SubjectOptions& options,
              const Subject& subject);
-
   bool recall(const std::string& key, attacks::BatchAnswers& answers) override;
   void keep(const std::string& key, const attacks::BatchAnswers& answers) override;
   /// OUT is written: the file goes.

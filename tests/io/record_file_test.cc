@@ -57,19 +57,27 @@ TEST_CASE("record file: cut anywhere it holds the records before the cut, and gr
   }
   const std::string whole = get_file(path);
   for (std::size_t bytes = 0; bytes <= whole.size(); ++bytes) {
-    // The first line says what kind of file it is; a cut one is somebody else's.
-    const bool foreign = bytes > 0 && bytes < std::string("inocula records 1\n").size();
     put_file(path, whole.substr(0, bytes));
-    if (foreign) {
-      CHECK_FAILS(ErrorKind::bad_data, "holds something else", RecordFile(path, Begin::again, "who"));
-      continue;
-    }
     RecordFile file(path, Begin::again, "who");
     for (std::uint32_t i = 0; i < 4; ++i)
       REQUIRE(file.find(std::to_string(i)).has_value() == (bytes >= ends[i]));
     file.add("4", "new");
     CHECK(file.find("4") == "new");
   }
+}
+
+TEST_CASE("record file: what holds something else is left as it is, and what holds nothing goes") {
+  const TempFolder folder;
+  const std::string path = folder / "r.state";
+  for (const Begin begin : {Begin::again, Begin::anew})
+    for (const char* other : {"x", "inocula rex", "inocula records 2\n"}) {
+      put_file(path, other);
+      CHECK_FAILS(ErrorKind::bad_data, "holds something else", RecordFile(path, begin, "who"));
+      CHECK(get_file(path) == other);
+    }
+  put_file(path, "");
+  { const RecordFile file(path, Begin::again, "who"); }
+  CHECK(folder.names().empty());
 }
 
 TEST_CASE("record file: no damaged record is handed out") {
