@@ -27,6 +27,19 @@ LossTensors record_of_logits(Recorder& r, const Tensor& logits, const Aim& aim, 
 
 }  // namespace
 
+void check_loss(AttackLoss loss, bool targeted, std::int64_t classes, const std::string& attack) {
+  if (loss != AttackLoss::margin && loss != AttackLoss::dlr) return;
+  const Margin margin = loss == AttackLoss::dlr ? Margin::ratio : Margin::difference;
+  const std::int64_t least = least_classes(margin, targeted);
+  if (classes < least)
+    fail(ErrorKind::usage, attack, ": ", loss == AttackLoss::dlr ? "DLR" : "the margin",
+         targeted ? " with a target" : "", " compares the ", least, " largest logits, and there are ",
+         classes, " classes; expected ",
+         loss == AttackLoss::margin ? "loss=ce"
+         : attack == "apgd-dlr"     ? "apgd-t, which then climbs the margin"
+                                    : "loss=margin");
+}
+
 LossGradient record_loss_gradient(Recorder& r, Victim& victim, const Tensor& images, const Aim& aim) {
   const Query query = victim.query(images);
   const LossTensors loss = record_of_logits(r, query.logits, aim, LossGradientWanted::yes);

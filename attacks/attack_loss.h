@@ -1,6 +1,9 @@
 // What an attack climbs, and its gradient by the images.
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "engine/perturbation.h"
 
 namespace inocula::attacks {
@@ -11,6 +14,9 @@ enum class AttackLoss {
   margin,         ///< another class's logit less the label's
   dlr,            ///< the margin in units of the spread of the logits
 };
+
+/// Throws Error (usage) naming `attack` where so few classes do not have this loss.
+void check_loss(AttackLoss loss, bool targeted, std::int64_t classes, const std::string& attack);
 
 /// What the answers are compared with.
 struct Aim {

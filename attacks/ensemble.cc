@@ -23,12 +23,16 @@ Stage stage_of(const Attack& attack, std::int64_t restart) {
 
 }  // namespace
 
+AttackLoss targeted_loss(std::int64_t classes) {
+  return classes >= kDlrClasses ? AttackLoss::dlr : AttackLoss::margin;
+}
+
 std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targets, std::int64_t restarts,
                                         std::int64_t classes) {
   std::vector<Stage> stages;
   targets = std::min(targets, classes - 1);
   ApgdSpec of_target = spec;
-  of_target.loss = classes >= kDlrClasses ? AttackLoss::dlr : AttackLoss::margin;
+  of_target.loss = targeted_loss(classes);
   for (std::int64_t restart = 0; restart < restarts; ++restart)
     for (std::int64_t target = 1; target <= targets; ++target) {
       of_target.target = {
@@ -99,6 +103,7 @@ std::vector<Stage> autoattack_stages(const EnsembleSpec& spec, AutoAttackVersion
   if (version != AutoAttackVersion::rand && classes <= kMostTargets)
     fail(ErrorKind::usage, "autoattack: looks at the ", kMostTargets + 1,
          " likeliest classes, and there are ", classes, "; expected aa-k, its form for any number of them");
+  if (version == AutoAttackVersion::rand) check_loss(AttackLoss::dlr, false, classes, "autoattack");
   switch (version) {
     case AutoAttackVersion::standard:
       return aa_k_stages(spec, classes);

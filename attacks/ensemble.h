@@ -25,8 +25,11 @@ std::vector<Stage> restarted(const Attack& attack, std::int64_t restarts) {
   return stages;
 }
 
-/// One stage for each of the `targets` likeliest other classes, as many as there are: with loss the targeted
-/// DLR, or, for fewer than four classes, which it is not defined for, the margin to the target.
+/// What climbs towards a target: DLR, or, for fewer than four classes, which it is not defined for, the
+/// margin.
+AttackLoss targeted_loss(std::int64_t classes);
+
+/// One stage for each of the `targets` likeliest other classes, as many as there are, with the targeted loss.
 std::vector<Stage> apgd_targeted_stages(const ApgdSpec& spec, std::int64_t targets, std::int64_t restarts,
                                         std::int64_t classes);
 

@@ -31,7 +31,18 @@ struct Entry {
   NamedAttack (*make)(const Spec& s, double eps);
   /// Its keys with their defaults, and what it does.
   const char* usage;
+  bool sees_gradients = true;
 };
+
+/// Throws Error (usage) where a network of so many classes has no such target, or not this loss.
+template <class Attack, class AttackSpec>
+void check_classes(const Attack& attack, const AttackSpec& spec, std::int64_t classes) {
+  const std::string text = attack.spec(), name = text.substr(0, text.find(':'));
+  if constexpr (requires { spec.target; }) {
+    check_target(spec.target, classes, name);
+    if constexpr (requires { spec.loss; }) check_loss(spec.loss, spec.target.targeted, classes, name);
+  }
+}
 
 /// An attack of one stage, which is made anew each time it is asked for.
 template <class Attack, class AttackSpec>
@@ -41,7 +52,8 @@ NamedAttack single(const Attack& attack, const AttackSpec& spec) {
           .norm = spec.norm,
           .steps = spec.steps,
           .seed = {},
-          .stages = [attack](std::int64_t) {
+          .stages = [attack, spec](std::int64_t classes) {
+            check_classes(attack, spec, classes);
             std::vector<Stage> stages;
             stages.push_back({std::make_unique<Attack>(attack)});
             return stages;
@@ -52,7 +64,10 @@ NamedAttack single(const Attack& attack, const AttackSpec& spec) {
 template <class Attack, class AttackSpec>
 NamedAttack for_right_ones(const Attack& attack, const AttackSpec& spec) {
   NamedAttack named = single(attack, spec);
-  named.stages = [attack](std::int64_t) { return restarted(attack, 1); };
+  named.stages = [attack, spec](std::int64_t classes) {
+    check_classes(attack, spec, classes);
+    return restarted(attack, 1);
+  };
   return named;
 }
 
@@ -80,7 +95,10 @@ NamedAttack with_restarts(const Attack& attack, const AttackSpec& spec, std::int
           .norm = spec.norm,
           .steps = steps,
           .seed = {},
-          .stages = [attack, restarts](std::int64_t) { return restarted(attack, restarts); }};
+          .stages = [attack, spec, restarts](std::int64_t classes) {
+            check_classes(attack, spec, classes);
+            return restarted(attack, restarts);
+          }};
 }
 
 /// An attack towards the spec's target, or, without one, towards each of the likeliest other classes in turn:
@@ -124,6 +142,15 @@ NamedAttack make_apgd(const Spec& s, double eps) {
     fail(ErrorKind::usage, "'", s.text(), "': loss belongs to a single target, expected target=");
   }
   NamedAttack a = with_restarts(Apgd(p, s.name()), p, p.steps, s);
+  if (s.has("target") && !s.has("loss")) {
+    const std::string loss = ",loss=dlr";
+    a.canonical.erase(a.canonical.find(loss), loss.size());
+    a.stages = [p, s](std::int64_t classes) {
+      ApgdSpec of_classes = p;
+      of_classes.loss = targeted_loss(classes);
+      return with_restarts(Apgd(of_classes, s.name()), of_classes, p.steps, s).stages(classes);
+    };
+  }
   return targeted
              ? with_targets(std::move(a), s, [p](auto... how) { return apgd_targeted_stages(p, how...); })
              : a;
@@ -154,7 +181,10 @@ NamedAttack make_jsma(const Spec& s, double eps) {
 NamedAttack make_fab(const Spec& s, double eps) {
   const FabSpec f = parse_fab_spec(s, eps);
   NamedAttack a = with_restarts(Fab(f), f, f.steps, s);
-  a.stages = [f, restarts = s.integer("restarts", 1)](std::int64_t) { return fab_stages(f, restarts); };
+  a.stages = [f, restarts = s.integer("restarts", 1)](std::int64_t classes) {
+    check_classes(Fab(f), f, classes);
+    return fab_stages(f, restarts);
+  };
   return s.name() == "fab-t"
              ? with_targets(std::move(a), s, [f](auto... how) { return fab_targeted_stages(f, how...); })
              : a;
@@ -259,7 +289,7 @@ const Entry kEntries[] = {
      "    Auto-PGD towards each of the likeliest other classes in turn, with the targeted DLR or, below 4 "
      "classes, "
      "the margin;\n"
-     "    target=3,loss=dlr|margin in place of targets takes one\n"},
+     "    target=3 in place of targets takes one, with loss=dlr|margin the loss that is said\n"},
     {"autoattack", usual_pgd_eps, make_ensemble,
      "autoattack:version=standard|plus|rand,norm=linf|l2|l1,eps=8/255,steps=100,queries=5000\n"
      "    Croce and Hein's ensemble, each attack on what those before it left; at least 10 classes; with "
@@ -273,7 +303,8 @@ const Entry kEntries[] = {
      "noise:norm=linf|l2|l1,eps=8/255,restarts=1\n"
      "    random noise, uniform in the L-infinity or L1 ball or on the L2 sphere: what an attack has to "
      "beat; ssim=0.95 in\n"
-     "    place of eps: uniform or normal, of the strength that leaves each image this similarity\n"},
+     "    place of eps: uniform or normal, of the strength that leaves each image this similarity\n",
+     /*sees_gradients=*/false},
     {"deepfool", no_eps, make_deepfool,
      "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
      "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "
@@ -299,7 +330,8 @@ const Entry kEntries[] = {
      "square:norm=linf|l2,eps=8/255,queries=5000,p=0.8,rescale=0|1,restarts=1\n"
      "    a random search over squares that asks for logits alone; with norm=l2 eps=1; rescale=1 shrinks the "
      "squares\n"
-     "    over these queries as the paper does over 10000\n"},
+     "    over these queries as the paper does over 10000\n",
+     /*sees_gradients=*/false},
 };
 
 const Entry& find_entry(const Spec& s) {
@@ -330,6 +362,8 @@ std::vector<NamedAttack> parse_attacks(const std::string& text) {
   for (const double eps : read_eps(s, entry.usual_eps(s))) {
     list.push_back(entry.make(s, eps));
     list.back().seed = parse_seed(s);
+    list.back().untargeted = !s.has("target") && s.word("loss", "ce") != "kl";
+    list.back().sees_gradients = entry.sees_gradients;
   }
   return list;
 }

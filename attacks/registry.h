@@ -20,7 +20,10 @@ struct NamedAttack {
   Norm norm = Norm::linf;
   std::int64_t steps = 1;
   std::optional<std::uint64_t> seed;  ///< of its random numbers, where the spec gives one
-  /// Its parts for a network of so many classes. Throws Error (usage) where the attack needs more of them.
+  bool untargeted = true;             ///< it climbs a loss of the label, and any other class is a success
+  bool sees_gradients = true;         ///< else it asks for logits alone
+  /// Its parts for a network of so many classes. Throws Error (usage) where the attack needs more of them or
+  /// a class that is not there.
   std::function<std::vector<Stage>(std::int64_t classes)> stages;
 
   /// Every key with its value.

@@ -21,12 +21,12 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// The images that are still right, in rising order.
+/// The images that were right and are still, in rising order.
 std::vector<std::int64_t> right_ones(const Evaluation& e) {
-  const std::vector<std::int32_t> predicted = argmax_rows(e.logits, e.classes);
+  const Robustness r = judge_robustness(e);
   std::vector<std::int64_t> right;
-  for (std::size_t i = 0; i < e.label.size(); ++i)
-    if (predicted[i] == e.label[i]) right.push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < r.robust.size(); ++i)
+    if (r.robust[i]) right.push_back(static_cast<std::int64_t>(i));
   return right;
 }
 
@@ -197,7 +197,7 @@ StagedEvaluation evaluate_stages(
                                             });
     result.stages.push_back({.spec = stages[0].perturbation->spec(),
                              .tried = e.n,
-                             .broken = e.n - static_cast<std::int64_t>(right_ones(e).size()),
+                             .broken = judge_robustness(e).fooled(),
                              .image_passes = e.image_passes,
                              .seconds = seconds_since(begin)});
     return result;

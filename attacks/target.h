@@ -18,6 +18,9 @@ struct Target {
 /// "3", "least_likely", "random", "next", "likely2": as a spec has it.
 std::string to_string(const Target& target);
 
+/// Throws Error (usage) naming `attack` where a network of so many classes has no such target.
+void check_target(const Target& target, std::int64_t classes, const std::string& attack);
+
 /// Records the choice for each image: (N) i32; no tensor where the attack has no target. Throws Error (usage)
 /// naming `attack` where the network has no such class.
 Tensor record_target(Recorder& r, Victim& victim, const PerturbationPorts& ports, const Target& target,

@@ -81,14 +81,18 @@ LossTensors record_kl_divergence(Recorder& r, const Tensor& reference, const Ten
   return t;
 }
 
+std::int64_t least_classes(Margin margin, bool targeted) {
+  return margin == Margin::difference ? 2 : targeted ? 4 : 3;
+}
+
 LossTensors record_margin(Recorder& r, Margin margin, const Tensor& logits, const Tensor& label,
                           const Tensor& target, LossGradientWanted wanted) {
   const std::int64_t rows = logits.shape.n, classes = logits.shape.c;
-  const std::int64_t least = margin == Margin::difference ? 2 : target ? 4 : 3;
+  const std::int64_t least = least_classes(margin, static_cast<bool>(target));
   if (classes < least)
     fail(ErrorKind::usage, margin == Margin::difference ? "the margin" : "DLR",
          target ? " with a target" : "", " compares the ", least, " largest logits, and there are ", classes,
-         " classes; expected loss=", classes < 2 ? "ce" : "margin");
+         " classes");
   const LossTensors t = make_loss_tensors(r, logits, wanted);
   const auto kernel = margin == Margin::difference ? r.kernels().margin_loss : r.kernels().dlr_loss;
   r.kernel(margin == Margin::difference ? "loss.margin" : "loss.dlr", kernel, [=](Access& at) {

@@ -39,7 +39,11 @@ enum class Margin {
   ratio,       ///< of their difference to the spread of the logits: DLR
 };
 
-/// As kernels/margin.h says; `target` may be missing. Throws Error (usage) where there are too few classes.
+/// How many classes a margin compares.
+std::int64_t least_classes(Margin margin, bool targeted);
+
+/// As kernels/margin.h says; `target` may be missing. Throws Error (usage) where there are fewer than
+/// least_classes.
 LossTensors record_margin(Recorder& r, Margin margin, const Tensor& logits, const Tensor& label,
                           const Tensor& target, LossGradientWanted wanted);
 

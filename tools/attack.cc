@@ -46,13 +46,14 @@ void run_attack(const AttackOptions& o) {
     fail(ErrorKind::usage, "--label says which of several labels an image is attacked, and images have ",
          split.label_columns, split.multi_label() ? "; expected --label" : "; expected no --label");
   const attacks::Constraints constraints = load_constraints(o.evaluator, split);
+  const std::vector<attacks::Stage> stages =
+      list[0].stages(attacks::attacked_classes(*subject.network, split));
 
   Progress progress(o.subject.common.quiet);
   AnswerFile answers(o.out, o.evaluator, o.subject, subject);
   const InterruptWatch watch;
   const attacks::Evaluation e =
-      attacks::evaluate_stages(*subject.network, split,
-                               list[0].stages(attacks::attacked_classes(*subject.network, split)),
+      attacks::evaluate_stages(*subject.network, split, stages,
                                {.batch = o.subject.batch,
                                 .seed = list[0].seed.value_or(o.subject.common.seed),
                                 .limit = o.evaluator.limit,

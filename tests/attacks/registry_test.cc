@@ -68,7 +68,7 @@ TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
         "apgd-t:norm=l2,eps=1,steps=20,rho=0.75,restarts=1,targets=9");
   for (const char* text :
        {"apgd-ce", "apgd-dlr:norm=l2,eps=0.5,restarts=3", "apgd-t", "apgd-t:target=2,loss=margin",
-        "apgd-t:target=likely3,restarts=2", "apgd-t:targets=3"}) {
+        "apgd-t:target=likely3,restarts=2", "apgd-t:targets=3", "apgd-t:target=1"}) {
     const std::string once = canonical_of(text);
     CHECK(canonical_of(once) == once);
   }
@@ -90,6 +90,11 @@ TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
   CHECK(stages("fab-t:target=0", 3).size() == 1);
   CHECK(canonical_of("fab-t:steps=5") ==
         "fab-t:norm=linf,eps=8/255,steps=5,alpha_max=0.1,eta=1.05,beta=0.9,restarts=1,targets=9");
+  // A loss that is not said is that which there is for so many classes.
+  CHECK(canonical_of("apgd-t:target=2") ==
+        "apgd-t:norm=linf,eps=8/255,steps=100,rho=0.75,target=2,restarts=1");
+  CHECK(stages("apgd-t:target=2", 3)[0].find("loss=margin") != std::string::npos);
+  CHECK(stages("apgd-t:target=2", 4)[0].find("loss=dlr") != std::string::npos);
   refuse("fab-t:target=1,targets=2", "target and targets exclude each other");
   refuse("apgd-t:target=1,targets=2", "target and targets exclude each other");
   refuse("apgd-t:loss=dlr", "loss belongs to a single target");
@@ -101,6 +106,42 @@ TEST_CASE("registry: Auto-PGD, its restarts and its targets") {
   CHECK(canonical_of("apgd-ce:norm=l1") == "apgd-ce:norm=l1,eps=12,steps=100,restarts=1");
   CHECK(canonical_of(canonical_of("apgd-t:norm=l1,eps=3")) == canonical_of("apgd-t:norm=l1,eps=3"));
   refuse("apgd-ce:norm=l1,rho=0.5", "steps in L1 have no rho, expected norm=linf or l2");
+}
+
+TEST_CASE("registry: what a network of so many classes does not have is refused before anything runs") {
+  const std::vector<std::tuple<std::string, std::int64_t, std::string>> refused = {
+      {"pgd:target=3", 3, "pgd: target is class 3, expected 0 to 2"},
+      {"cw:target=likely3", 3, "cw: target is number 3 of the likeliest other classes, expected 1 to 2"},
+      {"jsma:target=3", 3, "jsma: target is class 3"},
+      {"fab-t:target=3", 3, "fab-t: target is class 3"},
+      {"fab-t:target=3,eps=inf", 3, "fab-t: target is class 3"},
+      {"apgd-t:target=3", 3, "apgd-t: target is class 3"},
+      {"apgd-t:target=1,loss=dlr", 3, "apgd-t: DLR with a target compares the 4 largest logits"},
+      {"apgd-dlr", 2,
+       "apgd-dlr: DLR compares the 3 largest logits, and there are 2 classes; expected apgd-t"},
+      {"pgd:loss=dlr", 2,
+       "pgd: DLR compares the 3 largest logits, and there are 2 classes; expected loss=margin"},
+      {"bim:loss=dlr,target=0", 3, "bim: DLR with a target compares the 4"},
+      {"pgd:loss=margin", 1, "pgd: the margin compares the 2 largest logits, and there are 1 classes"},
+      {"autoattack:version=rand", 2, "autoattack: DLR compares the 3"}};
+  for (const auto& [text, classes, part] : refused) {
+    CAPTURE(text);
+    const attacks::NamedAttack attack = attacks::parse_attacks(text).front();
+    check_throws(ErrorKind::usage, part, [&] { attack.stages(classes); });
+    CHECK(!attack.stages(classes + 1).empty());
+  }
+}
+
+TEST_CASE("registry: what figures can be held against each other") {
+  const auto kind = [](const std::string& text) {
+    const attacks::NamedAttack a = attacks::parse_attacks(text).front();
+    return std::pair(a.untargeted, a.sees_gradients);
+  };
+  for (const char* text : {"pgd", "apgd-t", "aa-k", "cw", "jsma", "fab-t:targets=2", "pgd:loss=margin"})
+    CHECK(kind(text) == std::pair(true, true));
+  for (const char* text : {"pgd:target=1", "cw:target=next", "pgd:loss=kl"})
+    CHECK(kind(text) == std::pair(false, true));
+  for (const char* text : {"square", "noise"}) CHECK(kind(text) == std::pair(true, false));
 }
 
 TEST_CASE("registry: ensembles, by the number of classes") {
