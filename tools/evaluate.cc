@@ -55,6 +55,7 @@ void run_evaluate(const EvaluateOptions& o) {
     const Subject subject(o.evaluation.subject);
     std::optional<AnswerFile> answers;
     std::optional<InterruptWatch> watch;
+    check_attacks(o.evaluation.attacks, subject);
     if (!o.out.empty()) {
       answers.emplace(o.out, o.evaluation.evaluator, o.evaluation.subject, subject);
       watch.emplace();

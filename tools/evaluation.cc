@@ -66,10 +66,17 @@ void EvaluationOptions::check() const {
     fail(ErrorKind::usage, "--limit is ", evaluator.limit, ", expected 0 (all) or more");
 }
 
+void check_attacks(const std::vector<std::string>& attacks, const Subject& subject) {
+  const std::int64_t classes = attacks::attacked_classes(*subject.network, *subject.split);
+  for (const std::string& text : attacks)
+    for (const attacks::NamedAttack& attack : attacks::parse_attacks(text)) attack.stages(classes);
+}
+
 nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subject,
                                 const EvaluationAids& aids, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   o.check();
+  check_attacks(o.attacks, subject);
   const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
   const CommonOptions& common = o.subject.common;
   const attacks::Constraints constraints = load_constraints(o.evaluator, *subject.split);
@@ -141,7 +148,6 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return list[a].eps < list[b].eps; });
-    // Batches of survivors have other statistics.
     const bool carries = !o.each_eps_anew && attack_norm == NormMode::frozen;
     const std::size_t shown = list.size() / 2;
     bool before_shown = shows;
@@ -170,7 +176,7 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
         Scoring{
             .bootstrap = {.resamples = 0}, .temperature = scoring.temperature, .task = subject.card.task});
   };
-  const TrustRuns trust_runs{
+  TrustRuns trust_runs{
       .afresh =
           [&](const std::string& spec, std::int64_t limit) {
             const attacks::NamedAttack attack = attacks::parse_attacks(spec).front();
@@ -189,13 +195,15 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
             row["broken"] = e.stages.front().broken;
             return row;
           }};
+  // Batches of survivors have other statistics.
+  if (attack_norm != NormMode::frozen) trust_runs.on_survivors = nullptr;
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
   for (const std::string& text : o.attacks) {
     const nlohmann::ordered_json own = attack_rows(attacks::parse_attacks(text));
     for (const auto& row : own) rows.push_back(row);
     if (!o.trust_checks) continue;
     for (auto& check :
-         trust_checks(text, own, subject.network->graph().input_shape(), clean.classes,
+         trust_checks(text, own, subject.network->graph().input_shape(),
                       constraints.reach_every_image() ? Reach::every_image : Reach::some_images, trust_runs))
       checks.push_back(std::move(check));
   }

@@ -37,6 +37,10 @@ struct EvaluationAids {
   const attacks::Defence* defence = nullptr;
 };
 
+/// Throws Error (usage) where the subject has too few classes for one of the attacks, or not the class that
+/// one aims at.
+void check_attacks(const std::vector<std::string>& attacks, const Subject& subject);
+
 /// The documented object with a row for the images as they are, then one for each attack and each corruption;
 /// "examples" as of tools/examples.h, of the middle row of each attack's and corruption's list; "trust" and
 /// "checks" as of tools/trust_checks.h. Warnings are told to `progress` too. Throws Error as its parts do,

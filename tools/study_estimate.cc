@@ -182,20 +182,25 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
     const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(text);
     // As if every stage saw every image.
     double row = 0;
-    for (const attacks::Stage& stage : list.front().stages(attacks::attacked_classes(network, split)))
-      row += passes.seconds(split, *stage.perturbation, n);
+    const std::vector<attacks::Stage> stages = list.front().stages(attacks::attacked_classes(network, split));
+    for (const attacks::Stage& stage : stages) row += passes.seconds(split, *stage.perturbation, n);
     row *= static_cast<double>(split.label_columns);  // each label is attacked by itself
     add(list.size(), row);
     if (!o.trust_checks) continue;
-    // One step of all images, the unbounded attack and a search of some.
+    // The unbounded attack on some images; one step of all, and a search and twice the steps on what is left.
     const auto steps = static_cast<double>(list.front().steps);
     const double unbounded_steps =
         std::clamp(steps, static_cast<double>(kUnboundedSteps), static_cast<double>(kMostUnboundedSteps));
-    const double some = static_cast<double>(std::min(n, kUnboundedImages)) / static_cast<double>(n);
-    cost.work += row * ((steps > 1 ? 1 / steps : 0) + some * unbounded_steps / steps);
-    if (steps > 1)
-      cost.work +=
-          passes.seconds(split, attacks::Square({.queries = kProbeQueries}), std::min(n, kProbedSurvivors));
+    const auto share = [&](std::int64_t images) {
+      return static_cast<double>(std::min(n, images)) / static_cast<double>(n);
+    };
+    cost.work += row * share(kUnboundedImages) * unbounded_steps / steps;
+    if (steps == 1 || !list.front().untargeted || !list.front().sees_gradients) continue;
+    cost.work += row / steps;
+    if (stages.size() > 1) continue;
+    cost.work +=
+        2 * row * share(kResumedSurvivors) +
+        passes.seconds(split, attacks::Square({.queries = kProbeQueries}), std::min(n, kProbedSurvivors));
   }
   for (const std::string& text : o.corruptions) {
     const std::vector<attacks::NamedCorruption> list = attacks::parse_corruptions(text);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "attacks/registry.h"
 #include "engine/spec.h"
 
 namespace inocula {
@@ -22,6 +23,8 @@ constexpr double kBlackBoxTolerance = 0.002;  ///< of accuracies, as AutoAttack'
 constexpr double kMostZeroGradients = 0.05;   ///< of all gradients
 constexpr double kPath = 2.5;                 ///< of the unbounded attack's steps together, in radii
 constexpr double kMostFoundBySearch = 0.02;   ///< of the images that an attack left
+constexpr double kMostFoundByMore = 0.05;     ///< of those that it left to twice the steps
+constexpr double kMostUnbroken = 0.05;        ///< of the images that any other may take the place of
 constexpr double kLogitTolerance = 1e-4;      ///< of the largest logit
 constexpr double kLeastRisen = 0.8;           ///< of the images that a small step changes
 constexpr double kSumTolerance = 1e-5;        ///< of probabilities
@@ -69,24 +72,37 @@ bool is_bounded(const Json& row) {
 
 /// Attacks that never see a gradient.
 bool is_black_box(const Json& row) {
-  const std::string spec = row.value("spec", "");
-  return spec.starts_with("square:") || spec.starts_with("noise:");
+  return !attacks::parse_attacks(row.at("spec")).front().sees_gradients;
 }
 
-/// Of rows in rising order of eps.
-void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& runs, Verdicts& verdicts) {
-  const Json& largest = *by_eps.back();
-  const auto steps = largest.at("steps").get<std::int64_t>();
-  if (steps > 1) {
+/// What less than a gradient of the label's loss can be held against.
+bool is_strong(const Json& row) {
+  const attacks::NamedAttack attack = attacks::parse_attacks(row.at("spec")).front();
+  return attack.sees_gradients && attack.untargeted && attack.steps > 1;
+}
+
+/// A row's attack with twice the steps.
+std::string twice_the_steps(const Json& row) {
+  const std::string spec = row.at("spec"), key = ",steps=";
+  const std::size_t begin = spec.find(key) + key.size(), end = std::min(spec.find(',', begin), spec.size());
+  return spec.substr(0, begin) + std::to_string(2 * std::stoll(spec.substr(begin, end - begin))) +
+         spec.substr(end);
+}
+
+/// At its largest eps.
+void check_strength(const Json& largest, const TrustRuns& runs, Verdicts& verdicts) {
+  {
     const Json one = runs.afresh("fgsm:norm=" + largest.at("norm").get<std::string>() +
                                      ",eps=" + format_number(number(largest, "eps")),
                                  0);
     const double iterative = number(largest, "accuracy"), single = number(one, "accuracy");
-    verdicts.add("iterative_at_least_as_strong", Severity::fail, iterative <= single + kTolerance,
-                 says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one",
-                      number(largest, "eps"), 100 * iterative, static_cast<long long>(steps), 100 * single));
+    verdicts.add(
+        "iterative_at_least_as_strong", Severity::fail, iterative <= single + kTolerance,
+        says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", number(largest, "eps"),
+             100 * iterative, static_cast<long long>(largest.at("steps").get<std::int64_t>()), 100 * single));
   }
-  if (steps > 1 && largest.at("norm") != "l1" && !largest.contains("stages") && !is_black_box(largest)) {
+  if (!runs.on_survivors || largest.contains("stages")) return;
+  if (largest.at("norm") != "l1") {
     const Json search = runs.on_survivors("square:norm=" + largest.at("norm").get<std::string>() +
                                               ",eps=" + format_number(number(largest, "eps")) +
                                               ",queries=" + std::to_string(kProbeQueries),
@@ -98,6 +114,16 @@ void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& run
              "were left",
              number(largest, "eps"), static_cast<long long>(kProbeQueries), broken, tried));
   }
+  const Json more = runs.on_survivors(twice_the_steps(largest), kResumedSurvivors);
+  const double tried = number(more, "tried"), broken = number(more, "broken");
+  verdicts.add("more_steps_find_little_more", Severity::warn,
+               broken <= std::max(1.0, kMostFoundByMore * tried),
+               says("at eps %.4g: twice the steps broke %.0f of %.0f images that were left",
+                    number(largest, "eps"), broken, tried));
+}
+
+/// Of rows in rising order of eps.
+void check_order(const std::vector<const Json*>& by_eps, Verdicts& verdicts) {
   double most_risen = 0, lowest = 1;
   for (const Json* row : by_eps) {
     lowest = std::min(lowest, number(*row, "accuracy"));
@@ -106,29 +132,37 @@ void check_strength(const std::vector<const Json*>& by_eps, const TrustRuns& run
   const bool carried = std::any_of(by_eps.begin(), by_eps.end(),
                                    [](const Json* row) { return row->contains("broken_at_smaller_eps"); });
   if (by_eps.size() > 1 && !carried)
-    verdicts.add("falls_with_eps", Severity::warn, most_risen <= kTolerance,
-                 says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
-                      100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
-                      100 * number(largest, "accuracy"), number(largest, "eps"), 100 * most_risen));
+    verdicts.add(
+        "falls_with_eps", Severity::warn, most_risen <= kTolerance,
+        says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
+             100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
+             100 * number(*by_eps.back(), "accuracy"), number(*by_eps.back(), "eps"), 100 * most_risen));
 }
 
-void check_without_bounds(const Json& largest, const Shape& image, std::int64_t classes,
-                          const TrustRuns& runs, Verdicts& verdicts) {
+void check_without_bounds(const Json& largest, const Shape& image, const TrustRuns& runs,
+                          Verdicts& verdicts) {
   const std::string norm = largest.at("norm");
   const auto values = static_cast<double>(image.per_sample());
   const double everything = norm == "linf" ? 1.0 : norm == "l2" ? std::sqrt(values) : values;
   const std::int64_t steps =
       std::clamp(largest.at("steps").get<std::int64_t>(), kUnboundedSteps, kMostUnboundedSteps);
-  const Json unbounded = runs.afresh("pgd:norm=" + norm + ",eps=" + format_number(everything) +
-                                         ",path=" + format_number(kPath) + ",steps=" + std::to_string(steps) +
-                                         // Sparse steps would leave most values where they were.
-                                         (norm == "l1" ? ",sparsity=0" : ""),
-                                     kUnboundedImages);
-  const double chance = 1.0 / static_cast<double>(classes);
-  verdicts.add("unbounded_reaches_chance", Severity::fail, number(unbounded, "accuracy") <= chance,
-               says("%.1f %% of %lld images right at eps %.4g, which allows any image; chance is %.1f %%",
+  const Json unbounded =
+      runs.afresh("pgd:norm=" + norm + ",eps=" + format_number(everything) + ",path=" + format_number(kPath) +
+                      ",steps=" + std::to_string(steps) + ",random_start=0,keep=best" +
+                      // Sparse steps would leave most values where they were.
+                      (norm == "l1" ? ",sparsity=0" : ""),
+                  kUnboundedImages);
+  verdicts.add("unbounded_breaks_every_image", Severity::fail, number(unbounded, "accuracy") <= kMostUnbroken,
+               says("%.1f %% of %lld images right at eps %.4g, which allows any image",
                     100 * number(unbounded, "accuracy"),
-                    static_cast<long long>(unbounded.at("n").get<std::int64_t>()), everything, 100 * chance));
+                    static_cast<long long>(unbounded.at("n").get<std::int64_t>()), everything));
+}
+
+/// Of an attack whose eps is infinite.
+void check_finds(const Json& row, Verdicts& verdicts) {
+  const double found = number(row, "attack_success_rate");
+  verdicts.add("finds_an_image", Severity::fail, found >= 1 - kMostUnbroken,
+               says("an adversarial image was found for %.1f %% of the images that were right", 100 * found));
 }
 
 /// The largest norm where images with a radius of their own had all that of the row. What lies beyond a
@@ -155,19 +189,21 @@ void check_norms(const Json& rows, Verdicts& verdicts) {
 
 }  // namespace
 
-Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, std::int64_t classes,
-                  Reach reach, const TrustRuns& runs) {
+Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, Reach reach,
+                  const TrustRuns& runs) {
   Verdicts verdicts(attack);
-  // What has no radius, or a norm in which there is no step to compare with, is checked for its gradients
-  // alone.
-  const bool bounded = is_bounded(rows.front());
+  const Json& first = rows.front();
+  const bool bounded = is_bounded(first);
   if (bounded) {
     std::vector<const Json*> by_eps;
     for (const Json& row : rows) by_eps.push_back(&row);
     std::stable_sort(by_eps.begin(), by_eps.end(),
                      [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
-    check_strength(by_eps, runs, verdicts);
-    if (reach == Reach::every_image) check_without_bounds(*by_eps.back(), image, classes, runs, verdicts);
+    if (is_strong(first)) check_strength(*by_eps.back(), runs, verdicts);
+    check_order(by_eps, verdicts);
+    if (reach == Reach::every_image) check_without_bounds(*by_eps.back(), image, runs, verdicts);
+  } else if (is_strong(first) && first.at("norm") != "l0" && reach == Reach::every_image) {
+    check_finds(first, verdicts);
   }
   double zero = 0;
   for (const Json& row : rows) zero = std::max(zero, number(row, "zero_gradient_fraction"));
@@ -176,6 +212,20 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
   if (bounded) check_norms(rows, verdicts);
   return verdicts.take();
 }
+
+namespace {
+
+/// What a row's accuracy counts.
+double judged(const Json& row) {
+  return number(row, row.contains("decisions") ? "decisions" : "n");
+}
+
+/// Of what is judged, so many may be broken without gradients.
+double tolerance_of(const Json& row) {
+  return std::max(1.0, kBlackBoxTolerance * judged(row));
+}
+
+}  // namespace
 
 Json black_box_checks(const Json& rows) {
   Json list = Json::array();
@@ -189,12 +239,12 @@ Json black_box_checks(const Json& rows) {
     if (is_black_box(row)) {
       const Json* best = nullptr;
       for (const Json& other : rows)
-        if (other.value("kind", "") == "attack" && !is_black_box(other) &&
-            other.at("norm") == row.at("norm") && other.at("eps") == row.at("eps") &&
+        if (other.value("kind", "") == "attack" && is_strong(other) && other.at("norm") == row.at("norm") &&
+            other.at("eps") == row.at("eps") &&
             (best == nullptr || number(other, "accuracy") < number(*best, "accuracy")))
           best = &other;
       if (best != nullptr)
-        add(row, number(*best, "accuracy") <= number(row, "accuracy") + kBlackBoxTolerance,
+        add(row, number(*best, "accuracy") <= number(row, "accuracy") + tolerance_of(row) / judged(row),
             says("%.1f %% right without gradients, %.1f %% after the best attack that follows them",
                  100 * number(row, "accuracy"), 100 * number(*best, "accuracy")));
     } else if (row.contains("stages")) {
@@ -202,7 +252,7 @@ Json black_box_checks(const Json& rows) {
       for (const Json& stage : row.at("stages"))
         if (is_black_box(stage)) blind += number(stage, "broken"), tried += number(stage, "tried");
       if (tried > 0)
-        add(row, blind <= kBlackBoxTolerance * number(row, row.contains("decisions") ? "decisions" : "n"),
+        add(row, blind <= tolerance_of(row),
             says("the search without gradients broke %.0f of %.0f %s that the others left", blind, tried,
                  row.contains("decisions") ? "decisions" : "images"));
     }

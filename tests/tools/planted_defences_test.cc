@@ -399,7 +399,7 @@ TEST_CASE("planted defences: the same network without any raises none, whatever 
   const Golden golden;
   const nlohmann::ordered_json result = judge(
       golden.subject,
-      {"pgd:eps=8/255,steps=10", "pgd:norm=l2,eps=0.5;1,steps=10", "aa-k:eps=8/255,steps=20,queries=100"},
+      {"pgd:eps=8/255,steps=40", "pgd:norm=l2,eps=0.5;1,steps=40", "aa-k:eps=8/255,steps=20,queries=100"},
       nullptr);
   CAPTURE(failed_checks(result));
   CHECK(result.at("trust") == "pass");

@@ -121,7 +121,7 @@ def main(folder):
     done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=1/255;8/255,steps=3",
                "--trust-checks", "--examples", "3", "--json")
     shown = json.loads(done.stdout)
-    checks = ["iterative_at_least_as_strong", "search_finds_no_more", "unbounded_reaches_chance", "gradients_not_zero", "norms_within_eps",
+    checks = ["iterative_at_least_as_strong", "search_finds_no_more", "more_steps_find_little_more", "unbounded_breaks_every_image", "gradients_not_zero", "norms_within_eps",
               "answers_repeat", "answers_are_logits", "gradients_foretell_loss"]
     expect([c["check"] for c in shown["checks"]] == checks, f"checks: {shown['checks']}")
     expect([r["nll"] for r in shown["rows"]] == [r["nll"] for r in rows[:3]], "pictures and checks change scores")
@@ -136,6 +136,17 @@ def main(folder):
     turned = json.loads(run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=8/255;1/255,steps=3",
                             "--no-trust-checks", "--examples", "0", "--json").stdout)
     expect([r["nll"] for r in turned["rows"]] == [shown["rows"][i]["nll"] for i in (0, 2, 1)], "the order of a list changes figures")
+    # Statistics of the batch: survivors among themselves would have others, and are not asked.
+    batch = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=1/255;8/255,steps=3",
+                "--attack-bn", "train_no_update", "--examples", "0", "--json")
+    expect(batch.returncode == 0, f"attacks under the batch's statistics: {batch.stderr}")
+    kinds = {c["check"] for c in json.loads(batch.stdout)["checks"]}
+    expect("iterative_at_least_as_strong" in kinds and not kinds & {"search_finds_no_more", "more_steps_find_little_more"}, f"checks: {kinds}")
+    # What the classes do not allow is refused before anything runs, and leaves nothing.
+    for command in ("evaluate", "attack"):
+        refused = run(command, "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:target=7", "--out", here("refused.npz"))
+        expect(refused.returncode == 64 and "target is class 7" in refused.stderr, f"{command}: {refused.returncode} {refused.stderr}")
+    expect(not any(name.startswith("refused") for name in os.listdir(folder)), f"left: {os.listdir(folder)}")
     for example in shown["examples"]:
         expect([made["row"] for made in example["rows"]] == [2] and example["image"].startswith("data:image/png;base64,"), "an example's rows")
     done = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--examples", "0", "--json")

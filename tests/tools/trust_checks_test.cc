@@ -13,9 +13,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json row(double eps, double accuracy, std::int64_t steps = 20, double zero = 0, double excess = 0) {
-  return {{"spec", "made up"}, {"norm", "linf"},          {"steps", steps},
-          {"eps", eps},        {"accuracy", accuracy},    {"zero_gradient_fraction", zero},
-          {"n", 100},          {"max_norm", eps + excess}};
+  const std::string spec = steps > 1 ? "pgd:norm=linf,eps=0.01,steps=" + std::to_string(steps) + ",alpha=0.01"
+                                     : "fgsm:norm=linf,eps=0.01";
+  return {{"spec", spec}, {"norm", "linf"},          {"steps", steps},
+          {"eps", eps},   {"accuracy", accuracy},    {"zero_gradient_fraction", zero},
+          {"n", 100},     {"max_norm", eps + excess}};
 }
 
 struct Verdicts {
@@ -23,24 +25,32 @@ struct Verdicts {
   std::vector<std::string> asked;
 };
 
-/// Of an attack with these rows, whose one step leaves `one_step`, and nothing forbidden `unbounded`.
-Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0, double found = 0,
-                  Reach reach = Reach::every_image) {
+/// What the attacks beside it would do.
+struct Others {
+  double one_step = 1, unbounded = 0;  ///< accuracies
+  double found = 0, more = 0;          ///< broken by a search, and by twice the steps
+  bool on_survivors = true;
+  Reach reach = Reach::every_image;
+};
+
+Verdicts verdicts(const Json& rows, const Others& others = {}) {
   Verdicts v;
   const auto asked = [&v](const std::string& spec, std::int64_t images) {
     v.asked.push_back(spec + " on " + std::to_string(images));
   };
-  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, 4, reach,
-                                 {.afresh =
-                                      [&](const std::string& spec, std::int64_t limit) {
-                                        asked(spec, limit);
-                                        return row(1, spec.starts_with("fgsm") ? one_step : unbounded);
-                                      },
-                                  .on_survivors =
-                                      [&](const std::string& spec, std::int64_t survivors) {
-                                        asked(spec, survivors);
-                                        return Json{{"tried", 100}, {"broken", found}};
-                                      }});
+  TrustRuns runs{
+      .afresh =
+          [&](const std::string& spec, std::int64_t limit) {
+            asked(spec, limit);
+            return row(1, spec.starts_with("fgsm") ? others.one_step : others.unbounded);
+          },
+      .on_survivors =
+          [&](const std::string& spec, std::int64_t survivors) {
+            asked(spec, survivors);
+            return Json{{"tried", 100}, {"broken", spec.starts_with("square") ? others.found : others.more}};
+          }};
+  if (!others.on_survivors) runs.on_survivors = nullptr;
+  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, others.reach, runs);
   for (const Json& check : list) v.passed[check.at("check")] = check.at("passed");
   return v;
 }
@@ -48,20 +58,27 @@ Verdicts verdicts(const Json& rows, double one_step = 1, double unbounded = 0, d
 }  // namespace
 
 TEST_CASE("trust checks: what a sound attack passes") {
-  const Verdicts v = verdicts(Json::array({row(0.02, 0.4), row(0.01, 0.6), row(0.04, 0.1)}), 0.3, 0.25);
-  CHECK(v.passed.size() == 6);
+  const Verdicts v = verdicts(Json::array({row(0.02, 0.4), row(0.01, 0.6), row(0.04, 0.1)}),
+                              {.one_step = 0.3, .unbounded = 0.05, .found = 2, .more = 5});
+  CHECK(v.passed.size() == 7);
   for (const auto& [check, passed] : v.passed) CHECK_MESSAGE(passed, check);
-  // One step at the largest eps on all images, a search on survivors, any image allowed on some.
-  REQUIRE(v.asked.size() == 3);
+  // One step at the largest eps on all images, a search and more steps on survivors, any image allowed on
+  // some.
+  REQUIRE(v.asked.size() == 4);
   CHECK(v.asked[0] == "fgsm:norm=linf,eps=0.04 on 0");
   CHECK(v.asked[1] == "square:norm=linf,eps=0.04,queries=100 on 128");
-  CHECK(v.asked[2] == "pgd:norm=linf,eps=1,path=2.5,steps=20 on 256");
+  CHECK(v.asked[2] == "pgd:norm=linf,eps=0.01,steps=40,alpha=0.01 on 64");
+  CHECK(v.asked[3] == "pgd:norm=linf,eps=1,path=2.5,steps=20,random_start=0,keep=best on 256");
 }
 
 TEST_CASE("trust checks: where other constraints hold attacks back, nothing is asked without bounds") {
-  const Verdicts v = verdicts(Json::array({row(0.02, 0.4)}), 0.5, 1, 0, Reach::some_images);
-  CHECK(!v.passed.contains("unbounded_reaches_chance"));
-  CHECK(v.asked.size() == 2);
+  const Verdicts v = verdicts(Json::array({row(0.02, 0.4)}), {.reach = Reach::some_images});
+  CHECK(!v.passed.contains("unbounded_breaks_every_image"));
+  CHECK(v.asked.size() == 3);
+  Json unbounded = row(0.1, 0.4, 50);
+  unbounded["eps"] = nullptr;
+  unbounded["attack_success_rate"] = 0.5;
+  CHECK(!verdicts(Json::array({unbounded}), {.reach = Reach::some_images}).passed.contains("finds_an_image"));
 }
 
 TEST_CASE("trust checks: images with radii of their own are held to these") {
@@ -78,13 +95,13 @@ TEST_CASE("trust checks: each finds its own fault") {
   const auto only = [](const Verdicts& v, const std::string& fault) {
     for (const auto& [check, passed] : v.passed) CHECK_MESSAGE(passed == (check != fault), check);
   };
-  only(verdicts(Json::array({row(0.02, 0.4)}), 0.3), "iterative_at_least_as_strong");
+  only(verdicts(Json::array({row(0.02, 0.4)}), {.one_step = 0.3}), "iterative_at_least_as_strong");
   only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.45)})), "falls_with_eps");
   // Small rises add up.
   only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.408), row(0.03, 0.416)})), "falls_with_eps");
-  only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0.26), "unbounded_reaches_chance");
-  only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0, 3), "search_finds_no_more");
-  only(verdicts(Json::array({row(0.02, 0.4)}), 1, 0, 2), "nothing");
+  only(verdicts(Json::array({row(0.02, 0.4)}), {.unbounded = 0.06}), "unbounded_breaks_every_image");
+  only(verdicts(Json::array({row(0.02, 0.4)}), {.found = 3}), "search_finds_no_more");
+  only(verdicts(Json::array({row(0.02, 0.4)}), {.more = 6}), "more_steps_find_little_more");
   only(verdicts(Json::array({row(0.02, 0.4, 20, 0.06)})), "gradients_not_zero");
   only(verdicts(Json::array({row(0.02, 0.4, 20, 0, 1e-5)})), "norms_within_eps");
 }
@@ -101,8 +118,20 @@ TEST_CASE("trust checks: what does not apply is missing") {
   search["spec"] = "square:queries=1000";
   ensemble["stages"] = Json::array();
   for (const Json& other : {search, ensemble})
-    CHECK(verdicts(Json::array({other})).passed.count("search_finds_no_more") == 0);
+    for (const char* check : {"search_finds_no_more", "more_steps_find_little_more"})
+      CHECK(verdicts(Json::array({other})).passed.count(check) == 0);
   CHECK(one_step.passed.size() == 3);
+  // Nothing is to be expected of noise, nor of what has one class in mind or another loss.
+  for (const char* spec : {"noise", "square", "pgd:target=1", "pgd:loss=kl"}) {
+    CAPTURE(spec);
+    Json weak = row(0.02, 0.9);
+    weak["spec"] = spec;
+    const Verdicts v = verdicts(Json::array({weak}), {.one_step = 0.1, .found = 50, .more = 50});
+    CHECK(v.asked.size() == 1);
+    for (const auto& [check, passed] : v.passed) CHECK_MESSAGE(passed, check);
+  }
+  const Verdicts all_in_batches = verdicts(Json::array({row(0.02, 0.4)}), {.on_survivors = false});
+  CHECK(all_in_batches.asked.size() == 2);
   Json l2 = row(0.5, 0.4);
   l2["norm"] = "l2";
   // The diagonal of the unit cube of 300 dimensions.
@@ -112,21 +141,27 @@ TEST_CASE("trust checks: what does not apply is missing") {
   // Every value from one end of its range to the other.
   const Verdicts in_l1 = verdicts(Json::array({l1}));
   CHECK(in_l1.asked.front() == "fgsm:norm=l1,eps=5 on 0");
-  CHECK(in_l1.asked.back() == "pgd:norm=l1,eps=300,path=2.5,steps=20,sparsity=0 on 256");
+  CHECK(in_l1.asked.back() ==
+        "pgd:norm=l1,eps=300,path=2.5,steps=20,random_start=0,keep=best,sparsity=0 on 256");
 }
 
 TEST_CASE(
-    "trust checks: an attack without a radius, or in another norm, has the check of its gradients alone") {
-  Json unbounded = row(0.1, 0.4, 50, 0.2);
-  unbounded["eps"] = nullptr;
-  Json in_l0 = row(3, 0.4, 50);
-  in_l0["norm"] = "l0";
-  for (const Json& only : {unbounded, in_l0}) {
-    const Verdicts v = verdicts(Json::array({only}));
+    "trust checks: however far, an attack finds an image, and within L0 its gradients alone are looked at") {
+  const auto of = [](const char* spec, const char* norm, double success, double zero) {
+    Json r = row(3, 0.4, 50, zero);
+    r["spec"] = spec;
+    r["norm"] = norm;
+    r["eps"] = nullptr;
+    r["attack_success_rate"] = success;
+    const Verdicts v = verdicts(Json::array({r}));
     CHECK(v.asked.empty());
-    REQUIRE(v.passed.size() == 1);
-    CHECK(v.passed.at("gradients_not_zero") == (only == in_l0));
-  }
+    return v.passed;
+  };
+  using Passed = std::map<std::string, bool>;
+  CHECK(of("deepfool", "l2", 0.95, 0) == Passed{{"finds_an_image", true}, {"gradients_not_zero", true}});
+  CHECK(of("deepfool", "l2", 0.94, 0.2) == Passed{{"finds_an_image", false}, {"gradients_not_zero", false}});
+  CHECK(of("cw:target=1", "l2", 0.5, 0) == Passed{{"gradients_not_zero", true}});
+  CHECK(of("jsma", "l0", 0.5, 0.2) == Passed{{"gradients_not_zero", false}});
 }
 
 TEST_CASE("trust checks: without gradients not more is broken than with them") {
@@ -143,16 +178,23 @@ TEST_CASE("trust checks: without gradients not more is broken than with them") {
   };
   const Json pgd = attack("pgd:steps=20", 0.03, 0.5);
   CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.6)})) == 1);
-  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.499)})) == 1);
-  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.49)})) == 0);
-  CHECK(passed(Json::array({clean, pgd, attack("noise:norm=linf", 0.03, 0.49)})) == 0);
+  // One image of a hundred.
+  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.49)})) == 1);
+  CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.03, 0.48)})) == 0);
+  CHECK(passed(Json::array({clean, pgd, attack("noise:norm=linf", 0.03, 0.48)})) == 0);
+  // What has one class in mind, or one step, is no match.
+  for (const char* weak : {"pgd:target=1", "pgd:loss=kl", "fgsm:norm=linf"})
+    CHECK(passed(Json::array({clean, attack(weak, 0.03, 0.9), attack("square:queries=500", 0.03, 0.4)})) ==
+          -1);
   CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.02, 0.4)})) == -1);  // another radius
   CHECK(passed(Json::array({clean, pgd})) == -1);
   Json ensemble = attack("aa-k:norm=linf", 0.03, 0.4);
-  ensemble["stages"] = Json::array({{{"spec", "apgd-ce:x"}, {"tried", 90}, {"broken", 40}},
-                                    {{"spec", "square:x"}, {"tried", 50}, {"broken", 0}}});
+  ensemble["stages"] = Json::array({{{"spec", "apgd-ce:steps=10"}, {"tried", 90}, {"broken", 40}},
+                                    {{"spec", "square:queries=10"}, {"tried", 50}, {"broken", 0}}});
   CHECK(passed(Json::array({clean, ensemble})) == 1);
   ensemble["stages"][1]["broken"] = 1;  // of a hundred
+  CHECK(passed(Json::array({clean, ensemble})) == 1);
+  ensemble["stages"][1]["broken"] = 2;
   CHECK(passed(Json::array({clean, ensemble})) == 0);
 }
 

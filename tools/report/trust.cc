@@ -16,7 +16,9 @@ std::string words_for(const std::string& check) {
   if (check == "iterative_at_least_as_strong") return "many steps are at least as strong as one";
   if (check == "gradients_at_least_as_strong") return "gradients are no worse than none";
   if (check == "falls_with_eps") return "accuracy falls as eps grows";
-  if (check == "unbounded_reaches_chance") return "without bounds PGD always succeeds";
+  if (check == "unbounded_breaks_every_image") return "without bounds PGD always succeeds";
+  if (check == "more_steps_find_little_more") return "twice the steps find little more";
+  if (check == "finds_an_image") return "however far, an adversarial image is found";
   if (check == "gradients_not_zero") return "the attack sees gradients";
   if (check == "norms_within_eps") return "perturbations are within eps, measured afresh";
   if (check == "search_finds_no_more") return "a search without gradients finds no more";
