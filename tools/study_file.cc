@@ -85,14 +85,39 @@ EvaluationOptions read_evaluation(const std::string& path, const toml::table* ta
   return e;
 }
 
+/// What a published value's key stands for: clean, or the one spec that it is or is the name of.
+std::string published_against(const std::string& path, const TomlEntry& entry,
+                              const EvaluationOptions& evaluation) {
+  if (entry.key == "clean") return entry.key;
+  std::vector<std::string> found;
+  std::string known = "clean";
+  for (const std::vector<std::string>& specs : {evaluation.attacks, evaluation.corruptions})
+    for (const std::string& spec : specs) {
+      if (spec == entry.key) return spec;
+      const std::string name = spec.substr(0, spec.find(':'));
+      known += ", " + name;
+      if (name == entry.key) found.push_back(spec);
+    }
+  if (found.empty()) refuse(path, entry, "what [evaluate] asks for, one of: " + known);
+  if (found.size() > 1)
+    refuse(path, entry,
+           "one of the " + std::to_string(found.size()) + " specs of that name, such as '" + found[0] + "'");
+  return found[0];
+}
+
 /// [published.NAME] SCORE.AGAINST = number.
 void read_published(const std::string& path, const TomlEntry& method, StudyPlan& plan) {
-  for (const TomlEntry& score : entries_of(table_of(path, method)))
+  const std::vector<std::string> scores = {"accuracy", "rmsce", "entropy", "entropy_over_samples"};
+  for (const TomlEntry& score : entries_of(table_of(path, method))) {
+    if (std::find(scores.begin(), scores.end(), score.key) == scores.end())
+      refuse(path, score, "accuracy, rmsce, entropy or entropy_over_samples");
     for (const TomlEntry& against : entries_of(table_of(path, score))) {
       const std::optional<double> value = against.value->value<double>();
       if (!value) refuse(path, against, "a number, shares from 0 to 1");
-      plan.published.push_back({method.key, score.key, against.key, *value});
+      plan.published.push_back(
+          {method.key, score.key, published_against(path, against, plan.evaluation), *value});
     }
+  }
 }
 
 void read_published(const std::string& path, const toml::table& table, StudyPlan& plan) {

@@ -18,8 +18,8 @@ struct StudyMethod {
 /// What somebody else reported of a method, to be set beside what is found here.
 struct PublishedValue {
   std::string method;
-  std::string score;    ///< a key of evaluate.json, such as accuracy
-  std::string against;  ///< clean, or an attack's or corruption's name
+  std::string score;    ///< one of those that tables show, such as accuracy
+  std::string against;  ///< clean, or an attack's or corruption's spec as [evaluate] has it
   double value = 0;
 };
 
@@ -38,9 +38,8 @@ struct StudyPlan {
 ///   [train]         flags of `inocula train` that all methods share
 ///   [methods.NAME]  flags of one method, which win over those
 ///   [evaluate]      flags of `inocula evaluate`
-///   [published]     source = "…", and for a method NAME.SCORE.AGAINST = 0.958, AGAINST being clean or the
-///   name of
-///                   an attack or corruption
+///   [published]     source = "…", and for a method NAME.SCORE.AGAINST = 0.958, AGAINST being clean, the name
+///                   of an attack or corruption of [evaluate], or, where several have that name, its spec
 /// and checks every value that can be checked without data. `common` is what the command line says of all
 /// parts: device, threads, quiet. Throws Error: no_input where the file is missing; config (78) naming file,
 /// line and key for whatever is unknown (with the nearest known key), missing or not taken.

@@ -166,8 +166,7 @@ Json mean_row(const std::vector<StudyPart>& seeds, std::size_t index) {
 Json published_of(const StudyPlan& plan, const std::string& method, const RowGroup& group,
                   const std::string& key) {
   for (const PublishedValue& p : plan.published)
-    if (p.method == method && p.score == key && p.against == group.spec.substr(0, group.spec.find(':')))
-      return p.value;
+    if (p.method == method && p.score == key && p.against == group.spec) return p.value;
   return nullptr;
 }
 
