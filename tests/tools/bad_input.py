@@ -292,6 +292,11 @@ def main(folder):
     bad_report("epoch as text", 65, "metrics.jsonl", "{\"epoch\":\"x\"}\n", ["metrics.jsonl:1", "epoch is \"x\""])
     bad_report("no epoch", 65, "metrics.jsonl", "{}\n", ["epoch is missing"])
     bad_report("loss as text", 65, "metrics.jsonl", "{\"epoch\":0,\"loss\":\"x\"}\n", ["loss is"])
+    with open(os.path.join(shutil.copytree(model, here("killed")), "metrics.jsonl"), "a") as file:
+        file.write(line[:9])
+    done = run("report", here("killed"), "--out", here("killed.html"))
+    expect(done.returncode == 0, f"a run that was killed while it wrote a line: {done.stderr}")
+    bad_report("cut line before the last", 65, "metrics.jsonl", line[:9] + "\n" + line + "\n", ["metrics.jsonl:1"])
 
     # Configuration files.
     def bad_config(what, code, text, mention):

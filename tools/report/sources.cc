@@ -226,8 +226,11 @@ ReportRun read_run(const std::string& path) {
     run.record = parse_object(*text, path + "/run.json");
   const std::string metrics = path + "/metrics.jsonl", evaluation = path + "/evaluate.json";
   std::istringstream lines(read("metrics.jsonl").value_or(""));
-  for (std::string line; std::getline(lines, line);)
+  for (std::string line; std::getline(lines, line);) {
+    // A training that was killed while it wrote leaves a part of a line.
+    if (lines.eof() && !Json::accept(line)) break;
     run.epochs.push_back(epoch_line(line, metrics + ":" + std::to_string(run.epochs.size() + 1)));
+  }
   if (const std::optional<std::string> text = read("evaluate.json")) {
     run.evaluation = parse_object(*text, evaluation);
     check_evaluation(*run.evaluation, evaluation);
