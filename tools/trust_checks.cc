@@ -187,6 +187,16 @@ void check_norms(const Json& rows, Verdicts& verdicts) {
                     norm_at_eps(*farthest), number(*farthest, "eps")));
 }
 
+/// What a row's accuracy counts.
+double judged(const Json& row) {
+  return number(row, row.contains("decisions") ? "decisions" : "n");
+}
+
+/// Of what is judged, so many may be broken without gradients.
+double tolerance_of(const Json& row) {
+  return std::max(1.0, kBlackBoxTolerance * judged(row));
+}
+
 }  // namespace
 
 Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, Reach reach,
@@ -212,20 +222,6 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
   if (bounded) check_norms(rows, verdicts);
   return verdicts.take();
 }
-
-namespace {
-
-/// What a row's accuracy counts.
-double judged(const Json& row) {
-  return number(row, row.contains("decisions") ? "decisions" : "n");
-}
-
-/// Of what is judged, so many may be broken without gradients.
-double tolerance_of(const Json& row) {
-  return std::max(1.0, kBlackBoxTolerance * judged(row));
-}
-
-}  // namespace
 
 Json black_box_checks(const Json& rows) {
   Json list = Json::array();
