@@ -76,14 +76,15 @@ RecordFile::RecordFile(const std::string& path, Begin begin, std::string_view id
       fail(ErrorKind::cannot_create, path, ": another process is writing it");
     const std::string head = std::string(kRecordMagic) + xxh3_128(identity) + '\n';
     read(head);
-    if (end_ == 0 || begin == Begin::anew) {
+    std::string found;
+    const bool same = end_ != 0 && read_whole(descriptor_, 0, head.size(), found) && found == head;
+    if (end_ == 0 || begin == Begin::anew || (begin == Begin::where_same && !same)) {
       places_.clear();
       end_ = head.size();
       if (::ftruncate(descriptor_, 0) != 0 || !write_whole(descriptor_, 0, head))
         fail(ErrorKind::io, path, ": writing failed at offset 0: ", system_reason());
     } else {
-      std::string found;
-      if (!read_whole(descriptor_, 0, head.size(), found) || found != head)
+      if (!same)
         fail(ErrorKind::config, path,
              ": was left by another computation, expected the same model, data, device, threads, arithmetic "
              "and "

@@ -14,13 +14,14 @@ namespace inocula {
 class RecordFile {
  public:
   enum class Begin {
-    anew,   ///< what is there is lost
-    again,  ///< what is there is kept
+    anew,        ///< what is there is lost
+    again,       ///< what is there is kept
+    where_same,  ///< kept if it is of the same identity, else lost
   };
 
   /// `identity` tells what all records depend on. Errors: cannot_create with the system's reason, or where
-  /// another process has the file; bad_data where another kind of file has the name; config where the records
-  /// are of another identity.
+  /// another process has the file; bad_data where another kind of file has the name; config where, with
+  /// again, the records are of another identity.
   RecordFile(const std::string& path, Begin begin, std::string_view identity);
   /// A file that got no record goes.
   ~RecordFile();

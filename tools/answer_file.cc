@@ -52,10 +52,9 @@ std::string identity_of(const EvaluatorOptions& e, const SubjectOptions& o, cons
 
 }  // namespace
 
-AnswerFile::AnswerFile(const std::string& out, const EvaluatorOptions& evaluator,
+AnswerFile::AnswerFile(const std::string& out, RecordFile::Begin begin, const EvaluatorOptions& evaluator,
                        const SubjectOptions& options, const Subject& subject)
-    : file_(out + ".state", evaluator.resume ? RecordFile::Begin::again : RecordFile::Begin::anew,
-            identity_of(evaluator, options, subject)) {}
+    : file_(out + ".state", begin, identity_of(evaluator, options, subject)) {}
 
 bool AnswerFile::recall(const std::string& key, attacks::BatchAnswers& a) {
   const std::optional<std::string> record = file_.find(key);

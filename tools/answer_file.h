@@ -14,10 +14,10 @@ namespace inocula {
 /// was killed goes on where it stopped and ends with the same figures.
 class AnswerFile final : public attacks::AnswerStore {
  public:
-  /// Errors: as RecordFile. With --resume what an earlier process left is taken, if it is of the same
-  /// network, data, constraints and device.
-  AnswerFile(const std::string& out, const EvaluatorOptions& evaluator, const SubjectOptions& options,
-             const Subject& subject);
+  /// `begin` says what becomes of what an earlier process left; the same are network, data, constraints,
+  /// device, threads and arithmetic. Errors: as RecordFile.
+  AnswerFile(const std::string& out, RecordFile::Begin begin, const EvaluatorOptions& evaluator,
+             const SubjectOptions& options, const Subject& subject);
   bool recall(const std::string& key, attacks::BatchAnswers& answers) override;
   void keep(const std::string& key, const attacks::BatchAnswers& answers) override;
   /// OUT is written: the file goes.

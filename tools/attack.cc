@@ -50,7 +50,7 @@ void run_attack(const AttackOptions& o) {
       list[0].stages(attacks::attacked_classes(*subject.network, split));
 
   Progress progress(o.subject.common.quiet);
-  AnswerFile answers(o.out, o.evaluator, o.subject, subject);
+  AnswerFile answers(o.out, o.evaluator.begin(), o.evaluator, o.subject, subject);
   const InterruptWatch watch;
   const attacks::Evaluation e =
       attacks::evaluate_stages(*subject.network, split, stages,

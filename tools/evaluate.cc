@@ -57,7 +57,8 @@ void run_evaluate(const EvaluateOptions& o) {
     std::optional<InterruptWatch> watch;
     check_attacks(o.evaluation.attacks, subject);
     if (!o.out.empty()) {
-      answers.emplace(o.out, o.evaluation.evaluator, o.evaluation.subject, subject);
+      answers.emplace(o.out, o.evaluation.evaluator.begin(), o.evaluation.evaluator, o.evaluation.subject,
+                      subject);
       watch.emplace();
     }
     result = evaluate(o.evaluation, subject, {.answers = answers ? &*answers : nullptr}, progress);

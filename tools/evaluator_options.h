@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "io/record_file.h"
+
 namespace inocula {
 
 struct EvaluatorOptions {
@@ -16,6 +18,8 @@ struct EvaluatorOptions {
   int bits = 0;
 
   void add_flags(CLI::App& app);
+  /// What `resume` says.
+  RecordFile::Begin begin() const { return resume ? RecordFile::Begin::again : RecordFile::Begin::anew; }
   /// Throws Error (usage) for a value of --channels or --bits that there is not.
   void check() const;
 };

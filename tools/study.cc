@@ -12,8 +12,10 @@
 #include "io/folder_lock.h"
 #include "io/input_file.h"
 #include "models/registry.h"
+#include "tools/answer_file.h"
 #include "tools/command.h"
 #include "tools/evaluation.h"
+#include "tools/interrupt.h"
 #include "tools/report/page.h"
 #include "tools/report/sources.h"
 #include "tools/study_estimate.h"
@@ -44,16 +46,32 @@ struct Part {
   std::string file(const char* leaf) const { return train.out + "/" + leaf; }
 };
 
+std::string digest_of(const std::string& file) {
+  return file.empty() ? "none" : xxh3_128_of_file(file);
+}
+
 /// What an evaluation depends on, kept inside its document: one that was asked the same is not run again.
 Json asked(const Part& part, const std::string& data_digest) {
   const EvaluationOptions& e = part.evaluation;
-  return {{"attack", e.attacks},           {"corruption", e.corruptions},
-          {"split", e.subject.split},      {"limit", e.evaluator.limit},
-          {"batch", e.subject.batch},      {"attack_bn", e.evaluator.attack_bn},
-          {"bootstrap", e.bootstrap},      {"temperature_scaling", e.temperature_scaling},
-          {"examples", e.examples},        {"trust_checks", e.trust_checks},
-          {"seed", e.subject.common.seed}, {"model", xxh3_128_of_file(part.file("model.safetensors"))},
-          {"data", data_digest},           {"version", kVersion}};
+  return {{"attack", e.attacks},
+          {"corruption", e.corruptions},
+          {"split", e.subject.split},
+          {"limit", e.evaluator.limit},
+          {"batch", e.subject.batch},
+          {"attack_bn", e.evaluator.attack_bn},
+          {"bootstrap", e.bootstrap},
+          {"temperature_scaling", e.temperature_scaling},
+          {"examples", e.examples},
+          {"trust_checks", e.trust_checks},
+          {"each_eps_anew", e.each_eps_anew},
+          {"region", digest_of(e.evaluator.region)},
+          {"eps_scale", digest_of(e.evaluator.eps_scale)},
+          {"channels", e.evaluator.channels},
+          {"bits", e.evaluator.bits},
+          {"seed", e.subject.common.seed},
+          {"model", xxh3_128_of_file(part.file("model.safetensors"))},
+          {"data", data_digest},
+          {"version", kVersion}};
 }
 
 /// The line of metrics.jsonl that the model is of: the last, or the one before where the run ended because
@@ -135,9 +153,21 @@ StudyPart Study::finish(const Part& part) {
   std::optional<Json> evaluation = evaluation_of(part);
   if (!evaluation) {
     Progress progress(options_.common.quiet);
-    evaluation = evaluate(part.evaluation, Subject(part.evaluation.subject), {}, progress);
+    const EvaluationOptions& o = part.evaluation;
+    const Subject subject(o.subject);
+    const std::string out = part.file("evaluate.json");
+    AnswerFile answers(out, RecordFile::Begin::where_same, o.evaluator, o.subject, subject);
+    const InterruptWatch watch;
+    try {
+      evaluation = evaluate(o, subject, {.answers = &answers}, progress);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::interrupted) throw;
+      fail(ErrorKind::interrupted, "stopped in the evaluation of part '", part.name,
+           "'; the same command goes on");
+    }
     (*evaluation)["asked"] = asked(part, data_digest_);
-    write_file(part.file("evaluate.json"), evaluation->dump(1) + "\n");
+    write_file(out, evaluation->dump(1) + "\n");
+    answers.remove();
   }
   return {epoch_of_model(part), std::move(*evaluation)};
 }

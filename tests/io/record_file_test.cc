@@ -36,6 +36,13 @@ TEST_CASE("record file: what was added is found, also by the next process") {
     CHECK_FAILS(ErrorKind::cannot_create, "another process", RecordFile(path, Begin::again, "who"));
   }
   CHECK_FAILS(ErrorKind::config, "another computation", RecordFile(path, Begin::again, "somebody else"));
+  CHECK(RecordFile(path, Begin::where_same, "who").find("a") == "second");
+  {
+    RecordFile file(path, Begin::where_same, "another one");
+    CHECK(!file.find("a").has_value());
+    file.add("a", "third");
+  }
+  CHECK(RecordFile(path, Begin::again, "another one").find("a") == "third");
   {
     RecordFile file(path, Begin::anew, "somebody else");
     CHECK(!file.find("a").has_value());

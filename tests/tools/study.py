@@ -172,6 +172,26 @@ def main(folder):
     expect(kills >= 5, "the study was hardly killed: the test proves nothing")
     expect(content(here("killed/results.json")) == whole, "killed and resumed: other bytes")
 
+    # Asked to stop in the midst of an evaluation it goes on from there, and takes nothing that is of other work.
+    os.remove(here("killed/robust/seed-1/evaluate.json"))
+    state = here("killed/robust/seed-1/evaluate.json.state")
+    process = subprocess.Popen([PROGRAM, *command, "--out", out, "--quiet"], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (os.path.exists(state) and os.path.getsize(state) > 100):
+        time.sleep(0.001)
+    process.terminate()
+    said = process.communicate()[1]
+    expect(process.returncode == 75 and "evaluation of part 'robust, seed 1'" in said and len(said.splitlines()) == 1, f"stopped: {process.returncode} {said!r}")
+    expect(os.path.getsize(state) > 100, "what a stopped evaluation had found is gone")
+    done = run(*command, "--out", out, "--quiet")
+    expect(done.returncode == 0 and content(here("killed/results.json")) == whole, f"stopped in an evaluation: {done.stderr}")
+    grey = write(here("grey.toml"), STUDY.replace("bootstrap = 20", "bootstrap = 20\nbits = 8"))
+    shutil.copyfile(here("whole/results.json"), state)
+    refuse("a foreign file", 65, "study", grey, "--data", data, "--out", out, "--quiet", mention=["evaluate.json.state", "holds something else"])
+    os.remove(state)
+    expect(run("study", grey, "--data", data, "--out", out, "--quiet").returncode == 0, "a study with other constraints")
+    expect(read_json(here("killed/robust/seed-1/evaluate.json"))["bits"] == 8, "an evaluation with other constraints is taken for the one that is asked")
+    expect(not os.path.exists(state), "the state of an evaluation that is done")
+
     # The studies that come with the program, and one of them with what its paper reports; small, for the files are meant.
     npz(here("tiny.npz"), image_set(count=64, size=8))
     presets = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/presets")
