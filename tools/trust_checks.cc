@@ -40,6 +40,16 @@ std::string says(const char* format, Values... values) {
   return text;
 }
 
+/// What a row's accuracy counts.
+double judged(const Json& row) {
+  return number(row, row.contains("decisions") ? "decisions" : "n");
+}
+
+/// How far accuracies of the same images may be apart: by one image in any case.
+double apart(const Json& row) {
+  return std::max(kTolerance, 1 / judged(row)) + 1e-9;
+}
+
 /// What a failed check says of the figures.
 enum class Severity {
   warn,  ///< they may be too good
@@ -89,37 +99,36 @@ std::string twice_the_steps(const Json& row) {
          spec.substr(end);
 }
 
-/// At its largest eps.
-void check_strength(const Json& largest, const TrustRuns& runs, Verdicts& verdicts) {
-  {
-    const Json one = runs.afresh("fgsm:norm=" + largest.at("norm").get<std::string>() +
-                                     ",eps=" + format_number(number(largest, "eps")),
-                                 0);
-    const double iterative = number(largest, "accuracy"), single = number(one, "accuracy");
+/// At its largest eps, beside one step.
+void check_against_one_step(const Json& row, const TrustRuns& runs, Verdicts& verdicts) {
+  const double eps = number(row, "eps"), iterative = number(row, "accuracy");
+  const Json one =
+      runs.afresh("fgsm:norm=" + row.at("norm").get<std::string>() + ",eps=" + format_number(eps), 0);
+  const double single = number(one, "accuracy");
+  verdicts.add("iterative_at_least_as_strong", Severity::fail, iterative <= single + apart(row),
+               says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", eps, 100 * iterative,
+                    static_cast<long long>(row.at("steps").get<std::int64_t>()), 100 * single));
+}
+
+/// At its largest eps, on what the attack left.
+void check_survivors(const Json& row, const TrustRuns& runs, Verdicts& verdicts) {
+  const double eps = number(row, "eps");
+  const auto check = [&](const char* name, Severity severity, const std::string& spec, std::int64_t images,
+                         double most, const std::string& what) {
+    const Json again = runs.on_survivors(spec, images);
+    const double tried = number(again, "tried"), broken = number(again, "broken");
     verdicts.add(
-        "iterative_at_least_as_strong", Severity::fail, iterative <= single + kTolerance,
-        says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", number(largest, "eps"),
-             100 * iterative, static_cast<long long>(largest.at("steps").get<std::int64_t>()), 100 * single));
-  }
-  if (!runs.on_survivors || largest.contains("stages")) return;
-  if (largest.at("norm") != "l1") {
-    const Json search = runs.on_survivors("square:norm=" + largest.at("norm").get<std::string>() +
-                                              ",eps=" + format_number(number(largest, "eps")) +
-                                              ",queries=" + std::to_string(kProbeQueries),
-                                          kProbedSurvivors);
-    const double tried = number(search, "tried"), broken = number(search, "broken");
-    verdicts.add(
-        "search_finds_no_more", Severity::fail, broken <= std::max(1.0, kMostFoundBySearch * tried),
-        says("at eps %.4g: a search of %lld queries without gradients broke %.0f of %.0f images that "
-             "were left",
-             number(largest, "eps"), static_cast<long long>(kProbeQueries), broken, tried));
-  }
-  const Json more = runs.on_survivors(twice_the_steps(largest), kResumedSurvivors);
-  const double tried = number(more, "tried"), broken = number(more, "broken");
-  verdicts.add("more_steps_find_little_more", Severity::warn,
-               broken <= std::max(1.0, kMostFoundByMore * tried),
-               says("at eps %.4g: twice the steps broke %.0f of %.0f images that were left",
-                    number(largest, "eps"), broken, tried));
+        name, severity, broken <= std::max(1.0, most * tried),
+        says("at eps %.4g: %s broke %.0f of %.0f images that were left", eps, what.c_str(), broken, tried));
+  };
+  const std::string queries = std::to_string(kProbeQueries);
+  if (row.at("norm") != "l1")
+    check("search_finds_no_more", Severity::fail,
+          "square:norm=" + row.at("norm").get<std::string>() + ",eps=" + format_number(eps) +
+              ",queries=" + queries,
+          kProbedSurvivors, kMostFoundBySearch, "a search of " + queries + " queries without gradients");
+  check("more_steps_find_little_more", Severity::warn, twice_the_steps(row), kResumedSurvivors,
+        kMostFoundByMore, "twice the steps");
 }
 
 /// Of rows in rising order of eps.
@@ -133,7 +142,7 @@ void check_order(const std::vector<const Json*>& by_eps, Verdicts& verdicts) {
                                    [](const Json* row) { return row->contains("broken_at_smaller_eps"); });
   if (by_eps.size() > 1 && !carried)
     verdicts.add(
-        "falls_with_eps", Severity::warn, most_risen <= kTolerance,
+        "falls_with_eps", Severity::warn, most_risen <= apart(*by_eps.front()),
         says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
              100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
              100 * number(*by_eps.back(), "accuracy"), number(*by_eps.back(), "eps"), 100 * most_risen));
@@ -161,6 +170,7 @@ void check_without_bounds(const Json& largest, const Shape& image, const TrustRu
 /// Of an attack whose eps is infinite.
 void check_finds(const Json& row, Verdicts& verdicts) {
   const double found = number(row, "attack_success_rate");
+  if (std::isnan(found)) return;  // no image was right
   verdicts.add("finds_an_image", Severity::fail, found >= 1 - kMostUnbroken,
                says("an adversarial image was found for %.1f %% of the images that were right", 100 * found));
 }
@@ -187,11 +197,6 @@ void check_norms(const Json& rows, Verdicts& verdicts) {
                     norm_at_eps(*farthest), number(*farthest, "eps")));
 }
 
-/// What a row's accuracy counts.
-double judged(const Json& row) {
-  return number(row, row.contains("decisions") ? "decisions" : "n");
-}
-
 /// Of what is judged, so many may be broken without gradients.
 double tolerance_of(const Json& row) {
   return std::max(1.0, kBlackBoxTolerance * judged(row));
@@ -209,7 +214,10 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
     for (const Json& row : rows) by_eps.push_back(&row);
     std::stable_sort(by_eps.begin(), by_eps.end(),
                      [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
-    if (is_strong(first)) check_strength(*by_eps.back(), runs, verdicts);
+    if (is_strong(first)) {
+      check_against_one_step(*by_eps.back(), runs, verdicts);
+      if (runs.on_survivors && !first.contains("stages")) check_survivors(*by_eps.back(), runs, verdicts);
+    }
     check_order(by_eps, verdicts);
     if (reach == Reach::every_image) check_without_bounds(*by_eps.back(), image, runs, verdicts);
   } else if (is_strong(first) && first.at("norm") != "l0" && reach == Reach::every_image) {

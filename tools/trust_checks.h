@@ -40,8 +40,8 @@ enum class Reach {
 /// What Carlini et al., "On evaluating adversarial robustness" (2019), and Athalye et al., ICML 2018, ask of
 /// every figure under attack, for the attack of a spec whose rows of evaluate.json are `rows`, in any order.
 /// Of one that climbs the loss of the label along its gradient in more than one step:
-/// - "iterative_at_least_as_strong": not more than a hundredth more accuracy than one step leaves at the
-///   largest eps;
+/// - "iterative_at_least_as_strong": not more than a hundredth, or one image, more accuracy than one step
+///   leaves at the largest eps;
 /// - "search_finds_no_more": a random search that asks for logits alone (Square, few queries) breaks at most
 ///   one in fifty of the images that the attack left, or one; missing in l1 and for ensembles, which have
 ///   their own;
@@ -49,7 +49,8 @@ enum class Reach {
 /// images
 ///   that it left, or one; missing for ensembles.
 /// Of every attack within a radius:
-/// - "falls_with_eps": accuracy is nowhere more than a hundredth above that of a smaller eps; missing for a
+/// - "falls_with_eps": accuracy is nowhere more than a hundredth, or one image, above that of a smaller eps;
+/// missing for a
 ///   single eps and where images stay broken at larger eps by definition;
 /// - "unbounded_breaks_every_image": where every image may become any other, following the gradient from the
 ///   image leaves at most one in twenty right; missing where it may not. A network that only noise confuses

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -97,6 +98,10 @@ TEST_CASE("trust checks: each finds its own fault") {
   };
   only(verdicts(Json::array({row(0.02, 0.4)}), {.one_step = 0.3}), "iterative_at_least_as_strong");
   only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.45)})), "falls_with_eps");
+  Json few = row(0.02, 0.45);
+  few["n"] = 20;
+  only(verdicts(Json::array({few}), {.one_step = 0.4}), "nothing");
+  only(verdicts(Json::array({few}), {.one_step = 0.35}), "iterative_at_least_as_strong");
   // Small rises add up.
   only(verdicts(Json::array({row(0.01, 0.4), row(0.02, 0.408), row(0.03, 0.416)})), "falls_with_eps");
   only(verdicts(Json::array({row(0.02, 0.4)}), {.unbounded = 0.06}), "unbounded_breaks_every_image");
@@ -157,9 +162,11 @@ TEST_CASE(
     CHECK(v.asked.empty());
     return v.passed;
   };
+  constexpr double kNothingRight = std::numeric_limits<double>::quiet_NaN();
   using Passed = std::map<std::string, bool>;
   CHECK(of("deepfool", "l2", 0.95, 0) == Passed{{"finds_an_image", true}, {"gradients_not_zero", true}});
   CHECK(of("deepfool", "l2", 0.94, 0.2) == Passed{{"finds_an_image", false}, {"gradients_not_zero", false}});
+  CHECK(of("deepfool", "l2", kNothingRight, 0) == Passed{{"gradients_not_zero", true}});
   CHECK(of("cw:target=1", "l2", 0.5, 0) == Passed{{"gradients_not_zero", true}});
   CHECK(of("jsma", "l0", 0.5, 0.2) == Passed{{"gradients_not_zero", false}});
 }
