@@ -68,6 +68,9 @@ def main(folder):
     expect(done.returncode == 0, f"study: {done.stderr}")
     done = run("report", here("study/standard/seed-0"), here("study/robust/seed-1"), "--out", here("runs.html"))
     expect(done.returncode == 0, f"report of runs: {done.stderr}")
+    with open(here("runs.html")) as page:
+        facts = page.read()
+    expect("of split test, seed 1, cpu" in facts and "<noscript>" in facts, "the page of runs lacks seed and device, or a word to who runs no scripts")
     done = run("report", here("study"), here("study/robust/seed-1"), "--out", here("both.html"))
     expect(done.returncode == 0, f"report of a study and a run: {done.stderr}")
     with chromium.Chromium() as browser:

@@ -61,6 +61,10 @@ std::string facts(const std::vector<ReportSource>& sources) {
       if (source.results)
         html += ", " + std::to_string(source.series.size()) + " methods, " +
                 std::to_string(what->at("seeds").size()) + " seeds";
+      // Of one network: what else the figures depend on. Files of others may lack them.
+      const auto seed = what->find("seed"), device = what->find("device");
+      if (seed != what->end() && seed->is_number_integer()) html += ", seed " + seed->dump();
+      if (device != what->end() && device->is_string()) html += ", " + escaped(device->get<std::string>());
     }
     html += "</p>\n";
   }
@@ -206,7 +210,11 @@ ReportPage report_page(const std::vector<std::string>& folders) {
   ReportPage page;
   page.csv = charts.csv();
   page.html =
-      head(title_of(sources)) + facts(sources) + trust_line(series) + contents(body) + body +
+      head(title_of(sources)) + facts(sources) + trust_line(series) +
+      "<noscript><p class=\"facts\">Charts are drawn by a script, and scripts are off here: their numbers "
+      "are "
+      "in the .charts.csv beside this page.</p></noscript>\n" +
+      contents(body) + body +
       "<footer>Written by inocula. Charts are drawn by Vega, whose licence is part of this page.</footer>\n"
       "<script type=\"text/plain\" id=\"licences\">\n" +
       std::string(assets::licences()) + "</script>\n<script>\n" + std::string(assets::vega()) +
