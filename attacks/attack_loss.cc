@@ -37,6 +37,7 @@ void check_loss(AttackLoss loss, bool targeted, std::int64_t classes, const std:
          classes, " classes; expected ",
          loss == AttackLoss::margin ? "loss=ce"
          : attack == "apgd-dlr"     ? "apgd-t, which then climbs the margin"
+         : attack == "autoattack"   ? "aa-k, its form for any number of them"
                                     : "loss=margin");
 }
 

@@ -50,8 +50,8 @@ void add(const PassCount& from, PassCount& to) {
 
 }  // namespace
 
-std::int64_t attacked_classes(const Network& network, const ImageSplit& split) {
-  return split.multi_label() ? 2 : network.graph().classes();
+std::int64_t attacked_classes(std::int64_t classes, const ImageSplit& split) {
+  return split.multi_label() ? 2 : classes;
 }
 
 StagedEvaluation evaluate_labels(

@@ -10,7 +10,7 @@
 namespace inocula::attacks {
 
 /// What an attack on such images sees: the network's classes, or the two of a label.
-std::int64_t attacked_classes(const Network& network, const ImageSplit& split);
+std::int64_t attacked_classes(std::int64_t classes, const ImageSplit& split);
 
 /// Of one label an image, or of a single label that `spec` names, evaluate_stages. Of several labels the
 /// stages run against each of them (attacks/label_view.h), and the answer joins the decisions, image by

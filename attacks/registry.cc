@@ -249,6 +249,7 @@ NamedAttack make_ensemble(const Spec& s, double eps) {
           .norm = e.norm,
           .steps = e.steps,
           .seed = {},
+          .ensemble = true,
           .stages = [e, version, any_classes](std::int64_t classes) {
             return any_classes ? aa_k_stages(e, classes) : autoattack_stages(e, version, classes);
           }};
@@ -362,7 +363,8 @@ std::vector<NamedAttack> parse_attacks(const std::string& text) {
   for (const double eps : read_eps(s, entry.usual_eps(s))) {
     list.push_back(entry.make(s, eps));
     list.back().seed = parse_seed(s);
-    list.back().untargeted = !s.has("target") && s.word("loss", "ce") != "kl";
+    list.back().untargeted =
+        list.back().canonical.find(",target=") == std::string::npos && s.word("loss", "ce") != "kl";
     list.back().sees_gradients = entry.sees_gradients;
   }
   return list;

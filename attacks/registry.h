@@ -22,6 +22,7 @@ struct NamedAttack {
   std::optional<std::uint64_t> seed;  ///< of its random numbers, where the spec gives one
   bool untargeted = true;             ///< it climbs a loss of the label, and any other class is a success
   bool sees_gradients = true;         ///< else it asks for logits alone
+  bool ensemble = false;              ///< it is made of different attacks
   /// Its parts for a network of so many classes. Throws Error (usage) where the attack needs more of them or
   /// a class that is not there.
   std::function<std::vector<Stage>(std::int64_t classes)> stages;

@@ -179,6 +179,14 @@ class Survivors {
 
 }  // namespace
 
+void check_stages(const std::vector<Stage>& stages, NormMode attack_norm) {
+  const bool on_all = stages.size() == 1 && !stages[0].right_only;
+  if (!on_all && attack_norm != NormMode::frozen)
+    fail(ErrorKind::usage, stages[0].perturbation->spec(),
+         " attacks the images that are left in batches of their own, expected frozen statistics "
+         "(--attack-bn eval)");
+}
+
 StagedEvaluation evaluate_stages(
     Network& network, const ImageSplit& split, const std::vector<Stage>& stages, const EvaluatorSpec& spec,
     const Evaluation* weaker, const std::function<void(const Stage&, std::int64_t, std::int64_t)>& progress) {
@@ -203,10 +211,7 @@ StagedEvaluation evaluate_stages(
     return result;
   }
 
-  if (spec.attack_norm != NormMode::frozen)
-    fail(ErrorKind::usage, stages[0].perturbation->spec(),
-         " attacks the images that are left in batches of their own, expected frozen statistics "
-         "(--attack-bn eval)");
+  check_stages(stages, spec.attack_norm);
   if (weaker != nullptr) {
     result.evaluation = *weaker;
     result.evaluation.image_passes = {};

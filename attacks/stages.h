@@ -27,6 +27,10 @@ struct StageReport {
   double seconds = 0;
 };
 
+/// Throws Error (usage) where the stages would attack images in batches of their own under the batch's
+/// statistics.
+void check_stages(const std::vector<Stage>& stages, NormMode attack_norm);
+
 struct StagedEvaluation {
   Evaluation evaluation;
   std::vector<StageReport> stages;

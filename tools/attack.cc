@@ -47,7 +47,7 @@ void run_attack(const AttackOptions& o) {
          split.label_columns, split.multi_label() ? "; expected --label" : "; expected no --label");
   const attacks::Constraints constraints = load_constraints(o.evaluator, split);
   const std::vector<attacks::Stage> stages =
-      list[0].stages(attacks::attacked_classes(*subject.network, split));
+      list[0].stages(attacks::attacked_classes(subject.network->graph().classes(), split));
 
   Progress progress(o.subject.common.quiet);
   AnswerFile answers(o.out, o.evaluator.begin(), o.evaluator, o.subject, subject);

@@ -55,7 +55,7 @@ void run_evaluate(const EvaluateOptions& o) {
     const Subject subject(o.evaluation.subject);
     std::optional<AnswerFile> answers;
     std::optional<InterruptWatch> watch;
-    check_attacks(o.evaluation.attacks, subject);
+    check_attacks(o.evaluation, subject.network->graph().classes(), *subject.split);
     if (!o.out.empty()) {
       answers.emplace(o.out, o.evaluation.evaluator.begin(), o.evaluation.evaluator, o.evaluation.subject,
                       subject);

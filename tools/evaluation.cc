@@ -66,17 +66,19 @@ void EvaluationOptions::check() const {
     fail(ErrorKind::usage, "--limit is ", evaluator.limit, ", expected 0 (all) or more");
 }
 
-void check_attacks(const std::vector<std::string>& attacks, const Subject& subject) {
-  const std::int64_t classes = attacks::attacked_classes(*subject.network, *subject.split);
-  for (const std::string& text : attacks)
-    for (const attacks::NamedAttack& attack : attacks::parse_attacks(text)) attack.stages(classes);
+void check_attacks(const EvaluationOptions& o, std::int64_t classes, const ImageSplit& split) {
+  for (const std::string& text : o.attacks)
+    for (const attacks::NamedAttack& attack : attacks::parse_attacks(text))
+      attacks::check_stages(attack.stages(attacks::attacked_classes(classes, split)),
+                            parse_attack_bn(o.evaluator.attack_bn));
 }
 
 nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subject,
                                 const EvaluationAids& aids, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   o.check();
-  check_attacks(o.attacks, subject);
+  const std::int64_t classes = subject.network->graph().classes();
+  check_attacks(o, classes, *subject.split);
   const NormMode attack_norm = parse_attack_bn(o.evaluator.attack_bn);
   const CommonOptions& common = o.subject.common;
   const attacks::Constraints constraints = load_constraints(o.evaluator, *subject.split);
@@ -110,9 +112,8 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
     attacks::EvaluatorSpec spec = spec_of(attack.seed.value_or(common.seed), limit, keep);
     spec.constraints = &constraints;
     return attacks::evaluate_labels(
-        *subject.network, *subject.split,
-        attack.stages(attacks::attacked_classes(*subject.network, *subject.split)), spec, weaker,
-        [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
+        *subject.network, *subject.split, attack.stages(attacks::attacked_classes(classes, *subject.split)),
+        spec, weaker, [&](const attacks::Stage& stage, std::int64_t done, std::int64_t all) {
           tell(*stage.perturbation, done, all);
         });
   };
@@ -192,19 +193,21 @@ nlohmann::ordered_json evaluate(const EvaluationOptions& o, const Subject& subje
             const attacks::StagedEvaluation e = attacked(attack, some.n, attacks::KeepImages::no, &some);
             nlohmann::ordered_json row = row_of_run(e, attack);
             row["tried"] = e.stages.front().tried;
-            row["broken"] = e.stages.front().broken;
+            std::int64_t broken = 0;
+            for (const attacks::StageReport& stage : e.stages) broken += stage.broken;
+            row["broken"] = broken;
             return row;
           }};
   // Batches of survivors have other statistics.
   if (attack_norm != NormMode::frozen) trust_runs.on_survivors = nullptr;
   nlohmann::ordered_json checks = nlohmann::ordered_json::array();
+  const bool anywhere = constraints.reach_every_image() && tells_classes_apart(rows[0]);
+  const ChecksAsked asked{.unbounded = anywhere, .nearest = anywhere && constraints.bits == 0};
   for (const std::string& text : o.attacks) {
     const nlohmann::ordered_json own = attack_rows(attacks::parse_attacks(text));
     for (const auto& row : own) rows.push_back(row);
     if (!o.trust_checks) continue;
-    for (auto& check :
-         trust_checks(text, own, subject.network->graph().input_shape(),
-                      constraints.reach_every_image() ? Reach::every_image : Reach::some_images, trust_runs))
+    for (auto& check : trust_checks(text, own, subject.network->graph().input_shape(), asked, trust_runs))
       checks.push_back(std::move(check));
   }
   for (const std::string& text : o.corruptions) {

@@ -37,9 +37,9 @@ struct EvaluationAids {
   const attacks::Defence* defence = nullptr;
 };
 
-/// Throws Error (usage) where the subject has too few classes for one of the attacks, or not the class that
-/// one aims at.
-void check_attacks(const std::vector<std::string>& attacks, const Subject& subject);
+/// Throws Error (usage) where a network of so many classes has too few for one of the attacks, or not the
+/// class that one aims at, or where one cannot be made under the statistics that are asked for.
+void check_attacks(const EvaluationOptions& options, std::int64_t classes, const ImageSplit& split);
 
 /// The documented object with a row for the images as they are, then one for each attack and each corruption;
 /// "examples" as of tools/examples.h, of the middle row of each attack's and corruption's list; "trust" and

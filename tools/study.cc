@@ -14,6 +14,7 @@
 #include "models/registry.h"
 #include "tools/answer_file.h"
 #include "tools/command.h"
+#include "tools/constraint_files.h"
 #include "tools/evaluation.h"
 #include "tools/interrupt.h"
 #include "tools/report/page.h"
@@ -110,12 +111,15 @@ Study::Study(const StudyOptions& o) : options_(o), plan_(read_study(o.file, o.co
   if (plan_.data.empty())
     fail(ErrorKind::usage, o.file, ": names no data, expected data = \"FILE\" there or --data FILE");
   const ImageData data = load_image_data(plan_.data);
+  // What is refused here is found now rather than after a training.
+  const ImageSplit& judged = require_split(data, plan_.evaluation.subject.split);
+  check_attacks(plan_.evaluation, data.classes, judged);
+  load_constraints(plan_.evaluation.evaluator, judged);
   trained_images_ = data.train.count;
-  judged_images_ = require_split(data, plan_.evaluation.subject.split).count;
+  judged_images_ = judged.count;
   if (plan_.evaluation.temperature_scaling) require_split(data, "val");
   data_digest_ = xxh3_128_of_file(plan_.data);
   for (const StudyMethod& m : plan_.methods) {
-    // Found now rather than after the methods before it were trained.
     m.train.task_for(data);
     models::build(m.train.model, m.train.input_spec(data.channels, data.height, data.width), data.classes);
     parts_.emplace_back();

@@ -182,7 +182,8 @@ Cost cost_of_judging(const TrainOptions& t, const EvaluationOptions& o, const Im
     const std::vector<attacks::NamedAttack> list = attacks::parse_attacks(text);
     // As if every stage saw every image.
     double row = 0;
-    const std::vector<attacks::Stage> stages = list.front().stages(attacks::attacked_classes(network, split));
+    const std::vector<attacks::Stage> stages =
+        list.front().stages(attacks::attacked_classes(network.graph().classes(), split));
     for (const attacks::Stage& stage : stages) row += passes.seconds(split, *stage.perturbation, n);
     row *= static_cast<double>(split.label_columns);  // each label is attacked by itself
     add(list.size(), row);

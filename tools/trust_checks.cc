@@ -25,6 +25,7 @@ constexpr double kPath = 2.5;                 ///< of the unbounded attack's ste
 constexpr double kMostFoundBySearch = 0.02;   ///< of the images that an attack left
 constexpr double kMostFoundByMore = 0.05;     ///< of those that it left to twice the steps
 constexpr double kMostUnbroken = 0.05;        ///< of the images that any other may take the place of
+constexpr double kLeastTold = 0.1;            ///< of what the most frequent answer misses
 constexpr double kLogitTolerance = 1e-4;      ///< of the largest logit
 constexpr double kLeastRisen = 0.8;           ///< of the images that a small step changes
 constexpr double kSumTolerance = 1e-5;        ///< of probabilities
@@ -45,9 +46,15 @@ double judged(const Json& row) {
   return number(row, row.contains("decisions") ? "decisions" : "n");
 }
 
-/// How far accuracies of the same images may be apart: by one image in any case.
-double apart(const Json& row) {
-  return std::max(kTolerance, 1 / judged(row)) + 1e-9;
+/// Of these, a number: accuracies are compared by it, since a share that was rounded says too little.
+std::int64_t right(const Json& row) {
+  return std::llround(number(row, "accuracy") * judged(row));
+}
+
+/// A share of so many, and one in any case.
+std::int64_t at_least_one(double share, double of) {
+  constexpr double kRounding = 1e-9;
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(share * of + kRounding));
 }
 
 /// What a failed check says of the figures.
@@ -80,14 +87,13 @@ bool is_bounded(const Json& row) {
   return (norm == "linf" || norm == "l2" || norm == "l1") && row.at("eps").is_number();
 }
 
-/// Attacks that never see a gradient.
-bool is_black_box(const Json& row) {
-  return !attacks::parse_attacks(row.at("spec")).front().sees_gradients;
+attacks::NamedAttack attack_of(const Json& row) {
+  return attacks::parse_attacks(row.at("spec")).front();
 }
 
 /// What less than a gradient of the label's loss can be held against.
 bool is_strong(const Json& row) {
-  const attacks::NamedAttack attack = attacks::parse_attacks(row.at("spec")).front();
+  const attacks::NamedAttack attack = attack_of(row);
   return attack.sees_gradients && attack.untargeted && attack.steps > 1;
 }
 
@@ -101,13 +107,15 @@ std::string twice_the_steps(const Json& row) {
 
 /// At its largest eps, beside one step.
 void check_against_one_step(const Json& row, const TrustRuns& runs, Verdicts& verdicts) {
-  const double eps = number(row, "eps"), iterative = number(row, "accuracy");
+  const double eps = number(row, "eps");
   const Json one =
       runs.afresh("fgsm:norm=" + row.at("norm").get<std::string>() + ",eps=" + format_number(eps), 0);
-  const double single = number(one, "accuracy");
-  verdicts.add("iterative_at_least_as_strong", Severity::fail, iterative <= single + apart(row),
-               says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", eps, 100 * iterative,
-                    static_cast<long long>(row.at("steps").get<std::int64_t>()), 100 * single));
+  verdicts.add(
+      "iterative_at_least_as_strong", Severity::fail,
+      right(row) <= right(one) + at_least_one(kTolerance, judged(row)),
+      says("at eps %.4g: %.1f %% right after %lld steps, %.1f %% after one", eps,
+           100 * number(row, "accuracy"), static_cast<long long>(row.at("steps").get<std::int64_t>()),
+           100 * number(one, "accuracy")));
 }
 
 /// At its largest eps, on what the attack left.
@@ -118,7 +126,7 @@ void check_survivors(const Json& row, const TrustRuns& runs, Verdicts& verdicts)
     const Json again = runs.on_survivors(spec, images);
     const double tried = number(again, "tried"), broken = number(again, "broken");
     verdicts.add(
-        name, severity, broken <= std::max(1.0, most * tried),
+        name, severity, broken <= static_cast<double>(at_least_one(most, tried)),
         says("at eps %.4g: %s broke %.0f of %.0f images that were left", eps, what.c_str(), broken, tried));
   };
   const std::string queries = std::to_string(kProbeQueries);
@@ -133,19 +141,20 @@ void check_survivors(const Json& row, const TrustRuns& runs, Verdicts& verdicts)
 
 /// Of rows in rising order of eps.
 void check_order(const std::vector<const Json*>& by_eps, Verdicts& verdicts) {
-  double most_risen = 0, lowest = 1;
+  std::int64_t most_risen = 0, lowest = right(*by_eps.front());
   for (const Json* row : by_eps) {
-    lowest = std::min(lowest, number(*row, "accuracy"));
-    most_risen = std::max(most_risen, number(*row, "accuracy") - lowest);
+    lowest = std::min(lowest, right(*row));
+    most_risen = std::max(most_risen, right(*row) - lowest);
   }
+  const double images = judged(*by_eps.front());
   const bool carried = std::any_of(by_eps.begin(), by_eps.end(),
                                    [](const Json* row) { return row->contains("broken_at_smaller_eps"); });
   if (by_eps.size() > 1 && !carried)
-    verdicts.add(
-        "falls_with_eps", Severity::warn, most_risen <= apart(*by_eps.front()),
-        says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
-             100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
-             100 * number(*by_eps.back(), "accuracy"), number(*by_eps.back(), "eps"), 100 * most_risen));
+    verdicts.add("falls_with_eps", Severity::warn, most_risen <= at_least_one(kTolerance, images),
+                 says("%.1f %% at eps %.4g, %.1f %% at %.4g; rises by %.1f points at most",
+                      100 * number(*by_eps.front(), "accuracy"), number(*by_eps.front(), "eps"),
+                      100 * number(*by_eps.back(), "accuracy"), number(*by_eps.back(), "eps"),
+                      100 * static_cast<double>(most_risen) / images));
 }
 
 void check_without_bounds(const Json& largest, const Shape& image, const TrustRuns& runs,
@@ -161,7 +170,8 @@ void check_without_bounds(const Json& largest, const Shape& image, const TrustRu
                       // Sparse steps would leave most values where they were.
                       (norm == "l1" ? ",sparsity=0" : ""),
                   kUnboundedImages);
-  verdicts.add("unbounded_breaks_every_image", Severity::fail, number(unbounded, "accuracy") <= kMostUnbroken,
+  verdicts.add("unbounded_breaks_every_image", Severity::fail,
+               right(unbounded) <= at_least_one(kMostUnbroken, judged(unbounded)),
                says("%.1f %% of %lld images right at eps %.4g, which allows any image",
                     100 * number(unbounded, "accuracy"),
                     static_cast<long long>(unbounded.at("n").get<std::int64_t>()), everything));
@@ -171,8 +181,11 @@ void check_without_bounds(const Json& largest, const Shape& image, const TrustRu
 void check_finds(const Json& row, Verdicts& verdicts) {
   const double found = number(row, "attack_success_rate");
   if (std::isnan(found)) return;  // no image was right
-  verdicts.add("finds_an_image", Severity::fail, found >= 1 - kMostUnbroken,
-               says("an adversarial image was found for %.1f %% of the images that were right", 100 * found));
+  const double were_right = number(row, "clean_correct");
+  verdicts.add(
+      "finds_an_image", Severity::fail,
+      were_right - number(row, "fooled") <= static_cast<double>(at_least_one(kMostUnbroken, were_right)),
+      says("an adversarial image was found for %.1f %% of the images that were right", 100 * found));
 }
 
 /// The largest norm where images with a radius of their own had all that of the row. What lies beyond a
@@ -197,14 +210,9 @@ void check_norms(const Json& rows, Verdicts& verdicts) {
                     norm_at_eps(*farthest), number(*farthest, "eps")));
 }
 
-/// Of what is judged, so many may be broken without gradients.
-double tolerance_of(const Json& row) {
-  return std::max(1.0, kBlackBoxTolerance * judged(row));
-}
-
 }  // namespace
 
-Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, Reach reach,
+Json trust_checks(const std::string& attack, const Json& rows, const Shape& image, const ChecksAsked& asked,
                   const TrustRuns& runs) {
   Verdicts verdicts(attack);
   const Json& first = rows.front();
@@ -214,13 +222,15 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
     for (const Json& row : rows) by_eps.push_back(&row);
     std::stable_sort(by_eps.begin(), by_eps.end(),
                      [](const Json* a, const Json* b) { return number(*a, "eps") < number(*b, "eps"); });
-    if (is_strong(first)) {
-      check_against_one_step(*by_eps.back(), runs, verdicts);
-      if (runs.on_survivors && !first.contains("stages")) check_survivors(*by_eps.back(), runs, verdicts);
+    const Json& largest = *by_eps.back();
+    if (is_strong(largest)) {
+      check_against_one_step(largest, runs, verdicts);
+      if (runs.on_survivors && !attack_of(largest).ensemble) check_survivors(largest, runs, verdicts);
     }
     check_order(by_eps, verdicts);
-    if (reach == Reach::every_image) check_without_bounds(*by_eps.back(), image, runs, verdicts);
-  } else if (is_strong(first) && first.at("norm") != "l0" && reach == Reach::every_image) {
+    if (asked.unbounded && right(largest) > at_least_one(kMostUnbroken, judged(largest)))
+      check_without_bounds(largest, image, runs, verdicts);
+  } else if (is_strong(first) && first.at("norm") != "l0" && asked.nearest) {
     check_finds(first, verdicts);
   }
   double zero = 0;
@@ -229,6 +239,19 @@ Json trust_checks(const std::string& attack, const Json& rows, const Shape& imag
                says("%.2f %% of the gradients were zero", 100 * zero));
   if (bounded) check_norms(rows, verdicts);
   return verdicts.take();
+}
+
+bool tells_classes_apart(const Json& clean) {
+  double all = 0, most_frequent = 0, answered = 0;
+  std::size_t label = 0;
+  for (const Json& row : clean.at("confusion")) {
+    double images = 0;
+    for (const Json& count : row) images += count.get<double>();
+    all += images;
+    most_frequent = std::max(most_frequent, images);
+    answered += row.at(label++).get<double>();
+  }
+  return all > most_frequent && answered - most_frequent >= kLeastTold * (all - most_frequent);
 }
 
 Json black_box_checks(const Json& rows) {
@@ -240,7 +263,8 @@ Json black_box_checks(const Json& rows) {
   };
   for (const Json& row : rows) {
     if (row.value("kind", "") != "attack") continue;
-    if (is_black_box(row)) {
+    if (!attack_of(row).sees_gradients) {
+      if (!row.at("eps").is_number()) continue;
       const Json* best = nullptr;
       for (const Json& other : rows)
         if (other.value("kind", "") == "attack" && is_strong(other) && other.at("norm") == row.at("norm") &&
@@ -248,15 +272,16 @@ Json black_box_checks(const Json& rows) {
             (best == nullptr || number(other, "accuracy") < number(*best, "accuracy")))
           best = &other;
       if (best != nullptr)
-        add(row, number(*best, "accuracy") <= number(row, "accuracy") + tolerance_of(row) / judged(row),
+        add(row, right(*best) <= right(row) + at_least_one(kBlackBoxTolerance, judged(row)),
             says("%.1f %% right without gradients, %.1f %% after the best attack that follows them",
                  100 * number(row, "accuracy"), 100 * number(*best, "accuracy")));
     } else if (row.contains("stages")) {
       double blind = 0, tried = 0;
       for (const Json& stage : row.at("stages"))
-        if (is_black_box(stage)) blind += number(stage, "broken"), tried += number(stage, "tried");
+        if (!attack_of(stage).sees_gradients)
+          blind += number(stage, "broken"), tried += number(stage, "tried");
       if (tried > 0)
-        add(row, blind <= tolerance_of(row),
+        add(row, blind <= static_cast<double>(at_least_one(kBlackBoxTolerance, judged(row))),
             says("the search without gradients broke %.0f of %.0f %s that the others left", blind, tried,
                  row.contains("decisions") ? "decisions" : "images"));
     }

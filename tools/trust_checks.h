@@ -31,10 +31,12 @@ struct TrustRuns {
   RunAttack on_survivors;
 };
 
-/// Where an unlimited radius leads from an image.
-enum class Reach {
-  every_image,
-  some_images,  ///< other constraints hold it back
+/// What is to be expected of any attack without a radius.
+struct ChecksAsked {
+  /// It breaks every image: no other constraint holds it back, and the network tells classes apart.
+  bool unbounded = true;
+  /// So does one that stops at the boundary: images are not rounded to grey levels after it.
+  bool nearest = true;
 };
 
 /// What Carlini et al., "On evaluating adversarial robustness" (2019), and Athalye et al., ICML 2018, ask of
@@ -52,20 +54,26 @@ enum class Reach {
 /// - "falls_with_eps": accuracy is nowhere more than a hundredth, or one image, above that of a smaller eps;
 /// missing for a
 ///   single eps and where images stay broken at larger eps by definition;
-/// - "unbounded_breaks_every_image": where every image may become any other, following the gradient from the
-///   image leaves at most one in twenty right; missing where it may not. A network that only noise confuses
-///   does not pass: the start is the image;
+/// - "unbounded_breaks_every_image": following the gradient from the image, which may become any other,
+/// leaves
+///   at most one in twenty right, or one. A network that only noise confuses does not pass: the start is the
+///   image. Missing where that is not to be expected, and where the attack itself left so few;
 /// - "norms_within_eps": the largest norm, measured afresh, is at most eps but for rounding; where images
 ///   have radii of their own, the largest of norms over radii is at most 1.
 /// Of one that looks for the nearest image however far:
-/// - "finds_an_image": of at least nineteen in twenty of those that were right, where every image may become
-///   any other; missing in L0, whose steps are bounded, and towards a target.
+/// - "finds_an_image": for all but one in twenty of those that were right, or one; missing where that is not
+/// to
+///   be expected, in L0, whose steps are bounded, and towards a target.
 /// Of all:
 /// - "gradients_not_zero": at most one gradient in twenty was zero everywhere.
 /// Answers
 /// [{"attack", "check", "passed", "severity": "warn" or "fail", "says"}].
 nlohmann::ordered_json trust_checks(const std::string& attack, const nlohmann::ordered_json& rows,
-                                    const Shape& image, Reach reach, const TrustRuns& runs);
+                                    const Shape& image, const ChecksAsked& asked, const TrustRuns& runs);
+
+/// Whether a network is right clearly more often than who always gives the most frequent answer: on a tenth
+/// at least of what that one misses. What always gives the same answer cannot be attacked. Of the clean row.
+bool tells_classes_apart(const nlohmann::ordered_json& clean);
 
 /// "gradients_at_least_as_strong", over all rows of evaluate.json: where an attack that sees no gradients
 /// (square, noise) leaves less than the best attack of the same norm and radius that climbs the loss of the

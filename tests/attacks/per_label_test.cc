@@ -106,7 +106,7 @@ TEST_CASE("per label: all labels together are each of them, image by image") {
   const ImageSplit split = labelled_split(model, 2);
   const auto stages = attacks::parse_attacks("aa-k:eps=3/255,steps=5,queries=10")
                           .front()
-                          .stages(attacks::attacked_classes(model.network(), split));
+                          .stages(attacks::attacked_classes(model.network().graph().classes(), split));
   const EvaluatorSpec spec{.batch = 8, .seed = 3};
   const StagedEvaluation all = attacks::evaluate_labels(model.network(), split, stages, spec);
   const Evaluation& e = all.evaluation;

@@ -123,7 +123,7 @@ TEST_CASE("registry: what a network of so many classes does not have is refused 
        "pgd: DLR compares the 3 largest logits, and there are 2 classes; expected loss=margin"},
       {"bim:loss=dlr,target=0", 3, "bim: DLR with a target compares the 4"},
       {"pgd:loss=margin", 1, "pgd: the margin compares the 2 largest logits, and there are 1 classes"},
-      {"autoattack:version=rand", 2, "autoattack: DLR compares the 3"}};
+      {"autoattack:version=rand", 2, "and there are 2 classes; expected aa-k"}};
   for (const auto& [text, classes, part] : refused) {
     CAPTURE(text);
     const attacks::NamedAttack attack = attacks::parse_attacks(text).front();
@@ -137,10 +137,12 @@ TEST_CASE("registry: what figures can be held against each other") {
     const attacks::NamedAttack a = attacks::parse_attacks(text).front();
     return std::pair(a.untargeted, a.sees_gradients);
   };
-  for (const char* text : {"pgd", "apgd-t", "aa-k", "cw", "jsma", "fab-t:targets=2", "pgd:loss=margin"})
+  for (const char* text : {"pgd", "apgd-t", "aa-k", "cw", "fab-t:targets=2", "pgd:loss=margin"})
     CHECK(kind(text) == std::pair(true, true));
-  for (const char* text : {"pgd:target=1", "cw:target=next", "pgd:loss=kl"})
+  for (const char* text : {"pgd:target=1", "cw:target=next", "jsma", "pgd:loss=kl"})
     CHECK(kind(text) == std::pair(false, true));
+  for (const char* text : {"aa-k", "apgd-ce:restarts=3"})
+    CHECK(attacks::parse_attacks(text).front().ensemble == (text[1] == 'a'));
   for (const char* text : {"square", "noise"}) CHECK(kind(text) == std::pair(true, false));
 }
 

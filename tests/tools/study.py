@@ -237,6 +237,8 @@ examples = 0
     mistake("published of no score", "accuracy = {clean", "acuracy = {clean", "acuracy", "accuracy")
     mistake("published of no attack", "pgd = 0.5", "pdg = 0.5", "pdg", "gaussian_noise")
     mistake("published of two attacks", '"fgsm:eps=4/255"]', '"pgd:eps=4/255,steps=3"]', "pgd", "one of the 2 specs of that name")
+    refuse("an attack on a class that is not there", 64, "study", write(here("bad.toml"), STUDY.replace('"fgsm:eps=4/255"]', '"fgsm:target=9"]')),
+           "--data", data, "--out", here("bad"), output=here("bad"), mention=["target is class 9"])
     mistake("what the study decides", "epochs = 3", "seed = 3", ":15: seed")
     mistake("a value that is none", "steps = 2\n", "steps = -2\n", ":14: steps")
     mistake("an unknown method", 'method = "pgd"', 'method = "pdg"', ":13: method")

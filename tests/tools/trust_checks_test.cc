@@ -31,7 +31,7 @@ struct Others {
   double one_step = 1, unbounded = 0;  ///< accuracies
   double found = 0, more = 0;          ///< broken by a search, and by twice the steps
   bool on_survivors = true;
-  Reach reach = Reach::every_image;
+  ChecksAsked asked = {};
 };
 
 Verdicts verdicts(const Json& rows, const Others& others = {}) {
@@ -43,7 +43,9 @@ Verdicts verdicts(const Json& rows, const Others& others = {}) {
       .afresh =
           [&](const std::string& spec, std::int64_t limit) {
             asked(spec, limit);
-            return row(1, spec.starts_with("fgsm") ? others.one_step : others.unbounded);
+            Json other = row(1, spec.starts_with("fgsm") ? others.one_step : others.unbounded);
+            other["n"] = rows[0]["n"];
+            return other;
           },
       .on_survivors =
           [&](const std::string& spec, std::int64_t survivors) {
@@ -51,7 +53,7 @@ Verdicts verdicts(const Json& rows, const Others& others = {}) {
             return Json{{"tried", 100}, {"broken", spec.starts_with("square") ? others.found : others.more}};
           }};
   if (!others.on_survivors) runs.on_survivors = nullptr;
-  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, others.reach, runs);
+  const Json list = trust_checks("made up", rows, {1, 3, 10, 10}, others.asked, runs);
   for (const Json& check : list) v.passed[check.at("check")] = check.at("passed");
   return v;
 }
@@ -73,13 +75,26 @@ TEST_CASE("trust checks: what a sound attack passes") {
 }
 
 TEST_CASE("trust checks: where other constraints hold attacks back, nothing is asked without bounds") {
-  const Verdicts v = verdicts(Json::array({row(0.02, 0.4)}), {.reach = Reach::some_images});
+  const Verdicts v = verdicts(Json::array({row(0.02, 0.4)}), {.asked = {.unbounded = false}});
   CHECK(!v.passed.contains("unbounded_breaks_every_image"));
   CHECK(v.asked.size() == 3);
   Json unbounded = row(0.1, 0.4, 50);
   unbounded["eps"] = nullptr;
   unbounded["attack_success_rate"] = 0.5;
-  CHECK(!verdicts(Json::array({unbounded}), {.reach = Reach::some_images}).passed.contains("finds_an_image"));
+  CHECK(!verdicts(Json::array({unbounded}), {.asked = {.nearest = false}}).passed.contains("finds_an_image"));
+  // Where the attack left next to nothing there is nothing to doubt.
+  CHECK(!verdicts(Json::array({row(0.02, 0.05)})).passed.contains("unbounded_breaks_every_image"));
+}
+
+TEST_CASE("trust checks: what always gives the same answer cannot be attacked") {
+  const auto apart = [](const Json& confusion) {
+    return tells_classes_apart(Json{{"confusion", confusion}});
+  };
+  CHECK(apart({{90, 0}, {0, 10}}));
+  CHECK(apart({{90, 0}, {9, 1}}));
+  CHECK(!apart({{90, 0}, {10, 0}}));
+  CHECK(!apart({{50, 10}, {39, 1}}));
+  CHECK(!apart({{100, 0}, {0, 0}}));
 }
 
 TEST_CASE("trust checks: images with radii of their own are held to these") {
@@ -121,11 +136,18 @@ TEST_CASE("trust checks: what does not apply is missing") {
   CHECK(verdicts(Json::array({row(0.01, 0.5), carried})).passed.count("falls_with_eps") == 0);
   Json search = row(0.02, 0.4), ensemble = search;
   search["spec"] = "square:queries=1000";
-  ensemble["stages"] = Json::array();
+  ensemble["spec"] = "aa-k:norm=linf,eps=0.02,steps=100,queries=5000";
   for (const Json& other : {search, ensemble})
     for (const char* check : {"search_finds_no_more", "more_steps_find_little_more"})
       CHECK(verdicts(Json::array({other})).passed.count(check) == 0);
   CHECK(one_step.passed.size() == 3);
+  Json restarts = row(0.02, 0.4), by_eps = row(0.01, 0.6, 1);
+  restarts["spec"] = "apgd-ce:norm=linf,eps=0.02,steps=10,rho=0.75,restarts=2";
+  restarts["stages"] = Json::array();
+  CHECK(verdicts(Json::array({restarts})).asked[2] ==
+        "apgd-ce:norm=linf,eps=0.02,steps=20,rho=0.75,restarts=2 on 64");
+  // What has one step at a small eps may have more at the largest.
+  CHECK(verdicts(Json::array({by_eps, row(0.02, 0.4)})).passed.contains("search_finds_no_more"));
   // Nothing is to be expected of noise, nor of what has one class in mind or another loss.
   for (const char* spec : {"noise", "square", "pgd:target=1", "pgd:loss=kl"}) {
     CAPTURE(spec);
@@ -158,6 +180,8 @@ TEST_CASE(
     r["norm"] = norm;
     r["eps"] = nullptr;
     r["attack_success_rate"] = success;
+    r["clean_correct"] = 100;
+    r["fooled"] = 100 * success;
     const Verdicts v = verdicts(Json::array({r}));
     CHECK(v.asked.empty());
     return v.passed;
@@ -195,6 +219,18 @@ TEST_CASE("trust checks: without gradients not more is broken than with them") {
           -1);
   CHECK(passed(Json::array({clean, pgd, attack("square:queries=500", 0.02, 0.4)})) == -1);  // another radius
   CHECK(passed(Json::array({clean, pgd})) == -1);
+  // One image, however its share is rounded.
+  for (const double n : {38.0, 46.0, 44.0}) {
+    Json strong = attack("pgd:steps=20", 0.03, 21 / n), weak = attack("square:queries=500", 0.03, 20 / n);
+    for (Json* r : {&strong, &weak}) (*r)["n"] = n;
+    CHECK(passed(Json::array({clean, strong, weak})) == 1);
+    weak["accuracy"] = 19 / n;
+    CHECK(passed(Json::array({clean, strong, weak})) == 0);
+  }
+  // Neither has a radius: what they find lies anywhere.
+  Json far = attack("deepfool:norm=linf", 0.03, 0.5), alike = attack("noise:norm=linf,ssim=0.9", 0.03, 0.4);
+  far["eps"] = alike["eps"] = nullptr;
+  CHECK(passed(Json::array({clean, far, alike})) == -1);
   Json ensemble = attack("aa-k:norm=linf", 0.03, 0.4);
   ensemble["stages"] = Json::array({{{"spec", "apgd-ce:steps=10"}, {"tried", 90}, {"broken", 40}},
                                     {{"spec", "square:queries=10"}, {"tried", 50}, {"broken", 0}}});
