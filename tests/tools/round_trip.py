@@ -138,7 +138,7 @@ def main(folder):
     expect([r["nll"] for r in turned["rows"]] == [shown["rows"][i]["nll"] for i in (0, 2, 1)], "the order of a list changes figures")
     # Statistics of the batch: survivors among themselves would have others, and are not asked.
     batch = run("evaluate", "--bootstrap", "0", "--model", here("first"), "--data", here("rgb.npz"), "--attack", "pgd:eps=1/255;8/255,steps=3",
-                "--attack-bn", "train_no_update", "--examples", "0", "--json")
+                "--attack-bn", "train_no_update", "--limit", "6", "--examples", "0", "--json")
     expect(batch.returncode == 0, f"attacks under the batch's statistics: {batch.stderr}")
     kinds = {c["check"] for c in json.loads(batch.stdout)["checks"]}
     expect("iterative_at_least_as_strong" in kinds and not kinds & {"search_finds_no_more", "more_steps_find_little_more"}, f"checks: {kinds}")
