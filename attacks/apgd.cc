@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "attacks/apgd_l1.h"
-#include "attacks/gradient_count.h"
-#include "attacks/spec_keys.h"
-#include "attacks/start.h"
+#include "attacks/parts/gradient_count.h"
+#include "attacks/parts/spec_keys.h"
+#include "attacks/parts/start.h"
 #include "engine/error.h"
 #include "kernels/apgd.h"
 

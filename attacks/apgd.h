@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string>
 
-#include "attacks/attack_loss.h"
-#include "attacks/norm.h"
-#include "attacks/target.h"
+#include "attacks/parts/attack_loss.h"
+#include "attacks/parts/norm.h"
+#include "attacks/parts/target.h"
 #include "engine/perturbation.h"
 #include "engine/spec.h"
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "attacks/gradient_count.h"
-#include "attacks/project.h"
-#include "attacks/start.h"
+#include "attacks/parts/gradient_count.h"
+#include "attacks/parts/project.h"
+#include "attacks/parts/start.h"
 #include "kernels/sparse_apgd.h"
 
 namespace inocula::attacks {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "attacks/attack_loss.h"
+#include "attacks/parts/attack_loss.h"
 #include "engine/perturbation.h"
 
 namespace inocula::attacks {

@@ -5,8 +5,8 @@
 #include <limits>
 #include <string>
 
-#include "attacks/norm.h"
-#include "attacks/target.h"
+#include "attacks/parts/norm.h"
+#include "attacks/parts/target.h"
 #include "engine/perturbation.h"
 #include "engine/spec.h"
 

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <vector>
 
-#include "attacks/attack_loss.h"
-#include "attacks/gradient_count.h"
-#include "attacks/nearest.h"
-#include "attacks/spec_keys.h"
+#include "attacks/parts/attack_loss.h"
+#include "attacks/parts/gradient_count.h"
+#include "attacks/parts/nearest.h"
+#include "attacks/parts/spec_keys.h"
 
 namespace inocula::attacks {
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 #include "engine/perturbation.h"
 #include "engine/spec.h"
 

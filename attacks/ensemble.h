@@ -8,7 +8,7 @@
 
 #include "attacks/apgd.h"
 #include "attacks/fab.h"
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 #include "attacks/stages.h"
 
 namespace inocula::attacks {

@@ -5,11 +5,11 @@
 #include <limits>
 #include <vector>
 
-#include "attacks/attack_loss.h"
-#include "attacks/gradient_count.h"
-#include "attacks/nearest.h"
+#include "attacks/parts/attack_loss.h"
+#include "attacks/parts/gradient_count.h"
+#include "attacks/parts/nearest.h"
+#include "attacks/parts/spec_keys.h"
 #include "attacks/region.h"
-#include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "engine/loss.h"
 #include "kernels/fab.h"

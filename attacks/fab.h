@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "attacks/norm.h"
-#include "attacks/target.h"
+#include "attacks/parts/norm.h"
+#include "attacks/parts/target.h"
 #include "engine/perturbation.h"
 #include "engine/spec.h"
 

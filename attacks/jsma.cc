@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "attacks/attack_loss.h"
-#include "attacks/gradient_count.h"
-#include "attacks/nearest.h"
+#include "attacks/parts/attack_loss.h"
+#include "attacks/parts/gradient_count.h"
+#include "attacks/parts/nearest.h"
+#include "attacks/parts/spec_keys.h"
 #include "attacks/region.h"
-#include "attacks/spec_keys.h"
 #include "engine/error.h"
 
 namespace inocula::attacks {

@@ -1,9 +1,9 @@
 // Recording noise of a radius.
 #include "attacks/noise.h"
 
+#include "attacks/parts/spec_keys.h"
+#include "attacks/parts/start.h"
 #include "attacks/region.h"
-#include "attacks/spec_keys.h"
-#include "attacks/start.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 

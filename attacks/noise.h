@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 #include "engine/perturbation.h"
 
 namespace inocula::attacks {

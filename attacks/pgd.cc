@@ -6,9 +6,9 @@
 #include <limits>
 #include <utility>
 
-#include "attacks/gradient_count.h"
-#include "attacks/project.h"
-#include "attacks/start.h"
+#include "attacks/parts/gradient_count.h"
+#include "attacks/parts/project.h"
+#include "attacks/parts/start.h"
 #include "engine/error.h"
 #include "engine/spec.h"
 #include "kernels/step_state.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "attacks/spec_keys.h"
+#include "attacks/parts/spec_keys.h"
 #include "engine/error.h"
 
 namespace inocula::attacks {

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 
-#include "attacks/attack_loss.h"
-#include "attacks/norm.h"
-#include "attacks/start.h"
-#include "attacks/target.h"
+#include "attacks/parts/attack_loss.h"
+#include "attacks/parts/norm.h"
+#include "attacks/parts/start.h"
+#include "attacks/parts/target.h"
 #include "engine/spec.h"
 
 namespace inocula::attacks {

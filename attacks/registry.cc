@@ -14,7 +14,7 @@
 #include "attacks/ensemble.h"
 #include "attacks/jsma.h"
 #include "attacks/noise.h"
-#include "attacks/spec_keys.h"
+#include "attacks/parts/spec_keys.h"
 #include "attacks/square.h"
 #include "engine/error.h"
 #include "engine/spec.h"

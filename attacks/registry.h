@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 #include "attacks/pgd.h"
 #include "attacks/stages.h"
 

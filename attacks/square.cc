@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "attacks/attack_loss.h"
+#include "attacks/parts/attack_loss.h"
+#include "attacks/parts/spec_keys.h"
 #include "attacks/region.h"
-#include "attacks/spec_keys.h"
 #include "engine/error.h"
 #include "kernels/square.h"
 

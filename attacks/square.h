@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 #include "engine/perturbation.h"
 #include "engine/spec.h"
 

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "attacks/clean.h"
-#include "attacks/metrics.h"
+#include "attacks/scores/metrics.h"
 #include "engine/error.h"
 
 namespace inocula::attacks {

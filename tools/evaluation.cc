@@ -9,7 +9,7 @@
 
 #include "attacks/clean.h"
 #include "attacks/per_label.h"
-#include "attacks/temperature.h"
+#include "attacks/scores/temperature.h"
 #include "engine/error.h"
 #include "io/dataset.h"
 #include "tools/constraint_files.h"

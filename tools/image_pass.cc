@@ -1,7 +1,7 @@
 // A Program of one look at some images.
 #include "tools/image_pass.h"
 
-#include "attacks/attack_loss.h"
+#include "attacks/parts/attack_loss.h"
 #include "engine/loss.h"
 #include "engine/recorder.h"
 #include "engine/reference.h"

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "attacks/bootstrap.h"
 #include "attacks/corruption.h"
 #include "attacks/evaluate.h"
 #include "attacks/registry.h"
+#include "attacks/scores/bootstrap.h"
 #include "engine/task.h"
 
 namespace inocula {
@@ -16,7 +16,7 @@ namespace inocula {
 /// How scores are taken from an evaluation.
 struct Scoring {
   attacks::BootstrapSpec bootstrap;  ///< of the intervals of all scores but accuracy, whose is Wilson's
-  double temperature = 1;            ///< that logits are divided by (attacks/temperature.h)
+  double temperature = 1;            ///< that logits are divided by (attacks/scores/temperature.h)
   Task task = Task::multi_class;     ///< which scores belong in a row
 };
 

@@ -8,14 +8,14 @@
 #include <optional>
 #include <random>
 
-#include "attacks/bootstrap.h"
 #include "attacks/clean.h"
 #include "attacks/corruption.h"
 #include "attacks/evaluate.h"
 #include "attacks/per_label.h"
 #include "attacks/registry.h"
+#include "attacks/scores/bootstrap.h"
+#include "attacks/scores/temperature.h"
 #include "attacks/square.h"
-#include "attacks/temperature.h"
 #include "engine/trainer.h"
 #include "io/checkpoint.h"
 #include "io/dataset.h"

@@ -1,5 +1,5 @@
 // Bootstrap intervals: of known width for means, reproducible, and honest about what is undefined.
-#include "attacks/bootstrap.h"
+#include "attacks/scores/bootstrap.h"
 
 #include <algorithm>
 #include <cmath>

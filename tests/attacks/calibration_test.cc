@@ -1,6 +1,6 @@
 // Calibration errors of equal-mass bins, on cases worked out by hand and against second writings of the
 // formulas, one of them stored.
-#include "attacks/calibration.h"
+#include "attacks/scores/calibration.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Scores against hand-computed cases, known values and brute force.
-#include "attacks/metrics.h"
+#include "attacks/scores/metrics.h"
 
 #include <cmath>
 #include <random>

@@ -1,10 +1,10 @@
 // Temperature scaling: the temperature that made the logits is found again, and predictions stay.
-#include "attacks/temperature.h"
+#include "attacks/scores/temperature.h"
 
 #include <cmath>
 #include <random>
 
-#include "attacks/metrics.h"
+#include "attacks/scores/metrics.h"
 #include "tests/engine/harness.h"
 
 namespace inocula::test {

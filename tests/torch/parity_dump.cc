@@ -22,8 +22,8 @@
 #include <string>
 #include <vector>
 
-#include "attacks/attack_loss.h"
 #include "attacks/evaluate.h"
+#include "attacks/parts/attack_loss.h"
 #include "attacks/registry.h"
 #include "engine/error.h"
 #include "engine/objectives/adversarial.h"

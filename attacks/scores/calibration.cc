@@ -1,5 +1,5 @@
 // Bins, and the errors that follow from them.
-#include "attacks/calibration.h"
+#include "attacks/scores/calibration.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Recording which image is kept.
-#include "attacks/nearest.h"
+#include "attacks/parts/nearest.h"
 
 #include <cmath>
 #include <limits>

@@ -5,8 +5,8 @@
 #include <initializer_list>
 #include <optional>
 
-#include "attacks/norm.h"
-#include "attacks/target.h"
+#include "attacks/parts/norm.h"
+#include "attacks/parts/target.h"
 #include "engine/spec.h"
 
 namespace inocula::attacks {

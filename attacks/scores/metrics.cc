@@ -1,5 +1,5 @@
 // Scores from logits.
-#include "attacks/metrics.h"
+#include "attacks/scores/metrics.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Losses of attacks from those of logits.
-#include "attacks/attack_loss.h"
+#include "attacks/parts/attack_loss.h"
 
 #include "engine/error.h"
 #include "engine/loss.h"

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "attacks/calibration.h"
+#include "attacks/scores/calibration.h"
 
 namespace inocula::attacks {
 
@@ -61,9 +61,9 @@ struct Predictions {
   std::vector<double> probability;  ///< (rows, classes)
   std::vector<double> nll;          ///< of each row: -ln softmax_label, from logits
 
-  /// Of logits / temperature (attacks/temperature.h); `predicted` is that of the logits as they are. Throws
-  /// Error: usage where the sizes do not belong together or there is no image; bad_data where a logit is not
-  /// finite.
+  /// Of logits / temperature (attacks/scores/temperature.h); `predicted` is that of the logits as they are.
+  /// Throws Error: usage where the sizes do not belong together or there is no image; bad_data where a logit
+  /// is not finite.
   Predictions(std::span<const float> logits, std::span<const std::int32_t> label, std::int64_t classes,
               double temperature = 1, std::int64_t columns = 1);
 
@@ -115,7 +115,7 @@ struct Scores {
   double ece = 0;           ///< expected calibration error: the top label, 15 bins of equal width
   double mce = 0;           ///< maximum calibration error: of the same bins
   double adaptive_ece = 0;  ///< of 15 bins of equal mass
-  double rmsce = 0;         ///< marginal, debiased (attacks/calibration.h)
+  double rmsce = 0;         ///< marginal, debiased (attacks/scores/calibration.h)
   double rmsce_top_label = 0;
   double rmsce_plug_in = 0;
   double rmsce_top_label_plug_in = 0;

@@ -1,7 +1,7 @@
 // Where attacks start.
 #pragma once
 
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 #include "engine/perturbation.h"
 
 namespace inocula::attacks {

@@ -1,7 +1,7 @@
 // Recording an attack's start.
-#include "attacks/start.h"
+#include "attacks/parts/start.h"
 
-#include "attacks/project.h"
+#include "attacks/parts/project.h"
 #include "attacks/region.h"
 #include "engine/error.h"
 #include "kernels/step_state.h"

@@ -1,5 +1,5 @@
 // Norms by name.
-#include "attacks/norm.h"
+#include "attacks/parts/norm.h"
 
 namespace inocula::attacks {
 

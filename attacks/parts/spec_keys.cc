@@ -1,5 +1,5 @@
 // Reading the keys that several attacks have.
-#include "attacks/spec_keys.h"
+#include "attacks/parts/spec_keys.h"
 
 #include <cmath>
 #include <string>

@@ -1,7 +1,7 @@
 // What attacks share that look for the nearest adversarial image: keeping it, per sample.
 #pragma once
 
-#include "attacks/attack_loss.h"
+#include "attacks/parts/attack_loss.h"
 #include "engine/perturbation.h"
 #include "engine/recorder.h"
 #include "kernels/nearest.h"

@@ -1,5 +1,5 @@
 // Recording the count of zero gradients.
-#include "attacks/gradient_count.h"
+#include "attacks/parts/gradient_count.h"
 
 namespace inocula::attacks {
 

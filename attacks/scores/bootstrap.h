@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "attacks/metrics.h"
+#include "attacks/scores/metrics.h"
 
 namespace inocula::attacks {
 

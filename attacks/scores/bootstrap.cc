@@ -1,5 +1,5 @@
 // Resamples, and quantiles of what they give.
-#include "attacks/bootstrap.h"
+#include "attacks/scores/bootstrap.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
 // A search over one number.
-#include "attacks/temperature.h"
+#include "attacks/scores/temperature.h"
 
 #include <cmath>
 #include <numeric>
 
-#include "attacks/metrics.h"
+#include "attacks/scores/metrics.h"
 
 namespace inocula::attacks {
 

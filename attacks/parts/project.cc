@@ -1,5 +1,5 @@
 // Recording a projection.
-#include "attacks/project.h"
+#include "attacks/parts/project.h"
 
 namespace inocula::attacks {
 

@@ -1,5 +1,5 @@
 // Recording the choice of targets.
-#include "attacks/target.h"
+#include "attacks/parts/target.h"
 
 #include "engine/error.h"
 #include "kernels/step_state.h"
