@@ -14,7 +14,7 @@ mkdir -p "$folder/include" "$folder/lib" "$folder/share/cmake"
 folder=$(cd "$folder" && pwd)
 triplet=$(g++ -print-multiarch)
 
-for header in oneapi dnnl.h dnnl.hpp hdf5/serial zip.h zlib.h xxhash.h CLI toml++ nlohmann doctest; do
+for header in oneapi dnnl.h dnnl.hpp hdf5/serial zip.h zlib.h xxhash.h CLI toml++ nlohmann doctest benchmark spng.h; do
   (cd /usr/include && cp -rL --parents "$header" "$folder/include/")
 done
 for header in dnnl_config.h dnnl_version.h zipconf.h zconf.h; do
@@ -31,7 +31,7 @@ for package in CLI11 nlohmann_json doctest; do
     done
   done
 done
-for name in dnnl hdf5_serial zip z xxhash; do
+for name in dnnl hdf5_serial zip z xxhash spng; do
   link=/usr/lib/$triplet/lib$name.so
   # Programs ask for the name that the library gives itself; linking asks for the short one.
   own_name=$(objdump -p "$link" | awk '/SONAME/ {print $2}')
@@ -44,4 +44,13 @@ for name in dnnl hdf5_serial zip z xxhash; do
     esac
   done
 done
+# Scripts of the report's charts: CMake looks for them beside headers.
+mkdir -p "$folder/include/javascript"
+cp -rL /usr/share/javascript/vega "$folder/include/javascript/"
+# Its description finds the library by the way from one to the other.
+mkdir -p "$folder/lib/$triplet/cmake"
+cp -rL "/usr/lib/$triplet/cmake/benchmark" "$folder/lib/$triplet/cmake/"
+cp -L "/usr/lib/$triplet"/libbenchmark*.a "$folder/lib/$triplet/"
+cp -P "/usr/lib/$triplet"/libbenchmark*.so* "$folder/lib/$triplet/"
+cp -P "/usr/lib/$triplet"/libbenchmark*.so.* "$folder/lib/"
 cp -r .deps/cudnn-frontend "$folder/"

@@ -23,6 +23,11 @@ struct ConvProblem {
   bool bias = false, residual = false, relu = false;
 
   bool fuses() const { return bias || residual || relu; }
+  /// Whether a simpler problem and a pass of our own come to the same: no epilogue, or gradients in bf16.
+  bool has_substitute() const {
+    return fuses() || (pass == ConvPass::backward_weights && element == Element::bf16 &&
+                       weight_gradient == Element::f32);
+  }
   /// "forward of (8, 64, 28, 28) to (8, 64, 28, 28), 3x3, stride 1x1, f32, + bias + ReLU"
   std::string to_string() const;
 };

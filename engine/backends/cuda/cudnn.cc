@@ -6,6 +6,7 @@
 
 #include <array>
 #include <exception>
+#include <mutex>
 #include <vector>
 
 #include "engine/error.h"
@@ -28,7 +29,7 @@ std::string version_text(std::size_t version) {
          std::to_string(version % 100);
 }
 
-void load_library() {
+void load_library_once() {
   // The loader's own path first, then where the library was when this was built.
   for (const char* name : {"libcudnn.so.9", INOCULA_CUDNN_FOLDER "/libcudnn.so.9"})
     if (fe::cudnn_dlhandle == nullptr) fe::cudnn_dlhandle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
@@ -39,6 +40,12 @@ void load_library() {
   if (fe::detail::get_backend_version() < kOldestVersion)
     fail(ErrorKind::missing_package, "cuDNN is ", version_text(fe::detail::get_backend_version()),
          ", expected at least ", version_text(kOldestVersion));
+}
+
+/// Devices may be opened by several threads; after a failure the next one tries again.
+void load_library() {
+  static std::once_flag loaded;
+  std::call_once(loaded, load_library_once);
 }
 
 void require(const fe::error_t& status, const ConvProblem& problem, const char* call) {
@@ -131,11 +138,11 @@ class CudnnPlan final : public Cudnn::Plan {
     // The Program outlives its graph and keeps this plan; the front end would load a runtime library of its
     // own to keep it too.
     graph_.set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);
-    require(graph_.validate(), problem_, "validate");
-    require(graph_.build_operation_graph(handle_), problem_, "build_operation_graph");
-    const fe::error_t found = graph_.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
-    if (is_unsupported(found)) return false;
-    require(found, problem_, "create_execution_plans");
+    if (refuses(graph_.validate(), "validate")) return false;
+    if (refuses(graph_.build_operation_graph(handle_), "build_operation_graph")) return false;
+    if (refuses(graph_.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}),
+                "create_execution_plans"))
+      return false;
 
     std::vector<fe::NumericalNote_t> refused{fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
     if (determinism == Determinism::reproducible) refused.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
@@ -146,13 +153,8 @@ class CudnnPlan final : public Cudnn::Plan {
     }
     graph_.deselect_numeric_notes(refused);
     graph_.deselect_workspace_greater_than(kMostWorkspace);
-    const fe::error_t supported = graph_.check_support();
-    if (is_unsupported(supported)) return false;
-    require(supported, problem_, "check_support");
-    const fe::error_t built = graph_.build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE);
-    if (is_unsupported(built)) return false;
-    require(built, problem_, "build_plans");
-    return true;
+    if (refuses(graph_.check_support(), "check_support")) return false;
+    return !refuses(graph_.build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE), "build_plans");
   }
 
   std::size_t workspace_bytes() const override {
@@ -177,6 +179,14 @@ class CudnnPlan final : public Cudnn::Plan {
   }
 
  private:
+  /// Whether cuDNN has no engine for the problem; throws for what went wrong else. Where a simpler problem
+  /// does as well, whatever speaks against this one is such an answer.
+  bool refuses(const fe::error_t& status, const char* call) const {
+    if (is_unsupported(status) || (status.is_bad() && problem_.has_substitute())) return true;
+    require(status, problem_, call);
+    return false;
+  }
+
   template <class Attributes>
   Attributes window() const {
     const ConvWindow& w = problem_.window;

@@ -23,6 +23,7 @@ PinnedStaging::PinnedStaging(cudaStream_t stream) : stream_(stream), slots_(kSlo
 }
 
 PinnedStaging::~PinnedStaging() {
+  cudaStreamSynchronize(stream_);  // copies may still read the slots
   for (const Slot& slot : slots_) {
     if (slot.free != nullptr) cudaEventDestroy(slot.free);
     if (slot.memory != nullptr) cudaFreeHost(slot.memory);
