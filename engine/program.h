@@ -57,8 +57,7 @@ class Program {
   std::vector<PartTime> run_timed();
 
   Footprint footprint() const;
-  /// Those of all runs so far, timed ones left out; a backend that starts all launches as one runs every turn
-  /// of a loop.
+  /// Those of all runs so far, timed ones left out.
   PassCount passes() const { return passes_; }
   /// Overwrites all planned memory with quiet NaNs: what a Program computes must not depend on leftovers.
   void poison();
@@ -78,9 +77,25 @@ class Program {
     std::size_t count = 0;
   };
 
+  /// What a backend took down of the steps: launches that it starts as one, or a loop, turn by turn.
+  struct Segment {
+    std::unique_ptr<Replay> replay;
+    PassCount passes;  ///< of the replay
+    std::size_t loop = 0;
+    std::vector<Segment> turn;  ///< of the loop, where there is no replay
+  };
+  using Segments = std::vector<Segment>;
+
   /// Everything is in place: lets the backend take the steps down, with the preparation and without.
   void capture();
-  std::vector<NamedLaunch> launches(Preparation preparation) const;
+  /// Adds steps [begin, end), as in visit; loops that are long or may end early stay loops. False where the
+  /// backend runs steps one by one.
+  bool take_down(std::size_t begin, std::size_t end, std::size_t loop, Preparation preparation,
+                 Segments& to) const;
+  /// Whether loop number l is started turn by turn; as one it would be too much to hold, or could not end
+  /// early.
+  bool stays_loop(std::size_t l) const;
+  void replay(const Segments& segments);
   /// `more` says whether another turn of loop number l is due.
   template <class Visit, class More>
   void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit,
@@ -90,9 +105,9 @@ class Program {
   void visit_steps(Preparation preparation, const Visit& visit, const More& more) const;
   /// Whether somebody in loop number l is not done: looked up on the device.
   bool is_due(std::size_t l);
-  void count(const Step& step) {
-    passes_.forward += step.begins == WholePass::forward ? 1 : 0;
-    passes_.backward += step.begins == WholePass::backward ? 1 : 0;
+  static void count(const Step& step, PassCount& passes) {
+    passes.forward += step.begins == WholePass::forward ? 1 : 0;
+    passes.backward += step.begins == WholePass::backward ? 1 : 0;
   }
 
   const Device* device_ = nullptr;
@@ -107,7 +122,7 @@ class Program {
   std::vector<std::shared_ptr<const void>> kept_;
   MemoryPlan plan_;
   Buffer arena_;
-  std::unique_ptr<Replay> whole_, without_preparation_;  ///< null where steps are run one by one
+  Segments whole_, without_preparation_;  ///< empty where steps are run one by one
 };
 
 }  // namespace inocula

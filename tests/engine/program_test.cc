@@ -10,6 +10,7 @@
 
 #include "attacks/evaluate.h"
 #include "attacks/pgd.h"
+#include "attacks/registry.h"
 #include "engine/objectives/adversarial.h"
 #include "engine/objectives/erm.h"
 #include "engine/trainer.h"
@@ -109,7 +110,14 @@ TEST_CASE("program: steps and nested loops run in the order in which they were r
 }
 
 TEST_CASE("program: a loop that says when it is done leaves out the turns that are left, in every run anew") {
-  Recorder r(cpu());
+  CaptureCounts counts;
+  const Device capturing = capturing_device(counts);
+  bool captured = false;
+  SUBCASE("step by step") {}
+  SUBCASE("taken down") {
+    captured = true;
+  }
+  Recorder r(captured ? capturing : cpu());
   const Tensor done = r.make("done", {3, 1, 1, 1}, DType::i32);
   int turns = 0, after = 0;
   r.step("start", [=](Access& at) -> Launch {
@@ -136,9 +144,31 @@ TEST_CASE("program: a loop that says when it is done leaves out the turns that a
   program.run();
   CHECK(turns == 6);  // five, and the one turn that a loop takes at least
   CHECK(after == 2);
+  // The start, a turn of the inner loop, and what comes after it.
+  CHECK(counts.captures == (captured ? 3 : 0));
+  CHECK(counts.replays == (captured ? 9 : 0));
+  CHECK(counts.eager == 0);
   turns = 0;
   program.run_timed();
   CHECK(turns == 6);
+}
+
+TEST_CASE("program: a long loop is taken down once, not turn by turn") {
+  CaptureCounts counts;
+  const Device device = capturing_device(counts);
+  Recorder r(device);
+  int turns = 0;
+  const auto step = [&] {
+    r.step("turn", [&turns](Access&) -> Launch { return [&turns](const Queue&) { ++turns; }; });
+  };
+  step();
+  r.loop(100, [&] { r.loop(50, step); });
+  r.loop(3, step);
+  Program program = r.finish();
+  CHECK(counts.captures == 3);
+  program.run();
+  CHECK(turns == 1 + 100 * 50 + 3);
+  CHECK(counts.replays == 1 + 100 + 1);  // the inner loop is short
 }
 
 TEST_CASE("program: what says that a loop is done has to be carried through it") {
@@ -467,6 +497,28 @@ TEST_CASE("program: a replay without its preparation finds what an earlier one p
   CHECK(counts.captures == 2);
   CHECK(same_bits(replayed.run().logits, eager.run().logits));
   CHECK(counts.replays == 3);
+  CHECK(counts.eager == 0);
+}
+
+TEST_CASE("program: attacks that end early give the same bits and passes whether they are replayed or not") {
+  CaptureCounts counts;
+  const Device device = capturing_device(counts);
+  Network network(small_resnet(kImage, 4, kClasses), device),
+      same(small_resnet(kImage, 4, kClasses), precise_cpu());
+  network.initialize(3);
+  same.initialize(3);
+  const ImageSplit split = random_split(11, kImage, kClasses, 5);
+  for (const char* spec :
+       {"apgd-ce:eps=8/255,steps=30", "square:eps=0.1,queries=60", "cw:steps=20,search=3"}) {
+    CAPTURE(spec);
+    const std::vector<attacks::Stage> stages = attacks::parse_attacks(spec)[0].stages(kClasses);
+    attacks::Evaluator replayed(network, split, *stages[0].perturbation, {.batch = 4, .seed = 9}),
+        eager(same, split, *stages[0].perturbation, {.batch = 4, .seed = 9});
+    const attacks::Evaluation here = replayed.run(), there = eager.run();
+    CHECK(same_bits(here.logits, there.logits));
+    CHECK(here.image_passes.forward == there.image_passes.forward);
+    CHECK(here.image_passes.backward == there.image_passes.backward);
+  }
   CHECK(counts.eager == 0);
 }
 
