@@ -24,34 +24,25 @@ constexpr std::int64_t kMostLaunches = 4096;
 
 }  // namespace
 
+bool Program::starts_loop(std::size_t s, std::size_t end, std::size_t& loop) const {
+  while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
+  return loop < loops_.size() && loops_[loop].begin == s && loops_[loop].end <= end;
+}
+
 // Steps [begin, end), where loops_[loop] and later ones may start in that range.
 template <class Visit, class More>
 void Program::visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit_step,
                     const More& more) const {
-  std::size_t s = begin;
-  while (s < end) {
-    while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
-    if (loop < loops_.size() && loops_[loop].begin == s && loops_[loop].end <= end) {
-      const LoopRange& range = loops_[loop];
-      for (std::int64_t turn = 0; turn < range.count && (turn == 0 || more(loop)); ++turn)
-        visit(range.begin, range.end, loop + 1, visit_step, more);
-      s = range.end;
-      // Skip the loops that were inside, but not an empty or equal one that starts right after.
-      while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
+  for (std::size_t s = begin; s < end;) {
+    if (!starts_loop(s, end, loop)) {
+      visit_step(s++);
       continue;
     }
-    visit_step(s++);
+    const LoopRange& range = loops_[loop];
+    for (std::int64_t turn = 0; turn < range.count && (turn == 0 || more(loop)); ++turn)
+      visit(range.begin, range.end, loop + 1, visit_step, more);
+    s = range.end;
   }
-}
-
-template <class Visit, class More>
-void Program::visit_steps(Preparation preparation, const Visit& visit_step, const More& more) const {
-  visit(
-      0, steps_.size(), 0,
-      [&](std::size_t s) {
-        if (preparation == Preparation::repeated || !steps_[s].prepares) visit_step(steps_[s]);
-      },
-      more);
 }
 
 bool Program::is_due(std::size_t l) {
@@ -72,9 +63,11 @@ void Program::run(Preparation preparation) {
   } else {
     // Two words of captures: a std::function keeps them without an allocation.
     device_->backend().run([this, preparation](const Queue& queue) {
-      visit_steps(
-          preparation,
-          [&](const Step& step) {
+      visit(
+          0, steps_.size(), 0,
+          [&](std::size_t s) {
+            const Step& step = steps_[s];
+            if (is_left_out(step, preparation)) return;
             step.launch(queue);
             device_->backend().require_enqueued(step.name);
             count(step, passes_);
@@ -104,7 +97,7 @@ bool Program::take_down(std::size_t begin, std::size_t end, std::size_t loop, Pr
   std::vector<NamedLaunch> launches;
   PassCount passes;
   const auto add = [&](std::size_t s) {
-    if (preparation == Preparation::kept && steps_[s].prepares) return;
+    if (is_left_out(steps_[s], preparation)) return;
     launches.push_back({steps_[s].name, steps_[s].launch});
     count(steps_[s], passes);
   };
@@ -118,8 +111,7 @@ bool Program::take_down(std::size_t begin, std::size_t end, std::size_t loop, Pr
     return true;
   };
   for (std::size_t s = begin; s < end;) {
-    while (loop < loops_.size() && loops_[loop].begin < s) ++loop;
-    if (loop == loops_.size() || loops_[loop].begin != s || loops_[loop].end > end) {
+    if (!starts_loop(s, end, loop)) {
       add(s++);
       continue;
     }

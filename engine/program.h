@@ -100,9 +100,12 @@ class Program {
   template <class Visit, class More>
   void visit(std::size_t begin, std::size_t end, std::size_t loop, const Visit& visit,
              const More& more) const;
-  /// The steps of one run in order, as often as loops repeat them.
-  template <class Visit, class More>
-  void visit_steps(Preparation preparation, const Visit& visit, const More& more) const;
+  /// Moves `loop` on to the first that starts at step s or later; whether it starts there and ends by `end`.
+  bool starts_loop(std::size_t s, std::size_t end, std::size_t& loop) const;
+  /// Whether a run does not repeat the step: what it prepared is kept.
+  static bool is_left_out(const Step& step, Preparation preparation) {
+    return preparation == Preparation::kept && step.prepares;
+  }
   /// Whether somebody in loop number l is not done: looked up on the device.
   bool is_due(std::size_t l);
   static void count(const Step& step, PassCount& passes) {

@@ -478,48 +478,53 @@ TEST_CASE("program: taken down once and replayed, a training gives the bits of r
   }
 }
 
-TEST_CASE("program: a replay without its preparation finds what an earlier one prepared") {
+namespace {
+
+/// One network where Programs are taken down and where they run step by step, and images.
+struct InBothWays {
+  InBothWays() {
+    network.initialize(3);
+    same.initialize(3);
+  }
   CaptureCounts counts;
-  const Device device = capturing_device(counts);
-  Network network(small_resnet(kImage, 4, kClasses), device),
-      same(small_resnet(kImage, 4, kClasses), precise_cpu());
-  network.initialize(3);
-  same.initialize(3);
-  const ImageSplit split = random_split(11, kImage, kClasses, 5);
+  Device device = capturing_device(counts);
+  Network network{small_resnet(kImage, 4, kClasses), device},
+      same{small_resnet(kImage, 4, kClasses), precise_cpu()};
+  ImageSplit split = random_split(11, kImage, kClasses, 5);
+};
+
+}  // namespace
+
+TEST_CASE("program: a replay without its preparation finds what an earlier one prepared") {
+  InBothWays both;
   const attacks::Pgd attack({.eps = 0.05,
                              .alpha = 0.02,
                              .steps = 3,
                              .restarts = 2,
                              .iterate = attacks::Iterate::best,
                              .target = {}});
-  attacks::Evaluator replayed(network, split, attack, {.batch = 4, .seed = 9}),
-      eager(same, split, attack, {.batch = 4, .seed = 9});
-  CHECK(counts.captures == 2);
+  attacks::Evaluator replayed(both.network, both.split, attack, {.batch = 4, .seed = 9}),
+      eager(both.same, both.split, attack, {.batch = 4, .seed = 9});
+  CHECK(both.counts.captures == 2);
   CHECK(same_bits(replayed.run().logits, eager.run().logits));
-  CHECK(counts.replays == 3);
-  CHECK(counts.eager == 0);
+  CHECK(both.counts.replays == 3);
+  CHECK(both.counts.eager == 0);
 }
 
 TEST_CASE("program: attacks that end early give the same bits and passes whether they are replayed or not") {
-  CaptureCounts counts;
-  const Device device = capturing_device(counts);
-  Network network(small_resnet(kImage, 4, kClasses), device),
-      same(small_resnet(kImage, 4, kClasses), precise_cpu());
-  network.initialize(3);
-  same.initialize(3);
-  const ImageSplit split = random_split(11, kImage, kClasses, 5);
+  InBothWays both;
   for (const char* spec :
        {"apgd-ce:eps=8/255,steps=30", "square:eps=0.1,queries=60", "cw:steps=20,search=3"}) {
     CAPTURE(spec);
     const std::vector<attacks::Stage> stages = attacks::parse_attacks(spec)[0].stages(kClasses);
-    attacks::Evaluator replayed(network, split, *stages[0].perturbation, {.batch = 4, .seed = 9}),
-        eager(same, split, *stages[0].perturbation, {.batch = 4, .seed = 9});
+    attacks::Evaluator replayed(both.network, both.split, *stages[0].perturbation, {.batch = 4, .seed = 9}),
+        eager(both.same, both.split, *stages[0].perturbation, {.batch = 4, .seed = 9});
     const attacks::Evaluation here = replayed.run(), there = eager.run();
     CHECK(same_bits(here.logits, there.logits));
     CHECK(here.image_passes.forward == there.image_passes.forward);
     CHECK(here.image_passes.backward == there.image_passes.backward);
   }
-  CHECK(counts.eager == 0);
+  CHECK(both.counts.eager == 0);
 }
 
 TEST_CASE("device: memory that the machine does not have is refused, and names both sizes") {
