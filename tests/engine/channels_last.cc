@@ -9,6 +9,7 @@
 #include "engine/device.h"
 #include "tests/engine/forwarding_backend.h"
 #include "tests/engine/harness.h"
+#include "tests/engine/tape.h"
 
 namespace inocula::test {
 
@@ -72,6 +73,18 @@ class HostPlan final : public cuda::Cudnn::Plan {
   std::string name() const override { return "plain loops"; }
 
   void execute(const ConvAddresses& at, void* workspace) override {
+    enqueue(&compute_bound, Queue{}, Bound{this, at, workspace});
+  }
+
+ private:
+  struct Bound {
+    const HostPlan* plan;
+    ConvAddresses at;
+    void* workspace;
+  };
+  static void compute_bound(const Queue&, const Bound& b) { b.plan->compute(b.at, b.workspace); }
+
+  void compute(const ConvAddresses& at, void* workspace) const {
     std::fill_n(static_cast<unsigned char*>(workspace), workspace_bytes(), static_cast<unsigned char>(0xFF));
     const Element e = problem_.element;
     const std::int64_t weights = problem_.out.c * problem_.window.kernel_h * problem_.window.kernel_w *
@@ -112,7 +125,6 @@ class HostPlan final : public cuda::Cudnn::Plan {
     }
   }
 
- private:
   ConvProblem problem_;
 };
 
@@ -162,10 +174,14 @@ class ChannelsLastBackend final : public ForwardingBackend {
 
 Device make_device(Fusion fusion) {
   const KernelTable& kernels = cpu().kernels();
-  return Device("channels-last", 1, std::make_unique<ChannelsLastBackend>(kernels, fusion), kernels);
+  return Device("channels-last", 1, channels_last_backend(kernels, fusion), kernels);
 }
 
 }  // namespace
+
+std::unique_ptr<Backend> channels_last_backend(const KernelTable& kernels, Fusion fusion) {
+  return std::make_unique<ChannelsLastBackend>(kernels, fusion);
+}
 
 const Device& channels_last(Fusion fusion) {
   static const Device none = make_device(Fusion::none), all = make_device(Fusion::all);

@@ -5,6 +5,8 @@
 // done by plain loops in double.
 #pragma once
 
+#include <memory>
+
 #include "engine/device.h"
 
 namespace inocula::test {
@@ -13,5 +15,8 @@ namespace inocula::test {
 enum class Fusion { none, all };
 
 const Device& channels_last(Fusion fusion);
+
+/// Its backend around kernels of the CPU's; what stands in for cuDNN is enqueued as they are (tape.h).
+std::unique_ptr<Backend> channels_last_backend(const KernelTable& kernels, Fusion fusion);
 
 }  // namespace inocula::test

@@ -135,7 +135,7 @@ TEST_CASE("free: a state without the carried perturbation, or with another batch
 TEST_CASE("free: taken down once and replayed, in poisoned memory too, it gives the bits of single steps") {
   CaptureCounts counts;
   const Device device = capturing_device(counts);
-  Run replayed(device), eager(precise_cpu()), poisoned(precise_cpu());
+  Run replayed(device), eager(channels_last(Fusion::none)), poisoned(channels_last(Fusion::none));
   while (!replayed.trainer.done()) {
     poisoned.trainer.program().poison();
     for (Run* run : {&replayed, &eager, &poisoned}) run->trainer.run_step();

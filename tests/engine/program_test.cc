@@ -109,6 +109,35 @@ TEST_CASE("program: steps and nested loops run in the order in which they were r
   }
 }
 
+namespace {
+
+/// What the loops of the following tests do, as kernels do it: by pointers alone.
+struct Turns {
+  int* turns;
+  std::int32_t* flags;  ///< three of them; all are set from turn 5 on
+};
+void begin_turns(const Queue&, const Turns& a) {
+  for (int i = 0; i < 3; ++i) a.flags[i] = 0;
+}
+void take_turn(const Queue&, const Turns& a) {
+  ++*a.turns;
+  for (int i = 0; i < 3; ++i) a.flags[i] = *a.turns > 2 * i ? 1 : 0;
+}
+
+struct Counted {
+  int* count;
+};
+void add_one(const Queue&, const Counted& a) {
+  ++*a.count;
+}
+
+/// Records a step that counts how often it is done.
+void record_count(Recorder& r, const std::string& name, int& count) {
+  r.kernel(name, enqueued<Counted, add_one>, [&count](Access&) { return Counted{&count}; });
+}
+
+}  // namespace
+
 TEST_CASE("program: a loop that says when it is done leaves out the turns that are left, in every run anew") {
   CaptureCounts counts;
   const Device capturing = capturing_device(counts);
@@ -120,24 +149,19 @@ TEST_CASE("program: a loop that says when it is done leaves out the turns that a
   Recorder r(captured ? capturing : cpu());
   const Tensor done = r.make("done", {3, 1, 1, 1}, DType::i32);
   int turns = 0, after = 0;
-  r.step("start", [=](Access& at) -> Launch {
-    auto* const flags = at.out<std::int32_t>(done);
-    return [=](const Queue&) { flags[0] = flags[1] = flags[2] = 0; };
+  r.kernel("start", enqueued<Turns, begin_turns>, [=](Access& at) {
+    return Turns{nullptr, at.out<std::int32_t>(done)};
   });
   r.loop(2, [&] {
     r.loop(
         10,
         [&] {
-          r.step("turn", [=, &turns](Access& at) -> Launch {
-            auto* const flags = at.inout<std::int32_t>(done);
-            return [=, &turns](const Queue&) {
-              ++turns;
-              for (int i = 0; i < 3; ++i) flags[i] = turns > 2 * i ? 1 : 0;  // the last one after turn 5
-            };
+          r.kernel("turn", enqueued<Turns, take_turn>, [=, &turns](Access& at) {
+            return Turns{&turns, at.inout<std::int32_t>(done)};
           });
         },
         done);
-    r.step("after", [&after](Access&) -> Launch { return [&after](const Queue&) { ++after; }; });
+    record_count(r, "after", after);
   });
   Program program = r.finish();
   CHECK(program.footprint().launches == 23);
@@ -158,9 +182,7 @@ TEST_CASE("program: a long loop is taken down once, not turn by turn") {
   const Device device = capturing_device(counts);
   Recorder r(device);
   int turns = 0;
-  const auto step = [&] {
-    r.step("turn", [&turns](Access&) -> Launch { return [&turns](const Queue&) { ++turns; }; });
-  };
+  const auto step = [&] { record_count(r, "turn", turns); };
   step();
   r.loop(100, [&] { r.loop(50, step); });
   r.loop(3, step);
@@ -169,6 +191,44 @@ TEST_CASE("program: a long loop is taken down once, not turn by turn") {
   program.run();
   CHECK(turns == 1 + 100 * 50 + 3);
   CHECK(counts.replays == 1 + 100 + 1);  // the inner loop is short
+}
+
+TEST_CASE("program: what a graph cannot hold is refused while it is taken down, or replayed as it was") {
+  CaptureCounts counts;
+  const Device device = capturing_device(counts);
+  Buffer out(device, sizeof(float));
+  const auto record = [&](Recorder& r, std::function<void(const Queue&)> work) {
+    const Tensor to = r.external("out", out.as<void>(), {1, 1, 1, 1});
+    r.step("planted", [=](Access& at) -> Launch {
+      at.out(to);
+      return work;
+    });
+  };
+  const auto refused = [&](const std::string& part, std::function<void(const Queue&)> work) {
+    Recorder r(device);
+    record(r, std::move(work));
+    check_throws(ErrorKind::internal, part, [&] { r.finish(); });
+  };
+  refused("'planted' enqueues nothing", [&](const Queue&) { *out.as<float>() = 1; });
+  refused("allocate inside a capture", [&](const Queue&) { Buffer(device, 4); });
+  refused("download inside a capture", [&](const Queue&) {
+    float read = 0;
+    out.download(&read, 1);
+  });
+  refused("upload inside a capture", [&](const Queue&) {
+    const float one = 1;
+    out.upload(&one, 1);
+  });
+  refused("synchronize inside a capture", [&](const Queue&) { device.backend().synchronize(); });
+
+  // A number of the host's, handed over by value, stays what it was when the step was taken down.
+  float rate = 1;
+  Recorder r(device);
+  record(r, [&](const Queue& queue) { device.kernels().fill(queue, {out.as<float>(), 1, rate}); });
+  Program program = r.finish();
+  rate = 2;
+  program.run();
+  CHECK(*out.as<float>() == 1);
 }
 
 TEST_CASE("program: what says that a loop is done has to be carried through it") {
@@ -464,11 +524,14 @@ TEST_CASE("program: taken down once and replayed, a training gives the bits of r
   for (const attacks::Norm norm : {attacks::Norm::linf, attacks::Norm::l2}) {
     CaptureCounts counts;
     const Device device = capturing_device(counts);
-    Training replayed(device, norm), eager(precise_cpu(), norm);
+    Training replayed(device, norm), eager(channels_last(Fusion::none), norm);
     CHECK(counts.captures == 1);
     // Two epochs and more: step, learning rate, batch and augmentation change under the frozen launches.
     for (int step = 0; step < 8; ++step) {
+      const CaptureCounts before = counts;
       replayed.trainer.run_step();
+      CHECK(counts.waits == before.waits);
+      CHECK(counts.allocations == before.allocations);
       eager.trainer.run_step();
       REQUIRE(State(replayed) == State(eager));
     }
@@ -489,7 +552,7 @@ struct InBothWays {
   CaptureCounts counts;
   Device device = capturing_device(counts);
   Network network{small_resnet(kImage, 4, kClasses), device},
-      same{small_resnet(kImage, 4, kClasses), precise_cpu()};
+      same{small_resnet(kImage, 4, kClasses), channels_last(Fusion::none)};
   ImageSplit split = random_split(11, kImage, kClasses, 5);
 };
 
