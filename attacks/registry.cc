@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -31,6 +32,8 @@ struct Entry {
   NamedAttack (*make)(const Spec& s, double eps);
   /// Its keys with their defaults, and what it does.
   const char* usage;
+  /// Short runs that reach all its kernels, one for each of its norms; blanks between them.
+  const char* samples;
   bool sees_gradients = true;
 };
 
@@ -259,13 +262,16 @@ const Entry kEntries[] = {
     {"fgsm", usual_pgd_eps, make_pgd,
      "fgsm:norm=linf|l2|l1,eps=8/255,target=none\n"
      "    one step of length eps along the gradient's sign (L2: direction; L1: sign of the largest, as of "
-     "pgd)\n"},
+     "pgd)\n",
+     "fgsm:eps=4/255 fgsm:norm=l2,eps=0.5"},
     {"fgsm-rs", usual_pgd_eps, make_pgd,
      "fgsm-rs:eps=8/255,alpha=1.25*eps,target=none\n"
-     "    the same step from a random start\n"},
+     "    the same step from a random start\n",
+     "fgsm-rs:eps=4/255"},
     {"bim", usual_pgd_eps, make_pgd,
      "bim:norm=linf|l2|l1,eps=8/255,alpha=2/255,steps=10,loss=ce|margin|dlr,target=none\n"
-     "    several steps from the image; steps=0 takes the paper's number for this eps\n"},
+     "    several steps from the image; steps=0 takes the paper's number for this eps\n",
+     "bim:eps=4/255,steps=3"},
     {"pgd", usual_pgd_eps, make_pgd,
      "pgd:norm=linf|l2|l1,eps=8/255,alpha=2/255,steps=10,random_start=1|0|sphere|normal,"
      "restarts=1,keep=last|best,loss=ce|kl|margin|dlr,target=none\n"
@@ -274,64 +280,79 @@ const Entry kEntries[] = {
      "    values stay where they are in a step; path=2.5 in place of alpha makes "
      "the steps 2.5 eps long together;\n"
      "    loss=kl climbs the divergence from the answer to the image itself (TRADES) rather than the "
-     "cross-entropy\n"},
+     "cross-entropy\n",
+     "pgd:eps=4/255,steps=5 pgd:norm=l2,eps=0.5,alpha=0.1,steps=5,keep=best "
+     "pgd:norm=l1,eps=5,steps=5,restarts=2"},
     {"mifgsm", usual_pgd_eps, make_pgd,
      "mifgsm:norm=linf|l2|l1,eps=8/255,alpha=2/255,steps=10,decay=1,loss=ce|margin|dlr,target=none\n"
-     "    the iterated step with momentum\n"},
+     "    the iterated step with momentum\n",
+     "mifgsm:eps=4/255,steps=3"},
     {"apgd-ce", usual_pgd_eps, make_apgd,
      "apgd-ce:norm=linf|l2|l1,eps=8/255,steps=100,rho=0.75,restarts=1\n"
      "    Auto-PGD on the cross-entropy; restarts see the images that those before left right; with norm=l1 "
-     "eps=12 and no rho\n"},
+     "eps=12 and no rho\n",
+     "apgd-ce:eps=4/255,steps=10 apgd-ce:norm=l2,eps=0.5,steps=10 apgd-ce:norm=l1,eps=5,steps=10"},
     {"apgd-dlr", usual_pgd_eps, make_apgd,
      "apgd-dlr:norm=linf|l2|l1,eps=8/255,steps=100,rho=0.75,restarts=1\n"
-     "    Auto-PGD on the difference of logits ratio; at least 3 classes\n"},
+     "    Auto-PGD on the difference of logits ratio; at least 3 classes\n",
+     "apgd-dlr:eps=4/255,steps=5"},
     {"apgd-t", usual_pgd_eps, make_apgd,
      "apgd-t:norm=linf|l2|l1,eps=8/255,steps=100,rho=0.75,restarts=1,targets=9\n"
      "    Auto-PGD towards each of the likeliest other classes in turn, with the targeted DLR or, below 4 "
      "classes, "
      "the margin;\n"
-     "    target=3 in place of targets takes one, with loss=dlr|margin the loss that is said\n"},
+     "    target=3 in place of targets takes one, with loss=dlr|margin the loss that is said\n",
+     "apgd-t:eps=4/255,steps=5,targets=2"},
     {"autoattack", usual_pgd_eps, make_ensemble,
      "autoattack:version=standard|plus|rand,norm=linf|l2|l1,eps=8/255,steps=100,queries=5000\n"
      "    Croce and Hein's ensemble, each attack on what those before it left; at least 10 classes; with "
      "norm=l1 eps=12,\n"
      "    5 restarts of apgd-ce, 5 targets of apgd-t, and no Square, which the row's name says by "
-     "square=0\n"},
+     "square=0\n",
+     "autoattack:eps=1/255,steps=3,queries=5"},
     {"aa-k", usual_pgd_eps, make_ensemble,
      "aa-k:norm=linf|l2|l1,eps=8/255,steps=100,queries=5000\n"
-     "    the same for any number of classes, and the same as standard from 10 on\n"},
+     "    the same for any number of classes, and the same as standard from 10 on\n",
+     "aa-k:norm=l2,eps=0.1,steps=3,queries=5"},
     {"noise", usual_pgd_eps, make_noise,
      "noise:norm=linf|l2|l1,eps=8/255,restarts=1\n"
      "    random noise, uniform in the L-infinity or L1 ball or on the L2 sphere: what an attack has to "
      "beat; ssim=0.95 in\n"
      "    place of eps: uniform or normal, of the strength that leaves each image this similarity\n",
+     "noise:eps=4/255 noise:norm=l2,eps=0.5 noise:norm=l1,eps=5 noise:ssim=0.95",
      /*sees_gradients=*/false},
     {"deepfool", no_eps, make_deepfool,
      "deepfool:norm=l2|linf,eps=inf,steps=50,overshoot=0.02,classes=10\n"
      "    the nearest image by steps onto the boundaries of the linearised network, between so many of the "
-     "likeliest classes\n"},
+     "likeliest classes\n",
+     "deepfool:steps=5,classes=3 deepfool:norm=linf,steps=5,classes=3"},
     {"cw", no_eps, make_cw,
      "cw:eps=inf,steps=1000,search=9,c=0.001,confidence=0,lr=0.01,abort_early=1|0,target=none\n"
-     "    the nearest image in L2 by minimisation, in as many rounds as search says\n"},
+     "    the nearest image in L2 by minimisation, in as many rounds as search says\n",
+     "cw:steps=10,search=2,c=100,lr=0.05"},
     {"jsma", no_eps, make_jsma,
      "jsma:eps=inf,theta=1,gamma=0.145,target=likely1,pairs=1|0\n"
-     "    few values, changed by theta, at most a share gamma of all; eps bounds their number\n"},
+     "    few values, changed by theta, at most a share gamma of all; eps bounds their number\n",
+     "jsma:gamma=0.1 jsma:gamma=0.1,pairs=0"},
     {"fab", usual_fab_eps, make_fab,
      "fab:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,restarts=1\n"
      "    the nearest image by steps between the boundaries of all classes and the image; with norm=l2 "
      "eps=1, "
      "with norm=l1 12;\n"
-     "    eps=inf takes it however far it is\n"},
+     "    eps=inf takes it however far it is\n",
+     "fab:eps=inf,steps=10 fab:norm=l2,eps=inf,steps=10 fab:norm=l1,eps=inf,steps=30"},
     {"fab-t", usual_fab_eps, make_fab,
      "fab-t:norm=linf|l2|l1,eps=8/255,steps=100,alpha_max=0.1,eta=1.05,beta=0.9,restarts=1,targets=9\n"
      "    the same along the boundary of each of the likeliest other classes in turn, with one gradient a "
      "step;\n"
-     "    target=3 in place of targets takes one\n"},
+     "    target=3 in place of targets takes one\n",
+     "fab-t:eps=inf,steps=10,targets=2"},
     {"square", usual_square_eps, make_square,
      "square:norm=linf|l2,eps=8/255,queries=5000,p=0.8,rescale=0|1,restarts=1\n"
      "    a random search over squares that asks for logits alone; with norm=l2 eps=1; rescale=1 shrinks the "
      "squares\n"
      "    over these queries as the paper does over 10000\n",
+     "square:eps=16/255,queries=20 square:norm=l2,eps=1,queries=20",
      /*sees_gradients=*/false},
 };
 
@@ -377,6 +398,15 @@ PgdSpec parse_pgd(const std::string& text) {
   const std::vector<double> eps = s.numbers("eps", usual_pgd_eps(s));
   if (eps.size() != 1) fail(ErrorKind::usage, "'", text, "': ", eps.size(), " values of eps, expected one");
   return parse_pgd_spec(s, eps[0]);
+}
+
+std::vector<std::string> sample_attacks() {
+  std::vector<std::string> all;
+  for (const Entry& e : kEntries) {
+    std::istringstream words(e.samples);
+    for (std::string spec; words >> spec;) all.push_back(spec);
+  }
+  return all;
 }
 
 std::string list_attacks() {

@@ -38,6 +38,10 @@ std::vector<NamedAttack> parse_attacks(const std::string& spec);
 /// The PGD that a spec without eps list describes; for training methods.
 PgdSpec parse_pgd(const std::string& spec);
 
+/// Specs of short runs: every attack in each of its norms, for networks of 10 classes and more. What a
+/// self-test runs.
+std::vector<std::string> sample_attacks();
+
 /// Every attack with its keys and defaults, one a line.
 std::string list_attacks();
 

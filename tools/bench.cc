@@ -76,7 +76,7 @@ Json measure(const BenchOptions& o, const Shape& shape, const Device& device) {
   const std::optional<attacks::PgdSpec> inner = o.method.attack();
   const std::int64_t attack_steps = inner ? inner->steps : 0;
   Network network(models::build(o.model, {shape.c, shape.h, shape.w, {}, {}}, o.classes), device,
-                  o.method.parse_precision());
+                  parse_precision(o.method.precision));
   network.initialize(o.common.seed);
   const ImageSplit images = random_images(shape, o.batch, o.classes, o.common.seed);
 

@@ -217,6 +217,12 @@ std::string methods_with(std::string_view flag) {
   return text;
 }
 
+Precision parse_precision(const std::string& text) {
+  for (const Precision p : {Precision::fp32, Precision::bf16})
+    if (text == to_string(p)) return p;
+  fail(ErrorKind::usage, "--precision is '", text, "', expected fp32 or bf16");
+}
+
 NormMode parse_attack_bn(const std::string& text) {
   if (text == "eval") return NormMode::frozen;
   if (text == "train") return NormMode::batch;
@@ -253,7 +259,7 @@ void MethodOptions::add_flags(CLI::App& app) {
 }
 
 void MethodOptions::check() const {
-  parse_precision();
+  parse_precision(precision);
   check_flags(*this);
   if (attacks_inside(*this)) {
     attack_norm();  // refuses an unknown word
@@ -292,12 +298,6 @@ std::int64_t MethodOptions::views_of_a_batch() const {
 std::int64_t MethodOptions::replays_of_a_batch() const {
   check();
   return method == "free" ? replays.value_or(kDefaultReplays) : 1;
-}
-
-Precision MethodOptions::parse_precision() const {
-  for (const Precision p : {Precision::fp32, Precision::bf16})
-    if (precision == to_string(p)) return p;
-  fail(ErrorKind::usage, "--precision is '", precision, "', expected fp32 or bf16");
 }
 
 NormMode MethodOptions::attack_norm() const {

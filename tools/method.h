@@ -56,8 +56,6 @@ struct MethodOptions {
   std::int64_t views_of_a_batch() const;
   /// How often free training takes each batch; 1 for the others.
   std::int64_t replays_of_a_batch() const;
-  /// Throws Error (usage) where the flag is no precision.
-  Precision parse_precision() const;
   /// What batch norm does while the attack runs.
   NormMode attack_norm() const;
   /// What it comes to, for config.toml: (flag, value) with every default of the method's own flags written
@@ -78,5 +76,7 @@ std::string methods_with(std::string_view flag);
 /// Errors: as MethodOptions::check.
 TrainingMethod make_method(const MethodOptions& options);
 NormMode parse_attack_bn(const std::string& text);
+/// Throws Error (usage) where the flag is no precision.
+Precision parse_precision(const std::string& text);
 
 }  // namespace inocula

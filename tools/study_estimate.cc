@@ -124,7 +124,7 @@ Cost cost_of_training(const TrainOptions& o, const ImageData& data, double loadi
   const Clock::time_point begin = Clock::now();
   const Device device = o.common.open_device();
   Network network(models::build(o.model, o.input_spec(data.channels, data.height, data.width), data.classes),
-                  device, o.method.parse_precision());
+                  device, parse_precision(o.method.precision));
   network.initialize(o.common.seed);
   const TrainingMethod method = make_method(o.method);
   TrainerSpec spec = o.trainer_spec();

@@ -7,6 +7,7 @@
 
 #include "attacks/evaluate.h"
 #include "attacks/pgd.h"
+#include "attacks/registry.h"
 #include "engine/backends/cuda/backend.h"
 #include "engine/objectives/adversarial.h"
 #include "engine/objectives/free.h"
@@ -106,6 +107,34 @@ TEST_CASE(
   check_same(once, train(replaying, objective, Leftovers::as_they_are));
   check_same(once, train(replaying, objective, Leftovers::poisoned));
   check_same(once, train(eager, objective, Leftovers::as_they_are));
+}
+
+TEST_CASE("gpu: every attack gives the same bits in graphs, by single launches and in a second run") {
+  constexpr std::int64_t kMany = 10;  // for the ensembles
+  const Device replaying = gpu(), eager = eager_gpu();
+  const Graph graph = small_resnet(kImage, 8, kMany);
+  Network network(graph, replaying), same(graph, eager);
+  network.initialize(3);
+  same.initialize(3);
+  const ImageSplit split = random_split(3 * kBatch - 1, kImage, kMany, 5);
+  for (const std::string& spec : attacks::sample_attacks()) {
+    CAPTURE(spec);
+    for (const attacks::Stage& stage : attacks::parse_attacks(spec)[0].stages(kMany)) {
+      const auto run = [&](Network& on) {
+        return attacks::Evaluator(on, split, *stage.perturbation,
+                                  {.batch = kBatch,
+                                   .seed = 9,
+                                   .keep_images = attacks::KeepImages::yes,
+                                   .restart = stage.restart})
+            .run();
+      };
+      const attacks::Evaluation once = run(network), again = run(network), there = run(same);
+      CHECK(same_bits(once.images, again.images));
+      CHECK(same_bits(once.images, there.images));
+      CHECK(same_bits(once.logits, there.logits));
+      CHECK(once.image_passes.forward == there.image_passes.forward);
+    }
+  }
 }
 
 TEST_CASE("gpu: it learns what the CPU learns, and an attack finds as much") {

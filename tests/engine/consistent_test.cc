@@ -14,6 +14,7 @@
 #include "engine/objectives/adversarial.h"
 #include "kernels/normal.h"
 #include "tests/engine/by_hand.h"
+#include "tests/engine/capturing_backend.h"
 #include "tests/engine/graphs.h"
 
 namespace inocula::test {
@@ -95,7 +96,8 @@ std::vector<double> noisy(const BatchByHand& batch, std::int64_t step, double de
 
 /// A network, its double, and images for two batches, always from the same start.
 struct Scene {
-  Network network{graph_by_hand(kImage, kClasses), precise_cpu()};
+  explicit Scene(const Device& device = precise_cpu()) : network(graph_by_hand(kImage, kClasses), device) {}
+  Network network;
   Reference reference{(network.initialize(7), network)};
   const ImageSplit split = random_split(2 * kBatch, kImage, kClasses, 5);
 };
@@ -161,9 +163,27 @@ std::vector<std::vector<double>> attacked(Reference& reference, const BatchByHan
   return {x};
 }
 
+/// Trains for two epochs as a GPU does, in graphs, beside the same steps one by one.
+void check_replays(const ConsistentTraining& objective) {
+  CaptureCounts counts;
+  const Device device = capturing_device(counts);
+  Scene replayed(device), eager(channels_last(Fusion::none));
+  Trainer trainer(replayed.network, objective, replayed.split, spec_by_hand()),
+      same(eager.network, objective, eager.split, spec_by_hand());
+  while (!trainer.done()) {
+    trainer.run_step();
+    same.run_step();
+    REQUIRE(same_bits(all_weights(replayed.network), all_weights(eager.network)));
+    REQUIRE(same_bits(all_statistics(replayed.network), all_statistics(eager.network)));
+  }
+  CHECK(counts.captures == 1);
+  CHECK(counts.eager == 0);
+}
+
 /// Trains for two epochs, each step beside one in double.
 void check_steps(const ConsistentTraining& objective, Divergence divergence, ViewPasses passes,
                  const MakeViews& make_views) {
+  check_replays(objective);
   Scene scene;
   auto& [network, reference, split] = scene;
   Trainer trainer(network, objective, split, spec_by_hand());
