@@ -18,6 +18,8 @@ Program finish_for_batch(std::int64_t batch, Preparation preparation, const Reco
   try {
     return record(batch).finish(preparation);
   } catch (const OutOfMemory& e) {
+    // What a library asked for, and memory in pieces, are no measure of a batch.
+    if (e.needed() <= e.free() || e.needed() == 0) throw;
     // Most of a Program's memory grows with its batch: shrink in proportion, until the rest has its room as
     // well.
     constexpr int kAttempts = 8;

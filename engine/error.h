@@ -46,7 +46,7 @@ class OutOfMemory : public Error {
   OutOfMemory(const std::string& what, std::string device, std::size_t needed, std::size_t free)
       : Error(ErrorKind::missing_package, what), device_(std::move(device)), needed_(needed), free_(free) {}
   const std::string& device() const { return device_; }
-  std::size_t needed() const { return needed_; }  ///< bytes, in one piece
+  std::size_t needed() const { return needed_; }  ///< bytes, in one piece; 0 where a library asked for them
   std::size_t free() const { return free_; }      ///< bytes
 
  private:
@@ -55,13 +55,15 @@ class OutOfMemory : public Error {
 };
 
 /// Throws OutOfMemory: "out of memory on cuda:0: 3.2 GiB are needed in one piece, 1.1 GiB are free; ADVICE".
+/// Where more is free than needed it is so in pieces, which is said; where `needed` is 0 it is not known.
 [[noreturn]] inline void fail_out_of_memory(const std::string& device, std::size_t needed, std::size_t free,
                                             const std::string& advice = "a smaller batch needs less") {
   constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
   std::ostringstream text;
-  text << "out of memory on " << device << ": " << static_cast<double>(needed) / kGibibyte
-       << " GiB are needed in one piece, " << static_cast<double>(free) / kGibibyte << " GiB are free; "
-       << advice;
+  text << "out of memory on " << device << ": ";
+  if (needed > 0) text << static_cast<double>(needed) / kGibibyte << " GiB are needed in one piece, ";
+  text << static_cast<double>(free) / kGibibyte << " GiB are free"
+       << (needed > 0 && needed <= free ? " in smaller ones; " : "; ") << advice;
   throw OutOfMemory(text.str(), device, needed, free);
 }
 

@@ -18,6 +18,17 @@ std::vector<std::int32_t> taken_labels(const ImageSplit& split, std::optional<st
   return labels;
 }
 
+/// Memory for what stays on the device as long as the split is used: no batch makes it smaller.
+Buffer resident(const Device& device, const ImageSplit& split, std::size_t bytes) {
+  try {
+    return {device, bytes};
+  } catch (const OutOfMemory& e) {
+    fail_out_of_memory(e.device(), e.needed(), e.free(),
+                       "split '" + split.name + "' stays there with all its " + std::to_string(split.count) +
+                           " images; fewer or smaller ones need less");
+  }
+}
+
 }  // namespace
 
 ResidentImages::ResidentImages(const Network& network, const ImageSplit& split, std::int64_t batch,
@@ -52,10 +63,10 @@ ResidentImages::ResidentImages(const Network& network, const ImageSplit& split, 
     if (split.labels[i] < 0 || split.labels[i] >= values)
       fail(ErrorKind::bad_data, "split '", split.name, "': label ", split.labels[i], " of image ",
            static_cast<std::int64_t>(i) / split.label_columns, ", expected 0 to ", values - 1);
-  pixels_ = Buffer(device, split.pixels.size());
+  pixels_ = resident(device, split, split.pixels.size());
   pixels_.upload(split.pixels.data(), split.pixels.size());
   const std::vector<std::int32_t> labels = taken_labels(split, label_column);
-  labels_ = Buffer(device, labels.size() * sizeof(std::int32_t));
+  labels_ = resident(device, split, labels.size() * sizeof(std::int32_t));
   labels_.upload(labels.data(), labels.size());
   index_ = Buffer(device, static_cast<std::size_t>(batch) * sizeof(std::int32_t));
 }

@@ -604,25 +604,30 @@ TEST_CASE("device: memory that the machine does not have is refused, and names b
 
 namespace {
 
-/// As a device with that much memory left for one piece.
+/// What a device has left.
+struct MemoryLeft {
+  std::size_t in_one_piece = 0, in_all = 0;
+};
+
 class SmallBackend final : public ForwardingBackend {
  public:
-  SmallBackend(std::unique_ptr<Backend> inner, const std::size_t& most)
-      : ForwardingBackend(std::move(inner)), most_(most) {}
+  SmallBackend(std::unique_ptr<Backend> inner, const MemoryLeft& left)
+      : ForwardingBackend(std::move(inner)), left_(left) {}
   void* allocate(std::size_t bytes) override {
-    if (bytes > most_) fail_out_of_memory(name(), bytes, most_);
+    if (bytes > left_.in_one_piece) fail_out_of_memory(name(), bytes, left_.in_all);
     return ForwardingBackend::allocate(bytes);
   }
 
  private:
-  const std::size_t& most_;
+  const MemoryLeft& left_;
 };
 
 }  // namespace
 
 TEST_CASE("device: where a batch does not fit, the error names one that does") {
-  const std::size_t most = std::size_t{3} << 20;
-  const Device device = device_behind<SmallBackend>(most);
+  constexpr std::size_t kMost = std::size_t{3} << 20;
+  const MemoryLeft left{kMost, kMost};
+  const Device device = device_behind<SmallBackend>(left);
   Network network(small_resnet(kImage, 8, kClasses), device);
   network.initialize(3);
   const ImageSplit split = random_split(256, kImage, kClasses, 5);
@@ -643,6 +648,24 @@ TEST_CASE("device: where a batch does not fit, the error names one that does") {
   train_with(fits);
   check_throws(ErrorKind::missing_package, "a batch of ",
                [&] { attacks::Evaluator(network, split, attacks::Pgd({.target = {}}), {.batch = 256}); });
+}
+
+TEST_CASE("device: where no batch would help, the error says what would") {
+  MemoryLeft left{std::size_t{1} << 20, std::size_t{1} << 30};
+  const Device device = device_behind<SmallBackend>(left);
+  Network network(small_resnet(kImage, 8, kClasses), device);
+  network.initialize(3);
+  const ImageSplit split = random_split(256, kImage, kClasses, 5);
+  const Erm erm;
+  const auto train = [&] {
+    Trainer(network, erm, split, {.batch = 256, .optimizer = {}, .schedule = {}, .augmentation = {}});
+  };
+  check_throws(ErrorKind::missing_package, "1 GiB are free in smaller ones; ", train);
+  CHECK(thrown_by(train).text.find("would fit") == std::string::npos);
+  left = {std::size_t{1} << 14, std::size_t{1} << 14};
+  check_throws(ErrorKind::missing_package,
+               "split '" + split.name + "' stays there with all its 256 images; fewer or smaller ones",
+               train);
 }
 
 }  // namespace inocula::test

@@ -1,6 +1,8 @@
 // Memory, the stream, and the capture of Programs on CUDA.
 #include "engine/backends/cuda/backend.h"
 
+#include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <sstream>
 #include <utility>
@@ -46,14 +48,36 @@ struct Graph {
   cudaGraph_t handle = nullptr;
 };
 
+/// What was enqueued last. A device reports what a kernel did wrong only when it is asked about something
+/// later: this is where to look.
+class LastWork {
+ public:
+  LastWork() { name_.reserve(kLongName); }
+  /// Keeps a copy, in the memory that is there.
+  void note(const std::string& name) { name_ = name; }
+  /// ", after 'conv1 forward' was enqueued", or nothing.
+  std::string text() const { return name_.empty() ? "" : ", after '" + name_ + "' was enqueued"; }
+
+ private:
+  static constexpr std::size_t kLongName = 256;
+  std::string name_;
+};
+
+/// Whether the user asked the runtime to wait for each launch, as one does who looks for a faulty kernel.
+bool waits_for_launches() {
+  const char* const value = std::getenv("CUDA_LAUNCH_BLOCKING");
+  return value != nullptr && std::strcmp(value, "1") == 0;
+}
+
 class GraphReplay final : public Replay {
  public:
-  GraphReplay(cudaGraph_t graph, cudaStream_t stream, int ordinal) : stream_(stream), ordinal_(ordinal) {
-    check(cudaGraphInstantiate(&executable_, graph, 0), "cudaGraphInstantiate");
+  GraphReplay(cudaGraph_t graph, cudaStream_t stream, int ordinal, std::string name, LastWork& last)
+      : stream_(stream), ordinal_(ordinal), name_(std::move(name)), last_(last) {
+    check(cudaGraphInstantiate(&executable_, graph, 0), "cudaGraphInstantiate of ", name_);
     // Else the first launch would carry the upload.
     const cudaError_t uploaded = cudaGraphUpload(executable_, stream_);
     if (uploaded != cudaSuccess) cudaGraphExecDestroy(executable_);
-    check(uploaded, "cudaGraphUpload");
+    check(uploaded, "cudaGraphUpload of ", name_);
   }
   ~GraphReplay() override {
     // What was launched may still run.
@@ -65,12 +89,16 @@ class GraphReplay final : public Replay {
 
   void launch() override {
     const DeviceScope scope(ordinal_);
-    check(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch on cuda:", ordinal_);
+    check(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch of ", name_, " on cuda:", ordinal_,
+          last_.text());
+    last_.note(name_);
   }
 
  private:
   cudaStream_t stream_;
   int ordinal_;
+  std::string name_;
+  LastWork& last_;
   cudaGraphExec_t executable_ = nullptr;
 };
 
@@ -108,6 +136,18 @@ std::string count_devices(int& count) {
   return count == 0 ? "the NVIDIA driver sees no GPU" : "";
 }
 
+/// Puts the caller's device back when what is declared after it is gone.
+struct DeviceAtEnd {
+  DeviceAtEnd() = default;
+  ~DeviceAtEnd() {
+    if (callers >= 0) cudaSetDevice(callers);
+  }
+  DeviceAtEnd(const DeviceAtEnd&) = delete;
+  DeviceAtEnd& operator=(const DeviceAtEnd&) = delete;
+
+  int callers = -1;
+};
+
 class CudaBackend final : public Backend {
  public:
   CudaBackend(const KernelTable& kernels, const BackendOptions& o)
@@ -119,6 +159,15 @@ class CudaBackend final : public Backend {
         cudnn_(Cudnn::open(stream_.get(), compute_capability(o.ordinal))),
         convolutions_(kernels, *cudnn_, o.determinism) {
     require_code(kernels);
+  }
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
+  /// Streams, page-locked memory and cuDNN's handle are given back where they were made. Throws nothing: what
+  /// fails here was reported by the call that broke the device.
+  ~CudaBackend() override {
+    cudaGetDevice(&at_end_.callers);
+    cudaSetDevice(ordinal_);
+    cudaStreamSynchronize(stream_.get());
   }
 
   std::string name() const override { return "cuda:" + std::to_string(ordinal_); }
@@ -155,9 +204,11 @@ class CudaBackend final : public Backend {
       cudaGetLastError();  // the runtime would report it once more
       refuse(bytes);
     } else {
-      check(status, "cudaMalloc of ", bytes, " bytes on ", name());
+      check(status, "cudaMalloc of ", bytes, " bytes on ", name(), last_.text());
     }
-    check(cudaMemsetAsync(memory, 0, bytes, stream_.get()), "cudaMemsetAsync of ", bytes, " bytes");
+    const cudaError_t cleared = cudaMemsetAsync(memory, 0, bytes, stream_.get());
+    if (cleared != cudaSuccess) release(memory, bytes);
+    check(cleared, "cudaMemsetAsync of ", bytes, " bytes on ", name(), last_.text());
     return memory;
   }
 
@@ -182,8 +233,8 @@ class CudaBackend final : public Backend {
   void download(void* to, const void* from, std::size_t bytes) override {
     const DeviceScope scope(ordinal_);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()), "cudaMemcpyAsync of ",
-          bytes, " bytes from ", name());
-    check(cudaStreamSynchronize(stream_.get()), "waiting for ", name());
+          bytes, " bytes from ", name(), last_.text());
+    check(cudaStreamSynchronize(stream_.get()), "waiting for ", name(), last_.text());
   }
 
   std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
@@ -208,10 +259,12 @@ class CudaBackend final : public Backend {
   }
 
   void require_enqueued(const std::string& step) override {
-    check(cudaGetLastError(), "step '", step, "' on ", name());
+    require_launched(step);
+    last_.note(step);
   }
 
   std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>& steps) override {
+    if (waits_for_launches()) return nullptr;  // in a graph no kernel could be told from another
     const DeviceScope scope(ordinal_);
     // Relaxed: a kernel's first launch may load its code, which a stricter mode forbids.
     check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
@@ -219,28 +272,31 @@ class CudaBackend final : public Backend {
     try {
       for (const NamedLaunch& step : steps) {
         step.launch(queue_);
-        require_enqueued(step.name);
+        require_launched(step.name);
       }
     } catch (...) {
       cudaStreamEndCapture(stream_.get(), &graph.handle);
       cudaGetLastError();
       throw;
     }
-    check(cudaStreamEndCapture(stream_.get(), &graph.handle), "cudaStreamEndCapture of ", steps.size(),
-          " steps");
-    return std::make_unique<GraphReplay>(graph.handle, stream_.get(), ordinal_);
+    const std::string name = "a graph of " + std::to_string(steps.size()) + " steps from " +
+                             steps.front().name + " to " + steps.back().name;
+    check(cudaStreamEndCapture(stream_.get(), &graph.handle), "cudaStreamEndCapture of ", name);
+    return std::make_unique<GraphReplay>(graph.handle, stream_.get(), ordinal_, name, last_);
   }
 
   void synchronize() override {
     const DeviceScope scope(ordinal_);
-    check(cudaStreamSynchronize(stream_.get()), "waiting for ", name());
+    check(cudaStreamSynchronize(stream_.get()), "waiting for ", name(), last_.text());
   }
 
  private:
+  void require_launched(const std::string& step) const {
+    check(cudaGetLastError(), "step '", step, "' on ", name(), last_.text());
+  }
+
   [[noreturn]] void refuse(std::size_t bytes) const {
-    std::size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
-    fail_out_of_memory(name(), bytes, free);
+    fail_out_of_memory(name(), bytes, allocator_.free_bytes ? allocator_.free_bytes() : free_memory());
   }
 
   /// A build for other GPUs holds no code that this one runs; the first launch says so.
@@ -256,8 +312,10 @@ class CudaBackend final : public Backend {
     check(status, "the first kernel on ", name());
   }
 
+  DeviceAtEnd at_end_;
   int ordinal_;
   DeviceAllocator allocator_;
+  LastWork last_;
   Stream stream_;
   Queue queue_;
   PinnedStaging staging_;

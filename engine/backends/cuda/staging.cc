@@ -24,10 +24,11 @@ PinnedStaging::PinnedStaging(cudaStream_t stream) : stream_(stream), slots_(kSlo
 
 PinnedStaging::~PinnedStaging() {
   cudaStreamSynchronize(stream_);  // copies may still read the slots
-  for (const Slot& slot : slots_) {
-    if (slot.free != nullptr) cudaEventDestroy(slot.free);
-    if (slot.memory != nullptr) cudaFreeHost(slot.memory);
-  }
+}
+
+PinnedStaging::Slot::~Slot() {
+  if (free != nullptr) cudaEventDestroy(free);
+  if (memory != nullptr) cudaFreeHost(memory);
 }
 
 void PinnedStaging::upload(void* to, const void* from_host, std::size_t bytes) {

@@ -22,6 +22,11 @@ class PinnedStaging {
 
  private:
   struct Slot {
+    Slot() = default;
+    ~Slot();
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+
     void* memory = nullptr;
     cudaEvent_t free = nullptr;  ///< recorded behind the copy that last used it
   };
