@@ -73,8 +73,13 @@ std::optional<int> cuda_ordinal(const std::string& name) {
 
 Device open_cuda(int ordinal, const DeviceOptions& o) {
   const KernelTable& kernels = cuda::kernel_table();
-  return Device("cuda:" + std::to_string(ordinal), 1,
-                cuda::make_backend(kernels, {ordinal, o.determinism, o.stream, o.allocator}), kernels);
+  return Device(
+      "cuda:" + std::to_string(ordinal), 1,
+      cuda::make_backend(kernels, {ordinal,
+                                   {o.determinism, o.tf32.value_or(o.determinism == Determinism::fast)},
+                                   o.stream,
+                                   o.allocator}),
+      kernels);
 }
 
 #else

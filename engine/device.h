@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,8 @@ struct DeviceOptions {
   /// best.
   std::string instruction_set = {};
   Determinism determinism = Determinism::reproducible;  ///< CUDA; on the CPU everything is reproducible
+  /// CUDA: fp32 may be multiplied in TF32. Unset: where `determinism` is fast.
+  std::optional<bool> tf32 = {};
   bool precise = false;  ///< CPU only: convolutions by direct summation alone, a digit better and slower
   void* stream = nullptr;          ///< CUDA only: the caller's cudaStream_t to work on; null makes one
   DeviceAllocator allocator = {};  ///< CUDA only: where device memory comes from; none takes cudaMalloc

@@ -43,6 +43,7 @@ std::string identity_of(const EvaluatorOptions& e, const SubjectOptions& o, cons
   for (const std::string& part :
        {xxh3_128_of_file(model.card), xxh3_128_of_file(model.weights), xxh3_128_of_file(o.data),
         subject.device.name(), std::to_string(subject.device.threads()), o.common.determinism,
+        std::string(o.common.admits_tf32() ? "tf32" : "fp32"),
         std::string(o.common.precise ? "precise" : "fast")})
     text += ' ' + part;
   for (const std::string& file : {e.region, e.eps_scale})

@@ -29,6 +29,7 @@ Device CommonOptions::open_device() const {
     options.determinism = Determinism::fast;
   else if (determinism != "reproducible")
     fail(ErrorKind::usage, "--determinism is '", determinism, "', expected reproducible or fast");
+  options.tf32 = admits_tf32();
   return Device::open(device, options);
 }
 
@@ -39,8 +40,11 @@ void add_common(CLI::App& app, CommonOptions& o) {
       ->check(CLI::Validator(refuse_seed, "0 to 2^63-1"))
       ->capture_default_str();
   app.add_option("--determinism", o.determinism,
-                 "reproducible: the same bits run after run; fast: a GPU may add in any order and use TF32")
+                 "reproducible: the same bits run after run; fast: a GPU may add in any order")
       ->capture_default_str();
+  app.add_flag("--tf32,!--no-tf32", o.tf32,
+               "A GPU may multiply fp32 in TF32, to eleven bits of twenty-four; without it only where "
+               "--determinism is fast");
   app.add_flag("--precise,!--no-precise", o.precise,
                "Convolutions on the CPU by direct summation alone: a digit better, and slower");
   app.add_option("--config", o.config, "TOML file with any of these flags as keys; flags win");

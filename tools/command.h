@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,14 @@ struct CommonOptions {
   int threads = 0;
   std::uint64_t seed = 0;
   std::string determinism = "reproducible";
+  std::optional<bool> tf32;  ///< unset: where `determinism` is fast
   bool precise = false;
   std::string config;
   bool quiet = false;
 
+  bool admits_tf32() const { return tf32.value_or(determinism == "fast"); }
+  /// Whether it is something else than `determinism` alone would make it.
+  bool tf32_is_chosen() const { return admits_tf32() != (determinism == "fast"); }
   Device open_device() const;
 };
 

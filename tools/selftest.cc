@@ -85,7 +85,7 @@ constexpr Allowed kBf16{.logits = 2e-2,
                         .margin = 0.1,
                         .distance = 0.1};
 /// TF32 keeps eleven bits of fp32's twenty-four.
-constexpr double kFastSlack = 100;
+constexpr double kTf32Slack = 100;
 
 /// A pixel that two runs of an attack put further apart than this share of the image's largest change was
 /// moved otherwise.
@@ -369,13 +369,13 @@ void check_adversarial_training(Network& network, Network& direct, const ImageSp
                     std::abs(here.tally().loss - loss) / loss, allowed.margin});
 }
 
-Allowed allowed_for(Precision precision, bool fast) {
+Allowed allowed_for(Precision precision, bool tf32) {
   if (precision == Precision::bf16) return kBf16;
   Allowed a = kFp32;
-  if (fast) {
+  if (tf32) {
     for (double* bound : {&a.logits, &a.gradient, &a.turn, &a.turned_signs, &a.step, &a.attacked_turn,
                           &a.margin, &a.distance})
-      *bound *= kFastSlack;
+      *bound *= kTf32Slack;
     a.moved_otherwise = {};
   }
   return a;
@@ -384,7 +384,7 @@ Allowed allowed_for(Precision precision, bool fast) {
 void run_selftest(const SelftestOptions& o) {
   const Precision precision = parse_precision(o.precision);
   const Device device = o.common.open_device(), cpu = Device::open("cpu", {.precise = true});
-  const Allowed allowed = allowed_for(precision, o.common.determinism == "fast" && device.name() != "cpu");
+  const Allowed allowed = allowed_for(precision, o.common.admits_tf32() && device.name() != "cpu");
   const std::uint64_t seed = o.common.seed;
   const Graph graph = models::build("resnet18:width=8", {1, 28, 28, {}, {}}, kClasses);
   const ImageSplit labelled = first_images(synthesize({.count = 100, .seed = seed}).train, kImages);

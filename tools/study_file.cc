@@ -15,8 +15,9 @@ namespace inocula {
 namespace {
 
 /// What a study decides for every part: no keys of its file's tables.
-const std::vector<std::string> kDecided = {"data",   "seed",  "out",     "resume",      "overwrite", "config",
-                                           "device", "quiet", "threads", "determinism", "precise"};
+const std::vector<std::string> kDecided = {"data",      "seed",        "out",    "resume",
+                                           "overwrite", "config",      "device", "quiet",
+                                           "threads",   "determinism", "tf32",   "precise"};
 
 [[noreturn]] void refuse(const std::string& path, const TomlEntry& entry, const std::string& expected) {
   fail(ErrorKind::config, place_of(path, entry), ": expected ", expected);

@@ -199,6 +199,8 @@ std::string TrainOptions::resolved_settings(const std::string& canonical_model, 
   flag("device", quoted(common.device));
   flag("threads", threads);
   flag("determinism", quoted(common.determinism));
+  // As runs from before the flag have it where nothing else is asked for.
+  if (common.tf32_is_chosen()) flag("tf32", common.admits_tf32() ? "true" : "false");
   flag("precise", common.precise ? "true" : "false");
   // Whether a run is watched changes none of its bits; that it may be ended does.
   if (on_overfitting() == OnOverfitting::stop) flag("stop_on_overfitting", "true");

@@ -132,7 +132,7 @@ class HostCudnn final : public cuda::Cudnn {
  public:
   explicit HostCudnn(Fusion fusion) : fusion_(fusion) {}
   std::string version() const override { return "stand-in"; }
-  std::unique_ptr<Plan> plan(const ConvProblem& problem, Determinism) override {
+  std::unique_ptr<Plan> plan(const ConvProblem& problem, const Admission&) override {
     const bool fuses = problem.fuses() || (problem.pass == ConvPass::backward_weights &&
                                            problem.element != problem.weight_gradient);
     if (fuses && fusion_ == Fusion::none) return nullptr;
@@ -148,7 +148,7 @@ class ChannelsLastBackend final : public ForwardingBackend {
   ChannelsLastBackend(const KernelTable& kernels, Fusion fusion)
       : ForwardingBackend(inocula::cpu::make_backend(kernels, 1, true)),
         cudnn_(fusion),
-        convolutions_(kernels, cudnn_, Determinism::reproducible) {}
+        convolutions_(kernels, cudnn_, {}) {}
 
   bool supports(Precision) const override { return true; }
   std::size_t core_cache_bytes() const override { return 0; }  // as on a GPU: whole batches

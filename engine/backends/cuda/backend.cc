@@ -157,7 +157,7 @@ class CudaBackend final : public Backend {
         queue_{.threads = 1, .stream = stream_.get()},
         staging_(stream_.get()),
         cudnn_(Cudnn::open(stream_.get(), compute_capability(o.ordinal))),
-        convolutions_(kernels, *cudnn_, o.determinism) {
+        convolutions_(kernels, *cudnn_, o.admission) {
     require_code(kernels);
   }
   CudaBackend(const CudaBackend&) = delete;

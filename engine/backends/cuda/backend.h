@@ -13,7 +13,7 @@ namespace inocula::cuda {
 
 struct BackendOptions {
   int ordinal = 0;
-  Determinism determinism = Determinism::reproducible;
+  Admission admission = {};
   void* stream =
       nullptr;  ///< the caller's cudaStream_t; null makes one. The legacy stream cannot be captured
   DeviceAllocator allocator = {};  ///< none: cudaMalloc

@@ -270,14 +270,14 @@ std::shared_ptr<Cudnn::Plan> PlanCache::find(const ConvProblem& problem) {
   const std::string name = problem.to_string();
   const auto known = plans_.find(name);
   if (known != plans_.end()) return known->second;
-  return plans_[name] = cudnn_.plan(problem, determinism_);
+  return plans_[name] = cudnn_.plan(problem, admission_);
 }
 
 std::shared_ptr<Cudnn::Plan> PlanCache::require(const ConvProblem& problem) {
   std::shared_ptr<Cudnn::Plan> plan = find(problem);
   if (!plan)
     fail(ErrorKind::internal, "cuDNN ", cudnn_.version(), " has no ",
-         determinism_ == Determinism::reproducible ? "deterministic " : "", "engine for ",
+         admission_.determinism == Determinism::reproducible ? "deterministic " : "", "engine for ",
          problem.to_string());
   return plan;
 }

@@ -22,7 +22,7 @@ inline std::int64_t stored_channels(std::int64_t channels) {
 /// cuDNN's plans, each made once: epilogues of our own differ where the convolution is the same.
 class PlanCache {
  public:
-  PlanCache(Cudnn& cudnn, Determinism determinism) : cudnn_(cudnn), determinism_(determinism) {}
+  PlanCache(Cudnn& cudnn, Admission admission) : cudnn_(cudnn), admission_(admission) {}
 
   /// Null where cuDNN has no engine for it.
   std::shared_ptr<Cudnn::Plan> find(const ConvProblem& problem);
@@ -31,15 +31,15 @@ class PlanCache {
 
  private:
   Cudnn& cudnn_;
-  Determinism determinism_;
+  Admission admission_;
   std::map<std::string, std::shared_ptr<Cudnn::Plan>> plans_;
 };
 
 /// Builds prepared convolutions, one for each description, and hands the same one out again.
 class ConvFactory {
  public:
-  ConvFactory(const KernelTable& kernels, Cudnn& cudnn, Determinism determinism)
-      : kernels_(kernels), plans_(cudnn, determinism) {}
+  ConvFactory(const KernelTable& kernels, Cudnn& cudnn, Admission admission)
+      : kernels_(kernels), plans_(cudnn, admission) {}
 
   /// Each throws Error (internal) where cuDNN has no engine for it, and (usage) where the groups do not fit
   /// the layout.

@@ -131,7 +131,7 @@ class CudnnPlan final : public Cudnn::Plan {
 
   /// False where no engine does it.
   bool choose(std::shared_ptr<const fe::DeviceProperties> hardware, int compute_capability,
-              Determinism determinism) {
+              const Admission& admission) {
     // Else the front end asks the runtime library, which this program does not share with it.
     graph_.set_sm_version(compute_capability);
     if (hardware) graph_.set_device_properties(std::move(hardware));
@@ -145,11 +145,12 @@ class CudnnPlan final : public Cudnn::Plan {
       return false;
 
     std::vector<fe::NumericalNote_t> refused{fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
-    if (determinism == Determinism::reproducible) refused.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
+    if (admission.determinism == Determinism::reproducible)
+      refused.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
     if (problem_.element == Element::f32) {
       refused.push_back(fe::NumericalNote_t::DOWN_CONVERT_INPUTS);
       // On floats a tensor core multiplies in TF32.
-      if (determinism == Determinism::reproducible) refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
+      if (!admission.tf32) refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
     }
     graph_.deselect_numeric_notes(refused);
     graph_.deselect_workspace_greater_than(kMostWorkspace);
@@ -259,10 +260,10 @@ class LoadedCudnn final : public Cudnn {
 
   std::string version() const override { return version_text(fe::detail::get_backend_version()); }
 
-  std::unique_ptr<Plan> plan(const ConvProblem& problem, Determinism determinism) override {
+  std::unique_ptr<Plan> plan(const ConvProblem& problem, const Admission& admission) override {
     return reporting(problem.to_string(), [&]() -> std::unique_ptr<Plan> {
       auto plan = std::make_unique<CudnnPlan>(handle_, problem);
-      if (!plan->choose(hardware_, compute_capability_, determinism)) return nullptr;
+      if (!plan->choose(hardware_, compute_capability_, admission)) return nullptr;
       return plan;
     });
   }

@@ -35,9 +35,9 @@ class Cudnn {
     /// Enqueues it; may be captured. Nothing is allocated on the device.
     virtual void execute(const ConvAddresses& at, void* workspace) = 0;
   };
-  /// Null where no engine of cuDNN does this: fusions are optional. Determinism::reproducible admits neither
-  /// engines whose results change from run to run nor TF32. Throws Error (internal) for what went wrong else.
-  virtual std::unique_ptr<Plan> plan(const ConvProblem& problem, Determinism determinism) = 0;
+  /// Null where no engine of cuDNN does this: fusions are optional. Determinism::reproducible admits no
+  /// engine whose results change from run to run. Throws Error (internal) for what went wrong else.
+  virtual std::unique_ptr<Plan> plan(const ConvProblem& problem, const Admission& admission) = 0;
 };
 
 }  // namespace inocula::cuda
