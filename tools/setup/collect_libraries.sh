@@ -2,7 +2,7 @@
 # Copies the libraries and headers that a build needs into a folder, for a machine that has none: collect_libraries.sh FOLDER.
 #
 # For tools/gpu_check.sh --libraries on a machine without packages or network. It takes what the packages of the set
-# test have installed here, with every library that those load, but for the C and C++ runtimes.
+# test have installed here, with every library that those load, but for the runtimes of C, C++ and OpenMP.
 set -euo pipefail
 [[ $# == 1 ]] || { echo "usage: collect_libraries.sh FOLDER" >&2; exit 64; }
 folder=$1
@@ -39,7 +39,7 @@ for name in dnnl hdf5_serial zip z xxhash spng; do
   ln -sf "$own_name" "$folder/lib/lib$name.so"
   ldd "$link" | awk '$3 ~ /^\// {print $3}' | while read -r needed; do
     case $(basename "$needed") in
-      libc.so.* | libm.so.* | libstdc++.so.* | libgcc_s.so.* | libpthread.so.* | libdl.so.* | librt.so.*) ;;
+      libc.so.* | libm.so.* | libstdc++.so.* | libgcc_s.so.* | libpthread.so.* | libdl.so.* | librt.so.* | libgomp.so.*) ;;
       *) cp -L "$needed" "$folder/lib/" ;;
     esac
   done
