@@ -67,13 +67,13 @@ void each_product(const ConvProblem& p, const F& f) {
 
 class HostPlan final : public cuda::Cudnn::Plan {
  public:
-  explicit HostPlan(const ConvProblem& problem) : problem_(problem) {}
+  HostPlan(const ConvProblem& problem, void* stream) : problem_(problem), stream_(stream) {}
   /// Some, so that what follows in the scratch is seen to be moved aside.
   std::size_t workspace_bytes() const override { return 100; }
   std::string name() const override { return "plain loops"; }
 
   void execute(const ConvAddresses& at, void* workspace) override {
-    enqueue(&compute_bound, Queue{}, Bound{this, at, workspace});
+    enqueue(&compute_bound, Queue{1, stream_}, Bound{this, at, workspace});
   }
 
  private:
@@ -126,29 +126,31 @@ class HostPlan final : public cuda::Cudnn::Plan {
   }
 
   ConvProblem problem_;
+  void* stream_;
 };
 
 class HostCudnn final : public cuda::Cudnn {
  public:
-  explicit HostCudnn(Fusion fusion) : fusion_(fusion) {}
+  HostCudnn(Fusion fusion, void* stream) : fusion_(fusion), stream_(stream) {}
   std::string version() const override { return "stand-in"; }
   std::unique_ptr<Plan> plan(const ConvProblem& problem, const Admission&) override {
     const bool fuses = problem.fuses() || (problem.pass == ConvPass::backward_weights &&
                                            problem.element != problem.weight_gradient);
     if (fuses && fusion_ == Fusion::none) return nullptr;
-    return std::make_unique<HostPlan>(problem);
+    return std::make_unique<HostPlan>(problem, stream_);
   }
 
  private:
   Fusion fusion_;
+  void* stream_;
 };
 
 class ChannelsLastBackend final : public ForwardingBackend {
  public:
   ChannelsLastBackend(const KernelTable& kernels, Fusion fusion)
       : ForwardingBackend(inocula::cpu::make_backend(kernels, 1, true)),
-        cudnn_(fusion),
-        convolutions_(kernels, cudnn_, {}) {}
+        cudnn_(stand_in_for_cudnn(fusion, nullptr)),
+        convolutions_(kernels, *cudnn_, {}) {}
 
   bool supports(Precision) const override { return true; }
   std::size_t core_cache_bytes() const override { return 0; }  // as on a GPU: whole batches
@@ -168,7 +170,7 @@ class ChannelsLastBackend final : public ForwardingBackend {
   std::vector<ConvChoice> choices() const override { return convolutions_.choices(); }
 
  private:
-  HostCudnn cudnn_;
+  std::unique_ptr<cuda::Cudnn> cudnn_;
   cuda::ConvFactory convolutions_;
 };
 
@@ -178,6 +180,10 @@ Device make_device(Fusion fusion) {
 }
 
 }  // namespace
+
+std::unique_ptr<cuda::Cudnn> stand_in_for_cudnn(Fusion fusion, void* stream) {
+  return std::make_unique<HostCudnn>(fusion, stream);
+}
 
 std::unique_ptr<Backend> channels_last_backend(const KernelTable& kernels, Fusion fusion) {
   return std::make_unique<ChannelsLastBackend>(kernels, fusion);

@@ -43,6 +43,11 @@ class Tape {
   std::vector<std::unique_ptr<Node>> nodes_;
 };
 
+/// What a Queue's stream may stand for: launches go to the tape that is in it.
+struct TapedStream {
+  Tape* tape = nullptr;
+};
+
 /// Makes a tape the current one.
 class Taping {
  public:
@@ -55,7 +60,8 @@ class Taping {
 /// As a stream takes a launch: into a graph where one is being captured, else to be done.
 template <class Args>
 void enqueue(void (*function)(const Queue&, const Args&), const Queue& queue, const Args& args) {
-  if (Tape* const tape = Tape::current())
+  auto* const stream = static_cast<TapedStream*>(queue.stream);
+  if (Tape* const tape = stream != nullptr ? stream->tape : Tape::current())
     tape->add(function, args);
   else
     function(queue, args);

@@ -10,6 +10,7 @@
 #include "engine/backends/cuda/check.h"
 #include "engine/backends/cuda/conv.h"
 #include "engine/backends/cuda/cudnn.h"
+#include "engine/backends/cuda/last_work.h"
 #include "engine/backends/cuda/staging.h"
 #include "engine/error.h"
 
@@ -48,21 +49,6 @@ struct Graph {
   cudaGraph_t handle = nullptr;
 };
 
-/// What was enqueued last. A device reports what a kernel did wrong only when it is asked about something
-/// later: this is where to look.
-class LastWork {
- public:
-  LastWork() { name_.reserve(kLongName); }
-  /// Keeps a copy, in the memory that is there.
-  void note(const std::string& name) { name_ = name; }
-  /// ", after 'conv1 forward' was enqueued", or nothing.
-  std::string text() const { return name_.empty() ? "" : ", after '" + name_ + "' was enqueued"; }
-
- private:
-  static constexpr std::size_t kLongName = 256;
-  std::string name_;
-};
-
 /// Whether the user asked the runtime to wait for each launch, as one does who looks for a faulty kernel.
 bool waits_for_launches() {
   const char* const value = std::getenv("CUDA_LAUNCH_BLOCKING");
@@ -89,8 +75,7 @@ class GraphReplay final : public Replay {
 
   void launch() override {
     const DeviceScope scope(ordinal_);
-    check(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch of ", name_, " on cuda:", ordinal_,
-          last_.text());
+    check(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch of ", name_, last_);
     last_.note(name_);
   }
 
@@ -153,9 +138,10 @@ class CudaBackend final : public Backend {
   CudaBackend(const KernelTable& kernels, const BackendOptions& o)
       : ordinal_(o.ordinal),
         allocator_(o.allocator),
+        last_(o.ordinal),
         stream_(o.stream),
         queue_{.threads = 1, .stream = stream_.get()},
-        staging_(stream_.get()),
+        staging_(stream_.get(), last_),
         cudnn_(Cudnn::open(stream_.get(), compute_capability(o.ordinal))),
         convolutions_(kernels, *cudnn_, o.admission) {
     require_code(kernels);
@@ -204,11 +190,11 @@ class CudaBackend final : public Backend {
       cudaGetLastError();  // the runtime would report it once more
       refuse(bytes);
     } else {
-      check(status, "cudaMalloc of ", bytes, " bytes on ", name(), last_.text());
+      check(status, "cudaMalloc of ", bytes, " bytes", last_);
     }
     const cudaError_t cleared = cudaMemsetAsync(memory, 0, bytes, stream_.get());
     if (cleared != cudaSuccess) release(memory, bytes);
-    check(cleared, "cudaMemsetAsync of ", bytes, " bytes on ", name(), last_.text());
+    check(cleared, "cudaMemsetAsync of ", bytes, " bytes", last_);
     return memory;
   }
 
@@ -233,8 +219,8 @@ class CudaBackend final : public Backend {
   void download(void* to, const void* from, std::size_t bytes) override {
     const DeviceScope scope(ordinal_);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()), "cudaMemcpyAsync of ",
-          bytes, " bytes from ", name(), last_.text());
-    check(cudaStreamSynchronize(stream_.get()), "waiting for ", name(), last_.text());
+          bytes, " bytes to the host", last_);
+    check(cudaStreamSynchronize(stream_.get()), "waiting", last_);
   }
 
   std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
@@ -255,7 +241,7 @@ class CudaBackend final : public Backend {
   void run(const std::function<void(const Queue&)>& work) override {
     const DeviceScope scope(ordinal_);
     work(queue_);
-    check(cudaGetLastError(), "launching a kernel on ", name());
+    check(cudaGetLastError(), "launching a kernel", last_);
   }
 
   void require_enqueued(const std::string& step) override {
@@ -287,12 +273,12 @@ class CudaBackend final : public Backend {
 
   void synchronize() override {
     const DeviceScope scope(ordinal_);
-    check(cudaStreamSynchronize(stream_.get()), "waiting for ", name(), last_.text());
+    check(cudaStreamSynchronize(stream_.get()), "waiting", last_);
   }
 
  private:
   void require_launched(const std::string& step) const {
-    check(cudaGetLastError(), "step '", step, "' on ", name(), last_.text());
+    check(cudaGetLastError(), "step '", step, "'", last_);
   }
 
   [[noreturn]] void refuse(std::size_t bytes) const {

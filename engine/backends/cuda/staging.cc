@@ -15,10 +15,11 @@ constexpr std::size_t kSlotBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-PinnedStaging::PinnedStaging(cudaStream_t stream) : stream_(stream), slots_(kSlots) {
+PinnedStaging::PinnedStaging(cudaStream_t stream, const LastWork& last)
+    : stream_(stream), last_(last), slots_(kSlots) {
   for (Slot& slot : slots_) {
-    check(cudaMallocHost(&slot.memory, kSlotBytes), "cudaMallocHost of ", kSlotBytes, " bytes");
-    check(cudaEventCreateWithFlags(&slot.free, cudaEventDisableTiming), "cudaEventCreate");
+    check(cudaMallocHost(&slot.memory, kSlotBytes), "cudaMallocHost of ", kSlotBytes, " bytes", last_);
+    check(cudaEventCreateWithFlags(&slot.free, cudaEventDisableTiming), "cudaEventCreate", last_);
   }
 }
 
@@ -36,12 +37,12 @@ void PinnedStaging::upload(void* to, const void* from_host, std::size_t bytes) {
     const Slot& slot = slots_[next_];
     next_ = (next_ + 1) % slots_.size();
     const std::size_t count = std::min(kSlotBytes, bytes - done);
-    check(cudaEventSynchronize(slot.free), "cudaEventSynchronize");
+    check(cudaEventSynchronize(slot.free), "cudaEventSynchronize", last_);
     std::memcpy(slot.memory, static_cast<const std::byte*>(from_host) + done, count);
     check(cudaMemcpyAsync(static_cast<std::byte*>(to) + done, slot.memory, count, cudaMemcpyHostToDevice,
                           stream_),
-          "cudaMemcpyAsync of ", count, " bytes to the device");
-    check(cudaEventRecord(slot.free, stream_), "cudaEventRecord");
+          "cudaMemcpyAsync of ", count, " bytes from the host", last_);
+    check(cudaEventRecord(slot.free, stream_), "cudaEventRecord", last_);
   }
 }
 

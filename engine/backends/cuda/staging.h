@@ -6,14 +6,16 @@
 #include <cstddef>
 #include <vector>
 
+#include "engine/backends/cuda/last_work.h"
+
 namespace inocula::cuda {
 
 /// The caller's memory may be reused as soon as a copy was enqueued. A slot is waited for only when the ring
 /// has come round to it, so the host runs ahead by at most that many copies.
 class PinnedStaging {
  public:
-  /// On the current device.
-  explicit PinnedStaging(cudaStream_t stream);
+  /// On the current device; `last` must outlive it.
+  PinnedStaging(cudaStream_t stream, const LastWork& last);
   ~PinnedStaging();
   PinnedStaging(const PinnedStaging&) = delete;
   PinnedStaging& operator=(const PinnedStaging&) = delete;
@@ -32,6 +34,7 @@ class PinnedStaging {
   };
 
   cudaStream_t stream_;
+  const LastWork& last_;
   std::vector<Slot> slots_;
   std::size_t next_ = 0;
 };
