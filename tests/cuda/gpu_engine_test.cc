@@ -15,6 +15,7 @@
 #include "io/synthetic.h"
 #include "kernels/tables.h"
 #include "models/registry.h"
+#include "tests/cuda/callers_memory.h"
 #include "tests/engine/forwarding_backend.h"
 #include "tests/engine/graphs.h"
 #include "tests/engine/harness.h"
@@ -174,38 +175,22 @@ TEST_CASE("gpu: memory that it does not have is refused, and names both sizes") 
   check_throws(ErrorKind::missing_package,
                "out of memory on cuda:0: 1.04858e+06 GiB are needed in one piece, ",
                [&] { Buffer(device, std::size_t{1} << 50); });
-  // The device is as good as before.
-  Buffer after(device, 4);
-  const float one = 1;
-  float read = 0;
-  after.upload(&one, 1);
-  after.download(&read, 1);
-  CHECK(read == 1);
+  check_still_works(device);
 }
 
 TEST_CASE("gpu: a caller's stream and allocator are used, and everything is given back") {
   cudaStream_t stream = nullptr;
   REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
-  std::size_t held = 0, taken = 0;
+  CallersMemory memory;
   {
     DeviceOptions options;
     options.stream = stream;
-    options.allocator.allocate = [&](std::size_t bytes) -> void* {
-      void* memory = nullptr;
-      if (cudaMalloc(&memory, bytes) != cudaSuccess) return nullptr;
-      held += bytes;
-      taken += 1;
-      return memory;
-    };
-    options.allocator.release = [&](void* memory, std::size_t bytes) {
-      cudaFree(memory);
-      held -= bytes;
-    };
+    options.allocator = memory.allocator();
     const Device device = gpu(options);
     train(device, attacks::Norm::linf, Leftovers::as_they_are);
-    CHECK(taken > 0);
+    CHECK(memory.taken() > 0);
   }
-  CHECK(held == 0);
+  CHECK(memory.held() == 0);
   CHECK(cudaStreamDestroy(stream) == cudaSuccess);
 }
 
