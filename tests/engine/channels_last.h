@@ -7,18 +7,12 @@
 
 #include <memory>
 
-#include "engine/backends/cuda/cudnn.h"
 #include "engine/device.h"
+#include "tests/engine/stand_in_cudnn.h"
 
 namespace inocula::test {
 
-/// What the stand-in for cuDNN fuses: on a GPU that depends on the shape and the precision.
-enum class Fusion { none, all };
-
 const Device& channels_last(Fusion fusion);
-
-/// The plain loops; enqueued on `stream`, a TapedStream (tape.h), or, where it is null, as kernels are.
-std::unique_ptr<cuda::Cudnn> stand_in_for_cudnn(Fusion fusion, void* stream);
 
 /// Its backend around kernels of the CPU's; what stands in for cuDNN is enqueued as they are (tape.h).
 std::unique_ptr<Backend> channels_last_backend(const KernelTable& kernels, Fusion fusion);

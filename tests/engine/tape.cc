@@ -1,7 +1,7 @@
 // The current tape, and the table of kernels that go to it.
 #include "tests/engine/tape.h"
 
-#include "tests/engine/harness.h"
+#include "engine/device.h"
 
 namespace inocula::test {
 
@@ -9,9 +9,14 @@ namespace {
 
 thread_local Tape* current_tape = nullptr;
 
+const KernelTable& kernels_of_cpu() {
+  static const Device cpu = Device::open("cpu", {.threads = 1});
+  return cpu.kernels();
+}
+
 #define INOCULA_TAPED_LAUNCH(name, Args)                    \
   void taped_##name(const Queue& queue, const Args& args) { \
-    enqueue(cpu().kernels().name, queue, args);             \
+    enqueue(kernels_of_cpu().name, queue, args);            \
   }
 INOCULA_KERNELS(INOCULA_TAPED_LAUNCH)
 #undef INOCULA_TAPED_LAUNCH

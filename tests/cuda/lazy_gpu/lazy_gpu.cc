@@ -14,7 +14,7 @@
 #include "engine/backends/cuda/cudnn.h"
 #include "kernels/tables.h"
 #include "tests/cuda/lazy_gpu/cuda_runtime_api.h"
-#include "tests/engine/channels_last.h"
+#include "tests/engine/stand_in_cudnn.h"
 #include "tests/engine/tape.h"
 
 namespace inocula::test {
@@ -62,10 +62,16 @@ struct Piece {
   int device = -1;  ///< -1: page-locked memory of the host
 };
 
+/// A program's devices may be made small from outside.
+std::size_t usual_limit() {
+  const char* const mebibytes = std::getenv("LAZY_GPU_MIB");
+  return std::size_t{mebibytes != nullptr ? std::strtoull(mebibytes, nullptr, 10) : 1024} << 20;
+}
+
 struct State {
   std::map<std::byte*, Piece> memory;
   std::set<const void*> others;
-  std::size_t limit = std::size_t{1} << 30, taken = 0, launches = 0;
+  std::size_t limit = usual_limit(), taken = 0, launches = 0;
   int calls_until_failure = -1;
   std::string failed;
   bool break_next = false, broken = false;
@@ -221,7 +227,7 @@ void reset() {
   State& s = state();
   s.broken = s.break_next = false;
   s.last = cudaSuccess;
-  s.limit = std::size_t{1} << 30;
+  s.limit = usual_limit();
   fail_call(-1);
 }
 
@@ -239,6 +245,10 @@ namespace inocula::cuda {
 
 std::unique_ptr<Cudnn> Cudnn::open(void* stream, int) {
   return test::stand_in_for_cudnn(test::Fusion::all, stream);
+}
+
+const KernelTable& kernel_table() {
+  return test::lazy_gpu::kernels();
 }
 
 }  // namespace inocula::cuda
