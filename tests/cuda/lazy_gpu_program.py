@@ -1,4 +1,4 @@
-"""The whole program with GPUs of host memory: `--device cuda:N` is the only difference a user sees. lazy_gpu_program.py PROGRAM"""
+"""The whole program with GPUs of host memory, where --device is the only difference a user sees: lazy_gpu_program.py PROGRAM."""
 
 import json
 import os
