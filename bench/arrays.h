@@ -17,11 +17,10 @@ inline constexpr float kHalf = std::bit_cast<float>(0x3F003F00u);
 /// Made at first use and shared by all benchmarks of a run, one after the other.
 class Arrays {
  public:
-  Arrays(const Device& device, Extent extent)
-      : device_(device), size_(std::int64_t{1} << (extent == Extent::quick ? 18 : 25)) {}
+  Arrays(const Device& device, Extent extent) : device_(device), size_(array_floats(device, extent)) {}
 
   const Device& device() const { return device_; }
-  /// Floats in one of floats(): 128 MiB of them.
+  /// Floats in one of floats().
   std::int64_t size() const { return size_; }
 
   /// Array number `which`, 0 to 8, with `value` everywhere.

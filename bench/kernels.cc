@@ -22,15 +22,19 @@ void add(Suite& suite, const std::shared_ptr<Arrays>& arrays, const char* name,
                                    if (work.bytes > 0) suite.roofs.count_bytes(state, work.bytes);
                                    if (work.operations > 0)
                                      suite.roofs.count_operations(state, work.operations);
+                                   const std::unique_ptr<Stopwatch> watch =
+                                       suite.device.backend().make_stopwatch();
                                    for (auto _ : state) {
                                      suite.device.backend().run([&](const Queue& queue) {
                                        if (work.before) suite.device.kernels().fill(queue, *work.before);
+                                       watch->begin();
                                        kernel(queue, work.args);
+                                       watch->end();
                                      });
-                                     suite.device.backend().synchronize();
+                                     state.SetIterationTime(watch->laps().front());
                                    }
                                  })
-        ->UseRealTime()
+        ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   }
 }

@@ -13,6 +13,10 @@ enum class Extent {
   quick,  ///< the least that runs every line: for tests, which read no time
 };
 
+/// Floats of an array beyond the device's caches: 128 MiB of them, and 512 on a GPU, whose cache holds up to
+/// 126; for a quick run 1.
+std::int64_t array_floats(const Device& device, Extent extent);
+
 /// On a shared host copying and arithmetic change by the minute: a share means something only where both
 /// sides of it were measured within a second or two.
 class Roofs {
@@ -20,8 +24,8 @@ class Roofs {
   /// `device` must outlive this.
   Roofs(const Device& device, Extent extent) : device_(device), extent_(extent) {}
 
-  /// The counters `GB/s`, of bytes that one iteration must move, and `share_of_copy`: of what copy_floats
-  /// moves a second, bytes read and written.
+  /// The counters `GB/s`, of bytes that one iteration must move, and `share_of_copy`: of what a copy moves a
+  /// second (tools/roof.h), bytes read and written.
   void count_bytes(benchmark::State& state, double bytes);
   /// The counters `GFLOP/s` and `share_of_peak`, of the operations of one iteration: of fused multiply-adds
   /// from registers.

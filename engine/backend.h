@@ -128,6 +128,17 @@ class Replay {
   virtual void launch() = 0;
 };
 
+/// Times pieces of work by a device's own clock: what the host spends on launching them is no part of it.
+class Stopwatch {
+ public:
+  virtual ~Stopwatch() = default;
+  /// Inside Backend::run: what is enqueued from begin to end is a piece.
+  virtual void begin() = 0;
+  virtual void end() = 0;
+  /// Seconds of each piece since the last call, in order. Waits for the device.
+  virtual std::vector<double> laps() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -172,6 +183,11 @@ class Backend {
   /// is frozen: what changes from run to run is read from device memory. Null where a backend gains nothing
   /// by it: `run` them.
   virtual std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>&) { return nullptr; }
+  /// The host's clock, where work is done when it has been enqueued.
+  virtual std::unique_ptr<Stopwatch> make_stopwatch() const;
+  /// Enqueues a copy from device memory to device memory by the vendor's own means: what our own copying is
+  /// measured against.
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   /// Returns when everything enqueued so far is done.
   virtual void synchronize() {}
 };

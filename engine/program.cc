@@ -2,7 +2,6 @@
 #include "engine/program.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <iomanip>
 #include <limits>
@@ -152,21 +151,26 @@ void Program::replay(const Segments& segments) {
 }
 
 std::vector<PartTime> Program::run_timed() {
-  using Clock = std::chrono::steady_clock;
-  std::map<std::string, PartTime> parts;
+  const std::unique_ptr<Stopwatch> watch = device_->backend().make_stopwatch();
+  std::vector<std::size_t> ran;
   device_->backend().run([&](const Queue& queue) {
     visit(
         0, steps_.size(), 0,
         [&](std::size_t s) {
-          const auto start = Clock::now();
+          watch->begin();
           steps_[s].launch(queue);
-          device_->backend().synchronize();
-          PartTime& part = parts[steps_[s].name];
-          part.count += 1;
-          part.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+          watch->end();
+          ran.push_back(s);
         },
         [this](std::size_t l) { return is_due(l); });
   });
+  std::map<std::string, PartTime> parts;
+  const std::vector<double> laps = watch->laps();
+  for (std::size_t i = 0; i < ran.size(); ++i) {
+    PartTime& part = parts[steps_[ran[i]].name];
+    part.count += 1;
+    part.seconds += laps[i];
+  }
   std::vector<PartTime> result;
   for (auto& [name, part] : parts) {
     part.name = name;

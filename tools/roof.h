@@ -20,7 +20,8 @@ Roof measure_roof(const Device& device);
 /// Fused multiply-adds from registers, counted as two operations: Roof::fp32_gflops. `effort` scales the work
 /// that is measured; with a small one the answer is quick and too low.
 double measure_fp32_gflops(const Device& device, double effort = 1);
-/// Copying one buffer to another of the same size: Roof::copy_gbps where they are beyond the caches.
+/// Copying one buffer to another of the same size, by our kernel or the vendor's copy, whichever is faster:
+/// Roof::copy_gbps where they are beyond the caches.
 double measure_copy_gbps(const Device& device, const Buffer& from, const Buffer& to);
 
 }  // namespace inocula

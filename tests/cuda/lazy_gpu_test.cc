@@ -90,6 +90,31 @@ TEST_CASE(
   CHECK(lazy_gpu::launches() == before);
 }
 
+TEST_CASE("lazy GPU: the device's clock gives a lap for each piece, however many there are") {
+  const Sound sound;
+  const Device device = open_lazy();
+  constexpr std::int64_t kFloats = 64;
+  Buffer from(device, kFloats * sizeof(float)), to(device, kFloats * sizeof(float));
+  const std::unique_ptr<Stopwatch> watch = device.backend().make_stopwatch();
+  constexpr std::size_t kPieces = 2500;
+  for (int turn = 0; turn < 2; ++turn) {
+    for (std::size_t i = 0; i < kPieces; ++i) {
+      device.backend().run([&](const Queue& queue) {
+        watch->begin();
+        device.kernels().fill(queue, {from.as<float>(), kFloats, static_cast<float>(i)});
+        watch->end();
+      });
+    }
+    const std::vector<double> laps = watch->laps();
+    CHECK(laps.size() == kPieces);
+    for (const double lap : laps) CHECK(lap == doctest::Approx(1e-3));
+  }
+  device.backend().copy(to.as<void>(), from.as<void>(), kFloats * sizeof(float));
+  std::vector<float> read(kFloats);
+  to.download(read.data(), read.size());
+  CHECK(read == std::vector<float>(kFloats, kPieces - 1));
+}
+
 TEST_CASE("lazy GPU: a caller's stream and allocator are used, and everything is given back") {
   const Sound sound;
   cudaStream_t stream = nullptr;

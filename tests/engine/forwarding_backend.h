@@ -44,6 +44,8 @@ class ForwardingBackend : public Backend {
   std::unique_ptr<Replay> capture(const std::vector<NamedLaunch>& steps) override {
     return inner_->capture(steps);
   }
+  std::unique_ptr<Stopwatch> make_stopwatch() const override { return inner_->make_stopwatch(); }
+  void copy(void* to, const void* from, std::size_t bytes) override { inner_->copy(to, from, bytes); }
   void synchronize() override { inner_->synchronize(); }
 
  private:

@@ -65,6 +65,8 @@ class CpuBackend final : public Backend {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
 
+  void copy(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+
   std::shared_ptr<PreparedConv> conv_forward(const ConvGeometry& g, const ConvEpilogue& e) override {
     return convolutions_.forward(g, e);
   }

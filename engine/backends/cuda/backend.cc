@@ -10,6 +10,7 @@
 #include "engine/backends/cuda/check.h"
 #include "engine/backends/cuda/conv.h"
 #include "engine/backends/cuda/cudnn.h"
+#include "engine/backends/cuda/event_stopwatch.h"
 #include "engine/backends/cuda/last_work.h"
 #include "engine/backends/cuda/staging.h"
 #include "engine/error.h"
@@ -269,6 +270,16 @@ class CudaBackend final : public Backend {
                              steps.front().name + " to " + steps.back().name;
     check(cudaStreamEndCapture(stream_.get(), &graph.handle), "cudaStreamEndCapture of ", name);
     return std::make_unique<GraphReplay>(graph.handle, stream_.get(), ordinal_, name, last_);
+  }
+
+  std::unique_ptr<Stopwatch> make_stopwatch() const override {
+    return std::make_unique<EventStopwatch>(stream_.get(), ordinal_);
+  }
+
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    const DeviceScope scope(ordinal_);
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.get()), "cudaMemcpyAsync of ",
+          bytes, " bytes on the device", last_);
   }
 
   void synchronize() override {

@@ -322,6 +322,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
                             cudaStream_t stream) {
   if (const cudaError_t error = on(stream, "cudaMemcpyAsync"); error != cudaSuccess) return error;
   const void* const on_device = kind == cudaMemcpyHostToDevice ? to : from;
+  if (kind == cudaMemcpyDeviceToDevice && !is_inside(to, bytes, lazy(stream).device))
+    return answer(cudaErrorInvalidValue);
   // From ordinary memory a copy would hold the host up, and in a capture it is an error.
   if (!is_inside(on_device, bytes, lazy(stream).device) ||
       (kind == cudaMemcpyHostToDevice && !is_inside(from, bytes, -1)))
@@ -399,4 +401,12 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return event->stream == nullptr ? cudaSuccess : wait(*event->stream, event->end, "cudaEventSynchronize");
+}
+/// A millisecond for each piece of work from one to the other, both of which have to be past.
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  if (fails("cudaEventElapsedTime")) return answer(cudaErrorUnknown);
+  if (begin->stream == nullptr || end->stream == nullptr || end->end > end->stream->done)
+    return answer(cudaErrorInvalidValue);
+  *milliseconds = static_cast<float>(end->end - begin->end);
+  return cudaSuccess;
 }
