@@ -119,7 +119,7 @@ class Results:
                 raise Refusal(BAD_DATA, f"{path}: {entry['name']}: {entry['error_message']}")
             if entry.get("run_type") != "iteration":
                 continue  # a mean or median over repetitions, which are there too
-            name = entry["run_name"].removesuffix("/real_time")
+            name = entry["run_name"].removesuffix("/real_time").removesuffix("/manual_time")
             numbers = {key: value for key, value in entry.items() if isinstance(value, (int, float))}
             numbers["ms"] = entry["real_time"] * MILLISECONDS[entry["time_unit"]]
             for key, value in numbers.items():
