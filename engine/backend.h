@@ -128,6 +128,12 @@ class Replay {
   virtual void launch() = 0;
 };
 
+/// What memory holds when it is handed out.
+enum class Contents : std::uint8_t {
+  zeros,
+  undefined,  ///< a checker such as compute-sanitizer then sees what is read before it was written
+};
+
 /// Times pieces of work by a device's own clock: what the host spends on launching them is no part of it.
 class Stopwatch {
  public:
@@ -161,9 +167,9 @@ class Backend {
   /// bits.
   virtual std::size_t core_cache_bytes() const { return 0; }
 
-  /// Zeroed memory aligned to 64 bytes. Throws Error (missing_package) naming what is needed and what is
+  /// Memory aligned to 64 bytes. Throws Error (missing_package) naming what is needed and what is
   /// free.
-  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void* allocate(std::size_t bytes, Contents contents) = 0;
   virtual void release(void* memory, std::size_t bytes) = 0;
   virtual void upload(void* to, const void* from_host, std::size_t bytes) = 0;
   virtual void download(void* to_host, const void* from, std::size_t bytes) = 0;

@@ -22,8 +22,8 @@ struct DeviceOptions {
   Determinism determinism = Determinism::reproducible;  ///< CUDA; on the CPU everything is reproducible
   /// CUDA: fp32 may be multiplied in TF32. Unset: where `determinism` is fast.
   std::optional<bool> tf32 = {};
-  bool precise = false;  ///< CPU only: convolutions by direct summation alone, a digit better and slower
-  void* stream = nullptr;          ///< CUDA only: the caller's cudaStream_t to work on; null makes one
+  bool precise = false;    ///< CPU only: convolutions by direct summation alone, a digit better and slower
+  void* stream = nullptr;  ///< CUDA only: the caller's cudaStream_t to work on; null makes one
   DeviceAllocator allocator = {};  ///< CUDA only: where device memory comes from; none takes cudaMalloc
 };
 
@@ -56,12 +56,12 @@ struct DeviceReport {
 };
 std::vector<DeviceReport> list_devices();
 
-/// Device memory with an owner; zeroed at first.
+/// Device memory with an owner.
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(const Device& device, std::size_t bytes)
-      : backend_(&device.backend()), memory_(backend_->allocate(bytes)), bytes_(bytes) {}
+  Buffer(const Device& device, std::size_t bytes, Contents contents = Contents::zeros)
+      : backend_(&device.backend()), memory_(backend_->allocate(bytes, contents)), bytes_(bytes) {}
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     swap(other);

@@ -212,7 +212,7 @@ Program Recorder::finish(Preparation preparation) {
   program.device_ = &device_;
   program.keeps_preparation_ = preparation == Preparation::kept;
   program.plan_ = plan(preparation);
-  program.arena_ = Buffer(device_, std::max(program.plan_.arena_bytes, kArenaAlignment));
+  program.arena_ = Buffer(device_, std::max(program.plan_.arena_bytes, kArenaAlignment), Contents::undefined);
   for (std::size_t s = 0; s < steps_.size(); ++s) {
     BindingAccess access(external_, program.plan_, program.arena_.as<std::byte>(), s);
     program.steps_.push_back(

@@ -31,10 +31,10 @@ class CapturingBackend final : public ForwardingBackend {
   CapturingBackend(std::unique_ptr<Backend> inner, CaptureCounts& counts)
       : ForwardingBackend(std::move(inner)), counts_(counts) {}
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate(std::size_t bytes, Contents contents) override {
     refuse_in_capture("allocate");
     counts_.allocations += 1;
-    return ForwardingBackend::allocate(bytes);
+    return ForwardingBackend::allocate(bytes, contents);
   }
   void upload(void* to, const void* from, std::size_t bytes) override {
     refuse_in_capture("upload");

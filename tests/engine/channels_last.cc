@@ -1,6 +1,7 @@
 // A backend of host memory around the CUDA backend's convolutions.
 #include "tests/engine/channels_last.h"
 
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -21,6 +22,12 @@ class ChannelsLastBackend final : public ForwardingBackend {
         cudnn_(stand_in_for_cudnn(fusion, nullptr)),
         convolutions_(kernels, *cudnn_, {}) {}
 
+  /// Undefined memory is full of NaN, so that who reads it is seen.
+  void* allocate(std::size_t bytes, Contents contents) override {
+    void* const memory = ForwardingBackend::allocate(bytes, contents);
+    if (contents == Contents::undefined) std::memset(memory, 0xFF, bytes);
+    return memory;
+  }
   bool supports(Precision) const override { return true; }
   std::size_t core_cache_bytes() const override { return 0; }  // as on a GPU: whole batches
   std::int64_t block(std::int64_t channels, Element) const override {

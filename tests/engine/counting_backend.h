@@ -20,11 +20,11 @@ class CountingBackend final : public ForwardingBackend {
   CountingBackend(std::unique_ptr<Backend> inner, BackendCounts& counts)
       : ForwardingBackend(std::move(inner)), counts_(counts) {}
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate(std::size_t bytes, Contents contents) override {
     counts_.calls += 1;
     counts_.alive_bytes += bytes;
     counts_.largest_bytes = std::max(counts_.largest_bytes, bytes);
-    return ForwardingBackend::allocate(bytes);
+    return ForwardingBackend::allocate(bytes, contents);
   }
   void release(void* memory, std::size_t bytes) override {
     counts_.alive_bytes -= bytes;

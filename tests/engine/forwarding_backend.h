@@ -24,7 +24,7 @@ class ForwardingBackend : public Backend {
     return inner_->block(channels, element);
   }
   std::size_t core_cache_bytes() const override { return inner_->core_cache_bytes(); }
-  void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+  void* allocate(std::size_t bytes, Contents contents) override { return inner_->allocate(bytes, contents); }
   void release(void* memory, std::size_t bytes) override { inner_->release(memory, bytes); }
   void upload(void* to, const void* from, std::size_t bytes) override { inner_->upload(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { inner_->download(to, from, bytes); }

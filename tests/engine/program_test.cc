@@ -613,9 +613,9 @@ class SmallBackend final : public ForwardingBackend {
  public:
   SmallBackend(std::unique_ptr<Backend> inner, const MemoryLeft& left)
       : ForwardingBackend(std::move(inner)), left_(left) {}
-  void* allocate(std::size_t bytes) override {
+  void* allocate(std::size_t bytes, Contents contents) override {
     if (bytes > left_.in_one_piece) fail_out_of_memory(name(), bytes, left_.in_all);
-    return ForwardingBackend::allocate(bytes);
+    return ForwardingBackend::allocate(bytes, contents);
   }
 
  private:

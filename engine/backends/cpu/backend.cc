@@ -46,7 +46,7 @@ class CpuBackend final : public Backend {
   }
   std::size_t core_cache_bytes() const override { return kCoreCache; }
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate(std::size_t bytes, Contents contents) override {
     const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
     const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
     require_free(bytes);
@@ -54,7 +54,7 @@ class CpuBackend final : public Backend {
     if (memory == nullptr) fail(ErrorKind::missing_package, "out of memory: ", bytes, " bytes are needed");
     // Fewer page faults and TLB misses for arenas; a kernel without huge pages says no, which is fine.
     if (bytes >= kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
-    std::memset(memory, 0, rounded);
+    if (contents == Contents::zeros) std::memset(memory, 0, rounded);
     return memory;
   }
   void release(void* memory, std::size_t) override { std::free(memory); }

@@ -180,7 +180,7 @@ class CudaBackend final : public Backend {
   bool supports(Precision) const override { return true; }
   std::int64_t block(std::int64_t channels, Element) const override { return stored_channels(channels); }
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate(std::size_t bytes, Contents contents) override {
     const DeviceScope scope(ordinal_);
     void* memory = nullptr;
     if (allocator_) {
@@ -193,6 +193,7 @@ class CudaBackend final : public Backend {
     } else {
       check(status, "cudaMalloc of ", bytes, " bytes", last_);
     }
+    if (contents == Contents::undefined) return memory;
     const cudaError_t cleared = cudaMemsetAsync(memory, 0, bytes, stream_.get());
     if (cleared != cudaSuccess) release(memory, bytes);
     check(cleared, "cudaMemsetAsync of ", bytes, " bytes", last_);
@@ -298,7 +299,7 @@ class CudaBackend final : public Backend {
 
   /// A build for other GPUs holds no code that this one runs; the first launch says so.
   void require_code(const KernelTable& kernels) {
-    void* const probe = allocate(sizeof(float));
+    void* const probe = allocate(sizeof(float), Contents::undefined);
     kernels.fill(queue_, {static_cast<float*>(probe), 1, 1.0f});
     const cudaError_t status = cudaGetLastError();
     release(probe, sizeof(float));

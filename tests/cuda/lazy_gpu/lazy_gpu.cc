@@ -122,7 +122,7 @@ cudaError_t take(void** memory, std::size_t bytes, int device) {
   if (device >= 0 && s.taken + bytes > s.limit) return answer(cudaErrorMemoryAllocation);
   constexpr std::size_t kAlignment = 256;
   auto* const piece = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kAlignment}));
-  std::memset(piece, 0xA5, bytes);  // nobody clears it
+  std::memset(piece, 0xFF, bytes);  // NaN: who reads it is seen
   s.memory[piece] = {bytes, device};
   if (device >= 0) s.taken += bytes;
   *memory = piece;
