@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "engine/backends/cpu/backend.h"
@@ -44,6 +45,7 @@ class WatchedBackend final : public test::ForwardingBackend {
 
     std::size_t weight_bytes() const override { return inner_->weight_bytes(); }
     bool scales_channels() const override { return inner_->scales_channels(); }
+    std::string weight_form() const override { return inner_->weight_form(); }
     std::size_t weight_scratch_bytes() const override { return inner_->weight_scratch_bytes(); }
     Launch bind_weights(const float* plain, const float* scale, void* prepared, void* scratch) override {
       return inner_->bind_weights(plain, scale, prepared, scratch);

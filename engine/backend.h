@@ -96,6 +96,9 @@ class PreparedConv {
   /// with any epilogue and batch, as long as algorithm() is the same. Else the scale is multiplied into the
   /// weights.
   virtual bool scales_channels() const { return false; }
+  /// Names the form of its prepared weights. Passes of one convolution whose form has the same name read the
+  /// same ones, and so scale channels alike; the weights of a form without a name are this pass's alone.
+  virtual std::string weight_form() const { return {}; }
   /// Scratch of bind_weights' launch.
   virtual std::size_t weight_scratch_bytes() const { return 0; }
   /// Transforms plain weights (out.c, in.c / groups, kernel_h, kernel_w), each output channel times scale[o]

@@ -68,7 +68,11 @@ void ConvLayer::prepare(Recorder& r, ParameterTensors& p) {
     });
   }
   forward_weights_ = prepare_weights(r, p, forward_, "forward");
-  if (backward_data_) backward_weights_ = prepare_weights(r, p, backward_data_, "backward");
+  if (!backward_data_) return;
+  const std::string form = backward_data_->weight_form();
+  backward_weights_ = !form.empty() && form == forward_->weight_form()
+                          ? forward_weights_
+                          : prepare_weights(r, p, backward_data_, "backward");
 }
 
 void ConvLayer::forward(Recorder& r, ParameterTensors& p, LayerTrace& trace) {

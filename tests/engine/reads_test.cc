@@ -10,6 +10,7 @@
 #include "engine/layers/norm.h"
 #include "engine/layers/pointwise.h"
 #include "engine/layers/pool.h"
+#include "tests/engine/channels_last.h"
 #include "tests/engine/harness.h"
 
 namespace inocula::test {
@@ -190,6 +191,26 @@ TEST_CASE("reads: every layer, every pass, with and without something to join") 
       for (std::size_t input = 1; input < trace.x.size(); ++input)
         if (c.name != "concat") CHECK(outside_reads(r, ends[input], ends[input + 1]).size() <= sinks.size());
     }
+}
+
+TEST_CASE("reads: weights that both passes of a convolution read alike are prepared once") {
+  const Device& device = channels_last(Fusion::all);
+  Network network(graph_with_parameters(), device);
+  const auto preparations = [&](Layout images) {
+    const ConvLayerSpec spec{.name = "conv",
+                             .geometry = {Shape{kBatch, 3, 6, 6}, kImage, kThree, 1, images},
+                             .norm = FoldedNorm{"norm", 1e-5f},
+                             .input_gradient = true};
+    ConvLayer layer(device, spec);
+    Recorder r(device);
+    ParameterTensors parameters(r, network.parameters());
+    layer.prepare(r, parameters);
+    return r.step_count();
+  };
+  constexpr std::size_t kFold = 1;
+  CHECK(preparations(Layout::blocked) == kFold + 1);
+  // The gradient of the images is our own kernel, with an order of its own.
+  CHECK(preparations(Layout::plain) == kFold + 2);
 }
 
 }  // namespace inocula::test

@@ -63,7 +63,7 @@ PackWeights packing_of(const ConvGeometry& g) {
   return a;
 }
 
-/// A pass that reads weights: packs them for cuDNN or for our own kernel.
+/// A pass that reads weights, packed for cuDNN, which wants them alike for both passes.
 class ReadsWeights : public PreparedConv {
  public:
   ReadsWeights(const KernelTable& kernels, const PackWeights& packing)
@@ -72,6 +72,7 @@ class ReadsWeights : public PreparedConv {
   std::size_t weight_bytes() const override {
     return static_cast<std::size_t>(packing_.packed_size()) * element_bytes(packing_.element);
   }
+  std::string weight_form() const override { return "cudnn"; }
   Launch bind_weights(const float* from, const float* scale, void* prepared, void*) override {
     PackWeights a = packing_;
     a.plain = from;
