@@ -8,6 +8,7 @@
 
 #include "kernels/element.h"
 #include "kernels/for_each.h"
+#include "kernels/octet.h"
 #include "kernels/target.h"
 
 #if !defined(INOCULA_CUDA) && (defined(__AVX512F__) || defined(__AVX2__))
@@ -141,12 +142,18 @@ __device__ inline void pack_bit(bool positive, std::int64_t i, std::int64_t n, s
   if (i % 8 == 0 && i < n) bits[i / 8] = static_cast<std::uint8_t>(word >> (threadIdx.x % 32));
 }
 
+/// `v` is aligned to 16 bytes.
 template <class T>
-__device__ void pack_positive_bits(const Team&, const T* v, std::int64_t n, std::uint8_t* bits) {
-  for (std::int64_t base = 0; base < n; base += kRowThreads) {
-    const std::int64_t i = base + threadIdx.x;
-    pack_bit(i < n && to_float(v[i]) > 0, i, n, bits);
-  }
+__device__ void pack_positive_bits(const Team& team, const T* v, std::int64_t n, std::uint8_t* bits) {
+  team.each_group<kOctet>(n, [=](std::int64_t i) {
+    float octet[kOctet] = {};
+    if (i + kOctet <= n) {
+      load_octet(v + i, octet);
+    } else {
+      for (int l = 0; i + l < n; ++l) octet[l] = to_float(v[i + l]);
+    }
+    bits[i / kOctet] = static_cast<std::uint8_t>(positive_octet(octet));
+  });
 }
 
 #endif

@@ -129,7 +129,7 @@ void for_each(const Queue& queue, std::int64_t n, F f) {
 }
 
 /// Calls f(row, team) for every row in [0, rows), in any order. `row_cost` is about how many elements a row
-/// touches: small launches stay on the calling thread.
+/// touches: small launches stay on the calling thread, and on a GPU many small rows have small teams.
 template <class F>
 void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t row_cost, F f) {
 #pragma omp parallel for schedule(static) num_threads(queue.threads) \
@@ -139,21 +139,28 @@ void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t row_cost, 
 
 #else  // CUDA
 
+inline constexpr int kWarpThreads = 32;
+/// The largest team.
 inline constexpr int kRowThreads = 256;
+/// A row that touches as many elements for each thread of the largest team has that team: see team_threads.
+inline constexpr int kThreadElements = 32;
 
-/// One thread block that owns a row; all its threads call every member function together.
+/// One thread block, whole warps, that owns a row; all its threads call every member function together. What
+/// they answer does not depend on how many there are.
 class Team {
  public:
+  __device__ static int threads() { return static_cast<int>(blockDim.x); }
+
   template <class F>
   __device__ void each(std::int64_t n, F&& f) const {
-    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) f(i);
+    for (std::int64_t i = threadIdx.x; i < n; i += threads()) f(i);
     __syncthreads();
   }
 
   template <class F>
   __device__ void each(std::int64_t outer, std::int64_t inner, F&& f) const {
     const std::int64_t n = outer * inner;
-    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
+    for (std::int64_t i = threadIdx.x; i < n; i += threads()) {
       // A row has fewer than 2^32 elements; the 32-bit division is many times faster.
       const std::uint32_t o = static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(inner);
       f(std::int64_t{o}, i - o * inner);
@@ -163,21 +170,22 @@ class Team {
 
   template <int kGroup, class F>
   __device__ void each_group(std::int64_t n, F&& f) const {
-    for (std::int64_t i = std::int64_t{threadIdx.x} * kGroup; i < n; i += kRowThreads * kGroup) f(i);
+    for (std::int64_t i = std::int64_t{threadIdx.x} * kGroup; i < n; i += threads() * kGroup) f(i);
     __syncthreads();
   }
 
-  /// Sixteen neighbouring threads are the lanes of one piece; a block takes 16 pieces a round.
+  /// Sixteen neighbouring threads are the lanes of one piece; a team takes as many pieces a round as it has
+  /// sixteens.
   template <class F>
   __device__ double sum(std::int64_t n, F&& f) const {
     using Value = decltype(f(std::int64_t{}));
-    constexpr int kPieces = kRowThreads / kSumLanes;
-    __shared__ Value piece_sum[kPieces];
+    __shared__ Value piece_sum[kRowThreads / kSumLanes];
     __shared__ double total;
     const int lane = threadIdx.x % kSumLanes;
     const int slot = threadIdx.x / kSumLanes;
+    const int pieces = threads() / kSumLanes;
     if (threadIdx.x == 0) total = 0;
-    for (std::int64_t first = 0; first < n; first += std::int64_t{kPieces} * kSumPiece) {
+    for (std::int64_t first = 0; first < n; first += std::int64_t{pieces} * kSumPiece) {
       const std::int64_t begin = first + std::int64_t{slot} * kSumPiece;
       const std::int64_t end = begin + kSumPiece < n ? begin + kSumPiece : n;
       Value sum = 0;
@@ -188,7 +196,7 @@ class Team {
       if (lane == 0) piece_sum[slot] = begin < n ? sum : Value{0};
       __syncthreads();
       if (threadIdx.x == 0)
-        for (int p = 0; p < kPieces && first + std::int64_t{p} * kSumPiece < n; ++p) total += piece_sum[p];
+        for (int p = 0; p < pieces && first + std::int64_t{p} * kSumPiece < n; ++p) total += piece_sum[p];
       __syncthreads();
     }
     __syncthreads();
@@ -199,20 +207,21 @@ class Team {
 
   template <class F, class Value>
   __device__ Value largest(std::int64_t n, Value floor, F&& f) const {
-    __shared__ Value warp_largest[kRowThreads / 32];
+    __shared__ Value warp_largest[kRowThreads / kWarpThreads];
     Value v = floor;
-    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
+    for (std::int64_t i = threadIdx.x; i < n; i += threads()) {
       const Value w = f(i);
       v = w > v ? w : v;
     }
-    for (int distance = 16; distance > 0; distance /= 2) {
+    for (int distance = kWarpThreads / 2; distance > 0; distance /= 2) {
       const Value w = __shfl_down_sync(0xFFFFFFFFu, v, distance);
       v = w > v ? w : v;
     }
-    if (threadIdx.x % 32 == 0) warp_largest[threadIdx.x / 32] = v;
+    if (threadIdx.x % kWarpThreads == 0) warp_largest[threadIdx.x / kWarpThreads] = v;
     __syncthreads();
     v = floor;
-    for (const Value w : warp_largest) v = w > v ? w : v;
+    for (int warp = 0; warp < threads() / kWarpThreads; ++warp)
+      v = warp_largest[warp] > v ? warp_largest[warp] : v;
     __syncthreads();
     return v;
   }
@@ -222,7 +231,7 @@ class Team {
     __shared__ unsigned long long lowest;
     if (threadIdx.x == 0) lowest = static_cast<unsigned long long>(n);
     __syncthreads();
-    for (std::int64_t i = threadIdx.x; i < n; i += kRowThreads) {
+    for (std::int64_t i = threadIdx.x; i < n; i += threads()) {
       if (!f(i)) continue;
       atomicMin(&lowest, static_cast<unsigned long long>(i));
       break;
@@ -241,6 +250,10 @@ class Team {
 template <class F>
 __global__ void for_each_grid(std::int64_t n, F f) {
   const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
+  // Most threads have one element: to unroll would cost each of them a division for nothing.
+#if defined(__CUDACC__)
+#pragma unroll 1
+#endif
   for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) f(i);
 }
 
@@ -259,12 +272,29 @@ inline unsigned grid_blocks(std::int64_t wanted) {
   return static_cast<unsigned>(wanted < INOCULA_MOST_BLOCKS ? wanted : INOCULA_MOST_BLOCKS);
 }
 
+/// About what a large GPU runs at once: 128 multiprocessors of 2048 threads. Tests choose few, so that few
+/// rows have small teams.
+#if !defined(INOCULA_RESIDENT_THREADS)
+#define INOCULA_RESIDENT_THREADS (std::int64_t{1} << 18)
+#endif
+
+/// How many threads own a row. Where the GPU cannot run all rows at once anyway, a small one has a thread for
+/// every kThreadElements: a sum uses no more, and more rows run at once.
+inline int team_threads(std::int64_t rows, std::int64_t row_cost) {
+  int threads = kRowThreads;
+  while (threads > kWarpThreads && rows * threads > INOCULA_RESIDENT_THREADS &&
+         row_cost <= threads / 2 * kThreadElements)
+    threads /= 2;
+  return threads;
+}
+
 /// By a call rather than by <<<>>>, which is not C++: the emulation of CUDA has to compile it too.
 template <class... Parameters, class... Arguments>
-void launch(const Queue& queue, std::int64_t blocks, void (*kernel)(Parameters...), Arguments... arguments) {
+void launch(const Queue& queue, std::int64_t blocks, int threads, void (*kernel)(Parameters...),
+            Arguments... arguments) {
   cudaLaunchConfig_t config = {};
   config.gridDim = grid_blocks(blocks);
-  config.blockDim = kRowThreads;
+  config.blockDim = static_cast<unsigned>(threads);
   config.stream = static_cast<cudaStream_t>(queue.stream);
   // An error is also the runtime's last one, for which the backend asks.
   cudaLaunchKernelEx(&config, kernel, arguments...);
@@ -273,13 +303,13 @@ void launch(const Queue& queue, std::int64_t blocks, void (*kernel)(Parameters..
 template <class F>
 void for_each(const Queue& queue, std::int64_t n, F f) {
   if (n == 0) return;
-  launch(queue, (n + kRowThreads - 1) / kRowThreads, for_each_grid<F>, n, f);
+  launch(queue, (n + kRowThreads - 1) / kRowThreads, kRowThreads, for_each_grid<F>, n, f);
 }
 
 template <class F>
-void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t /*row_cost*/, F f) {
+void for_each_row(const Queue& queue, std::int64_t rows, std::int64_t row_cost, F f) {
   if (rows == 0) return;
-  launch(queue, rows, for_each_row_grid<F>, rows, f);
+  launch(queue, rows, team_threads(rows, row_cost), for_each_row_grid<F>, rows, f);
 }
 
 #endif

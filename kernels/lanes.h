@@ -177,17 +177,18 @@ __device__ void each_lanes(const Team& team, std::int64_t outer, std::int64_t in
   team.each(outer, inner, [&](std::int64_t o, std::int64_t i) { f(LaneCount<1>{}, o, i); });
 }
 
-/// A block's 256 threads are 16 lanes of 16 chunks.
+/// Sixteen neighbouring threads are the lanes of one chunk; a team takes as many chunks a round as it has
+/// sixteens.
 template <class Done, class... F>
 __device__ void sum_lanes(const Team&, int lanes, std::int64_t n, const Done& done, const F&... f) {
   static_assert(sizeof...(F) == 1 || sizeof...(F) == 2);
   constexpr int kSums = sizeof...(F);
-  constexpr int kSlots = kRowThreads / kMaxLanes;
-  __shared__ float chunk_sum[kSlots][kSums][kMaxLanes];
+  __shared__ float chunk_sum[kRowThreads / kMaxLanes][kSums][kMaxLanes];
   const int lane = threadIdx.x % kMaxLanes;
   const int slot = threadIdx.x / kMaxLanes;
+  const int slots = Team::threads() / kMaxLanes;
   double total[kSums] = {};
-  for (std::int64_t round = 0; round < n; round += kSlots * kLaneChunk) {
+  for (std::int64_t round = 0; round < n; round += slots * kLaneChunk) {
     const std::int64_t begin = round + slot * kLaneChunk;
     const std::int64_t end = begin + kLaneChunk < n ? begin + kLaneChunk : n;
     float sum[kSums] = {};
@@ -200,7 +201,7 @@ __device__ void sum_lanes(const Team&, int lanes, std::int64_t n, const Done& do
     for (int s = 0; s < kSums; ++s) chunk_sum[slot][s][lane] = sum[s];
     __syncthreads();
     if (slot == 0)
-      for (int chunk = 0; chunk < kSlots && round + chunk * kLaneChunk < n; ++chunk)
+      for (int chunk = 0; chunk < slots && round + chunk * kLaneChunk < n; ++chunk)
         for (int s = 0; s < kSums; ++s) total[s] += chunk_sum[chunk][s][lane];
     __syncthreads();
   }

@@ -153,6 +153,8 @@ struct MapPlanes {
 #else  // CUDA
 
   static constexpr std::int64_t kPieces = 4;
+  static_assert(kMapPiece == kRowThreads * kOctet && kPieces * kMapPiece >= kRowThreads * kThreadElements,
+                "pieces are cut for the largest team");
 
   __device__ void operator()(std::int64_t row, const Team&) const {
     if (shape.block % kOctet == 0) {

@@ -16,12 +16,21 @@ struct alignas(16) Sixteen {
   std::uint32_t word[4];
 };
 
+/// Four floats, to or from where they are aligned to 16 bytes.
+INOCULA_HD inline void load_sixteen(const float* from, float* v) {
+  const Sixteen all = *reinterpret_cast<const Sixteen*>(from);
+  std::memcpy(v, &all, sizeof all);
+}
+INOCULA_HD inline void store_sixteen(const float* v, float* to) {
+  Sixteen all;
+  std::memcpy(&all, v, sizeof all);
+  *reinterpret_cast<Sixteen*>(to) = all;
+}
+
 /// v[l] = from[l], l in [0, 8); `from` is aligned to 16 bytes.
 INOCULA_HD inline void load_octet(const float* from, float (&v)[kOctet]) {
-  const Sixteen* const sixteen = reinterpret_cast<const Sixteen*>(from);
-  const Sixteen low = sixteen[0], high = sixteen[1];
-  std::memcpy(v, &low, sizeof low);
-  std::memcpy(v + 4, &high, sizeof high);
+  load_sixteen(from, v);
+  load_sixteen(from + 4, v + 4);
 }
 INOCULA_HD inline void load_octet(const Bf16* from, float (&v)[kOctet]) {
   const Sixteen all = *reinterpret_cast<const Sixteen*>(from);
@@ -29,14 +38,8 @@ INOCULA_HD inline void load_octet(const Bf16* from, float (&v)[kOctet]) {
     v[l] = to_float(Bf16{static_cast<std::uint16_t>(all.word[l / 2] >> (l % 2 * 16))});
 }
 
-/// to[l] = v[l]; the answer's bit l is set where what was stored is positive.
-INOCULA_HD inline std::uint32_t store_octet(float* to, const float (&v)[kOctet]) {
-  Sixteen low, high;
-  std::memcpy(&low, v, sizeof low);
-  std::memcpy(&high, v + 4, sizeof high);
-  Sixteen* const sixteen = reinterpret_cast<Sixteen*>(to);
-  sixteen[0] = low;
-  sixteen[1] = high;
+/// Bit l is set where v[l] > 0.
+INOCULA_HD inline std::uint32_t positive_octet(const float (&v)[kOctet]) {
   std::uint32_t positive = 0;
   for (int l = 0; l < kOctet; ++l) {
     // By itself: g++ 12 under UndefinedBehaviorSanitizer shifts by a value never set where it stands in the
@@ -45,6 +48,13 @@ INOCULA_HD inline std::uint32_t store_octet(float* to, const float (&v)[kOctet])
     positive |= bit << l;
   }
   return positive;
+}
+
+/// to[l] = v[l]; the answer's bit l is set where what was stored is positive.
+INOCULA_HD inline std::uint32_t store_octet(float* to, const float (&v)[kOctet]) {
+  store_sixteen(v, to);
+  store_sixteen(v + 4, to + 4);
+  return positive_octet(v);
 }
 INOCULA_HD inline std::uint32_t store_octet(Bf16* to, const float (&v)[kOctet]) {
   Sixteen all = {};
