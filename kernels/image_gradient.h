@@ -12,7 +12,7 @@ inline constexpr int kMaxImageChannels = 4;
 /// image_gradient: backward-data of a convolution whose input is plain images of at most kMaxImageChannels
 /// channels: dx[n][c][y][x] = sum over taps and outputs of dy w. Vendors pad such inputs to a whole block.
 struct ImageGradient {
-  const void* dy = nullptr;  ///< planes of shape `out`
+  const void* dy = nullptr;  ///< planes of shape `out`, whose block is a multiple of 8; 16-byte aligned
   const float* weights =
       nullptr;          ///< (kernel_h, kernel_w, channels, blocks * block of `out`), zero in the padding
   float* dx = nullptr;  ///< (batch, channels, height, width)
