@@ -2,7 +2,8 @@
 //
 // Packed weights have their channels filled up with zeros to the extents that a library or a kernel wants,
 // and lie in the order that it reads them: (O, taps, I) for channels-last convolutions, (taps, I, O) for
-// image_gradient. taps = kernel_h * kernel_w; I counts the input channels of one group.
+// image_gradient. taps = kernel_h * kernel_w; I counts the input channels of one group. Packed weights are
+// fewer than 2^32.
 #pragma once
 
 #include <cstdint>

@@ -7,25 +7,38 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-/// The packed channel that filter o's first weight stands for.
-INOCULA_HD inline std::int64_t first_channel(std::int64_t o, std::int64_t outputs, std::int64_t inputs,
-                                             std::int64_t groups) {
-  return groups == 1 ? 0 : o / (outputs / groups) * inputs;
+/// A position in a tensor of three extents. Of fewer than 2^32 elements: divisions of 32 bits are many times
+/// faster.
+struct WeightPlace {
+  std::uint32_t first, middle, last;
+};
+
+INOCULA_HD inline WeightPlace weight_place(std::int64_t at, std::int64_t middle_extent,
+                                           std::int64_t last_extent) {
+  const auto position = static_cast<std::uint32_t>(at);
+  const auto middles = static_cast<std::uint32_t>(middle_extent);
+  const auto lasts = static_cast<std::uint32_t>(last_extent);
+  const std::uint32_t rest = position / lasts, first = rest / middles;
+  return {first, rest - first * middles, position - rest * lasts};
 }
 
-/// One packed weight, whose position is split into the three extents of its order.
+/// The packed channel that filter o's first weight stands for.
+INOCULA_HD inline std::int64_t first_channel(std::uint32_t o, std::int64_t outputs, std::int64_t inputs,
+                                             std::int64_t groups) {
+  return groups == 1 ? 0 : o / static_cast<std::uint32_t>(outputs / groups) * inputs;
+}
+
+/// One packed weight.
 template <class T>
 struct PackWeight {
   PackWeights a;
   INOCULA_DEVICE void operator()(std::int64_t at) const {
     const bool inputs_last = a.order == WeightOrder::output_tap_input;
-    const std::int64_t last_extent = inputs_last ? a.padded_inputs : a.padded_outputs;
-    const std::int64_t middle_extent = inputs_last ? a.taps : a.padded_inputs;
-    const std::int64_t last = at % last_extent, rest = at / last_extent;
-    const std::int64_t middle = rest % middle_extent, first = rest / middle_extent;
-    const std::int64_t o = inputs_last ? first : last;
-    const std::int64_t channel = inputs_last ? last : middle;
-    const std::int64_t tap = inputs_last ? middle : first;
+    const WeightPlace place = inputs_last ? weight_place(at, a.taps, a.padded_inputs)
+                                          : weight_place(at, a.padded_inputs, a.padded_outputs);
+    const std::uint32_t o = inputs_last ? place.first : place.last;
+    const std::uint32_t channel = inputs_last ? place.last : place.middle;
+    const std::uint32_t tap = inputs_last ? place.middle : place.first;
     float v = 0;
     const std::int64_t i = channel - first_channel(o, a.outputs, a.inputs, a.groups);
     if (o < a.outputs && i >= 0 && i < a.inputs) {
@@ -40,11 +53,10 @@ template <class T>
 struct AddGradient {
   AddWeightGradient a;
   INOCULA_DEVICE void operator()(std::int64_t at) const {
-    const std::int64_t tap = at % a.taps, rest = at / a.taps;
-    const std::int64_t i = rest % a.inputs, o = rest / a.inputs;
-    const std::int64_t channel = first_channel(o, a.outputs, a.inputs, a.groups) + i;
+    const WeightPlace place = weight_place(at, a.inputs, a.taps);
+    const std::int64_t channel = first_channel(place.first, a.outputs, a.inputs, a.groups) + place.middle;
     const T* const packed = static_cast<const T*>(a.packed);
-    a.plain[at] += to_float(packed[(o * a.taps + tap) * a.padded_inputs + channel]);
+    a.plain[at] += to_float(packed[(place.first * a.taps + place.last) * a.padded_inputs + channel]);
   }
 };
 
