@@ -7,6 +7,7 @@
 
 #include "kernels/draw.h"
 #include "kernels/normal.h"
+#include "kernels/octet.h"
 #include "kernels/target.h"
 
 #if defined(__SSE2__) && !defined(INOCULA_CUDA)
@@ -138,6 +139,28 @@ struct RandomStream {
 /// How many of the kWordsAbreast elements from `first` on lie below `cols`.
 INOCULA_DEVICE inline int count_abreast(std::int64_t first, std::int64_t cols) {
   return static_cast<int>(cols - first < kWordsAbreast ? cols - first : kWordsAbreast);
+}
+
+/// to[first + l] = f(l, from[first + l]) for the kWordsAbreast elements from `first` on that lie below
+/// `cols`; on a GPU in 16-byte accesses where the row is aligned to them.
+template <class F>
+INOCULA_DEVICE void map_abreast(const float* from, float* to, std::int64_t first, std::int64_t cols,
+                                const F& f) {
+  const int count = count_abreast(first, cols);
+#if defined(INOCULA_CUDA)
+  static_assert(kWordsAbreast * sizeof(float) == sizeof(Sixteen));
+  const auto addresses =
+      reinterpret_cast<std::uintptr_t>(from + first) | reinterpret_cast<std::uintptr_t>(to + first);
+  if (count == kWordsAbreast && addresses % sizeof(Sixteen) == 0) {
+    float v[kWordsAbreast];
+    load_sixteen(from + first, v);
+    for (int l = 0; l < kWordsAbreast; ++l) v[l] = f(l, v[l]);
+    store_sixteen(v, to + first);
+    return;
+  }
+#endif
+#pragma omp simd
+  for (int l = 0; l < count; ++l) to[first + l] = f(l, from[first + l]);
 }
 
 INOCULA_END_TARGET

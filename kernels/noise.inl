@@ -31,9 +31,7 @@ INOCULA_DEVICE inline void add_normals(const Noise& a, NoiseKind kind, std::int6
   team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
     float z[kWordsAbreast];
     stream.normals(first, z);
-    const int count = count_abreast(first, cols);
-#pragma omp simd
-    for (int l = 0; l < count; ++l) y[first + l] = noisy(x[first + l], z[l]);
+    map_abreast(x, y, first, cols, [&](int l, float v) { return noisy(v, z[l]); });
   });
 }
 
@@ -66,13 +64,11 @@ struct Impulse {
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       std::uint32_t word[kWordsAbreast];
       stream.words(first, word);
-      const int count = count_abreast(first, cols);
       // The upper 24 bits say whether, the lowest which.
-#pragma omp simd
-      for (int l = 0; l < count; ++l) {
+      map_abreast(x, y, first, cols, [&](int l, float v) {
         const float end = (word[l] & 1u) != 0 ? hi : lo;
-        y[first + l] = uniform01(word[l]) < level ? end : x[first + l];
-      }
+        return uniform01(word[l]) < level ? end : v;
+      });
     });
   }
 };

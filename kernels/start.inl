@@ -61,10 +61,9 @@ struct StartLinf {
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       typename Moves::Drawn draw[kWordsAbreast];
       Moves::draw(stream, first, draw);
-      const int count = count_abreast(first, cols);
-#pragma omp simd
-      for (int l = 0; l < count; ++l)
-        x[first + l] = step_within_linf(clean[first + l], Moves::move(draw[l], eps, deviation), eps, lo, hi);
+      map_abreast(clean, x, first, cols, [&](int l, float v) {
+        return step_within_linf(v, Moves::move(draw[l], eps, deviation), eps, lo, hi);
+      });
     });
     if (const std::uint8_t* const mask = mask_of(a.region, a.sample[row]))
       keep_inside(team, a, mask, clean, x);
@@ -91,9 +90,7 @@ struct NormalL2 {
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       float z[kWordsAbreast];
       stream.normals(first, z);
-      const int count = count_abreast(first, cols);
-#pragma omp simd
-      for (int l = 0; l < count; ++l) x[first + l] = z[l];
+      map_abreast(clean, x, first, cols, [&](int l, float) { return z[l]; });
     });
     if (const std::uint8_t* const mask = mask_of(a.region, a.sample[row]))
       keep_inside(team, a, mask, nullptr, x);

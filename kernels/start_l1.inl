@@ -30,9 +30,7 @@ struct StartL1 {
     team.each_group<kWordsAbreast>(cols, [=](std::int64_t first) {
       std::uint32_t word[kWordsAbreast];
       stream.words(first, word);
-      const int count = count_abreast(first, cols);
-#pragma omp simd
-      for (int l = 0; l < count; ++l) x[first + l] = signed_exponential(word[l]);
+      map_abreast(clean, x, first, cols, [&](int l, float) { return signed_exponential(word[l]); });
     });
     const double drawn = team.sum(cols, [=](std::int64_t i) { return static_cast<double>(fabsf(x[i])); });
     const float spare = signed_exponential(draw(stream.seed, stream.purpose, stream.sub, stream.step,
