@@ -1,4 +1,4 @@
-// Body of the channels' sums: first over a plane's pixels, then over the samples in order.
+// Body of the channels' sums: first over a plane's pixels, then over the samples.
 #include "kernels/channel_sums.h"
 
 #include "kernels/for_each.h"
@@ -21,13 +21,19 @@ struct SumPlane {
   }
 };
 
+/// Up to 16 channels.
 struct AddSamples {
   AddChannelSums a;
-  INOCULA_DEVICE void operator()(std::int64_t c) const {
-    const std::int64_t stride = a.shape.padded_channels();
-    double total = 0;
-    for (std::int64_t n = 0; n < a.shape.batch; ++n) total += a.partial[n * stride + c];
-    a.sum[c] += static_cast<float>(total);
+  INOCULA_DEVICE void operator()(std::int64_t group, const Team& team) const {
+    const std::int64_t first = group * kMaxLanes, channels = a.shape.channels - first;
+    const float* const partial = a.partial;
+    float* const sum = a.sum + first;
+    sum_samples(
+        team, a.shape, first,
+        [=](int l, double total) {
+          if (l < channels) sum[l] += static_cast<float>(total);
+        },
+        [=](std::int64_t i, int) { return static_cast<double>(partial[i]); });
   }
 };
 
@@ -38,7 +44,7 @@ void add_channel_sums(const Queue& queue, const AddChannelSums& args) {
   with_element(args.shape.element, [&](auto stored) {
     for_each_row(queue, rows, cost, SumPlane<typename decltype(stored)::Type>{args});
   });
-  for_each(queue, args.shape.channels, AddSamples{args});
+  for_each_row(queue, lane_groups(args.shape.channels), args.shape.batch * kMaxLanes, AddSamples{args});
 }
 
 INOCULA_END_TARGET

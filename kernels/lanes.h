@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "kernels/element.h"
 #include "kernels/for_each.h"
@@ -15,14 +16,26 @@ INOCULA_BEGIN_TARGET
 
 inline constexpr int kMaxLanes = 16;
 
+/// How many groups of 16 lanes n neighbours are, the last one perhaps of fewer: lanes_from(its first, n).
+INOCULA_HD inline std::int64_t lane_groups(std::int64_t n) {
+  return (n + kMaxLanes - 1) / kMaxLanes;
+}
+INOCULA_HD inline int lanes_from(std::int64_t first, std::int64_t n) {
+  return static_cast<int>(n - first < kMaxLanes ? n - first : kMaxLanes);
+}
+
 /// How many lanes a call handles, as a type: an array of `value` elements is one register or a few.
 template <int kLanes>
 struct LaneCount {
   static constexpr int value = kLanes;
 };
 
-/// Elements that a lane adds in float before the result goes to a double.
+/// Elements that a lane adds in the functions' own type before the result goes to a double.
 inline constexpr int kLaneChunk = 32;
+
+/// What functions f(i, l) that are summed together return: float or double.
+template <class... F>
+using LaneValue = decltype((... + std::declval<const F&>()(std::int64_t{}, 0)));
 
 #if !defined(INOCULA_CUDA)
 
@@ -121,7 +134,7 @@ void each_lanes(const Team&, std::int64_t outer, std::int64_t inner, F&& f) {
 /// Adds kChunks chunks of `count` elements each to the totals; independent chunks hide the adder's latency.
 template <int kLanes, int kChunks, int kSums, class... F>
 void add_chunks(std::int64_t first, int count, int lanes, double (&total)[kSums][kLanes], const F&... f) {
-  float sum[kChunks][kSums][kLanes] = {};
+  LaneValue<F...> sum[kChunks][kSums][kLanes] = {};
   for (int i = 0; i < count; ++i) {
     for (int chunk = 0; chunk < kChunks; ++chunk) {
 #pragma omp simd
@@ -156,7 +169,8 @@ void sum_fixed_lanes(int lanes, std::int64_t n, const Done& done, const F&... f)
 }
 
 /// For each lane l in [0, lanes), lanes <= 16, sums one or two functions f(i, l) over i in [0, n) by a fixed
-/// tree (chunks of 32 in float, the chunks in order in double) and hands the sums to done(l, double…).
+/// tree (chunks of 32 in the type that the functions return, the chunks in order in double) and hands the
+/// sums to done(l, double…).
 template <class Done, class... F>
 void sum_lanes(const Team&, int lanes, std::int64_t n, const Done& done, const F&... f) {
   static_assert(sizeof...(F) == 1 || sizeof...(F) == 2);
@@ -183,7 +197,8 @@ template <class Done, class... F>
 __device__ void sum_lanes(const Team&, int lanes, std::int64_t n, const Done& done, const F&... f) {
   static_assert(sizeof...(F) == 1 || sizeof...(F) == 2);
   constexpr int kSums = sizeof...(F);
-  __shared__ float chunk_sum[kRowThreads / kMaxLanes][kSums][kMaxLanes];
+  using Value = LaneValue<F...>;
+  __shared__ Value chunk_sum[kRowThreads / kMaxLanes][kSums][kMaxLanes];
   const int lane = threadIdx.x % kMaxLanes;
   const int slot = threadIdx.x / kMaxLanes;
   const int slots = Team::threads() / kMaxLanes;
@@ -191,7 +206,7 @@ __device__ void sum_lanes(const Team&, int lanes, std::int64_t n, const Done& do
   for (std::int64_t round = 0; round < n; round += slots * kLaneChunk) {
     const std::int64_t begin = round + slot * kLaneChunk;
     const std::int64_t end = begin + kLaneChunk < n ? begin + kLaneChunk : n;
-    float sum[kSums] = {};
+    Value sum[kSums] = {};
     if (lane < lanes) {
       for (std::int64_t i = begin; i < end; ++i) {
         int s = 0;

@@ -8,14 +8,6 @@ INOCULA_BEGIN_TARGET
 
 namespace {
 
-INOCULA_HD inline std::int64_t lane_groups(std::int64_t n) {
-  return (n + kMaxLanes - 1) / kMaxLanes;
-}
-
-INOCULA_HD inline int lanes_from(std::int64_t first, std::int64_t n) {
-  return static_cast<int>(n - first < kMaxLanes ? n - first : kMaxLanes);
-}
-
 /// One output of one sample.
 struct ForwardElement {
   LinearForward a;

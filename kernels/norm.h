@@ -2,9 +2,9 @@
 //
 // Ioffe and Szegedy, "Batch normalization", ICML 2015; PyTorch's conventions: variance biased in the
 // normalisation and unbiased in the running estimate, running <- (1 - momentum) running + momentum batch.
-// Sums run over a plane in float, over samples in double and in order (Chan, Golub, LeVeque 1979), those of x
-// as differences from the channel's first value: they depend neither on threads nor on the target, and a
-// large mean costs no digits. The normalised value itself is written by `affine`.
+// Sums run over a plane in float, over samples in double (Chan, Golub, LeVeque 1979), those of x as
+// differences from the channel's first value: they depend neither on threads nor on the target, and a large
+// mean costs no digits. The normalised value itself is written by `affine`.
 #pragma once
 
 #include <cstdint>

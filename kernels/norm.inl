@@ -44,31 +44,41 @@ struct PlaneMoments {
   }
 };
 
+/// Moments of the batch from those of its planes, for up to 16 channels.
 template <class T>
 struct CombineMoments {
   BatchStatistics a;
   const float *offset, *squares;
 
-  INOCULA_DEVICE void operator()(std::int64_t c) const {
+  INOCULA_DEVICE void operator()(std::int64_t group, const Team& team) const {
+    const std::int64_t first = group * kMaxLanes;
+    const double pixels = static_cast<double>(a.shape.pixels());
+    const double batch = static_cast<double>(a.shape.batch);
+    const float *const of_offset = offset, *const of_squares = squares;
+    INOCULA_SHARED double centre[kMaxLanes];
+    sum_samples(
+        team, a.shape, first, [&](int l, double total) { centre[l] = total / batch; },
+        [=](std::int64_t i, int) { return static_cast<double>(of_offset[i]); });
+    sum_samples(
+        team, a.shape, first, [&](int l, double spread) { finish(first + l, centre[l], spread); },
+        [&](std::int64_t i, int l) {
+          const double d = of_offset[i] - centre[l];
+          return of_squares[i] + pixels * d * d;
+        });
+  }
+
+ private:
+  /// `centre` is the mean's distance from the channel's origin, `spread` the sum of squared differences from
+  /// the mean.
+  INOCULA_DEVICE void finish(std::int64_t c, double centre, double spread) const {
     if (c >= a.shape.channels) {
       a.mean[c] = a.rstd[c] = a.scale[c] = a.shift[c] = 0;
       return;
     }
-    const std::int64_t stride = a.shape.padded_channels();
-    const double pixels = static_cast<double>(a.shape.pixels());
-    const double batch = static_cast<double>(a.shape.batch);
-    double total = 0;
-    for (std::int64_t n = 0; n < a.shape.batch; ++n) total += offset[n * stride + c];
-    const double centre = total / batch;
-    double spread = 0;
-    for (std::int64_t n = 0; n < a.shape.batch; ++n) {
-      const double d = offset[n * stride + c] - centre;
-      spread += squares[n * stride + c] + pixels * d * d;
-    }
     const double origin =
         to_float(static_cast<const T*>(a.x)[c / a.shape.block * a.shape.plane_size() + c % a.shape.block]);
     const double mean = origin + centre;
-    const double count = pixels * batch;
+    const double count = static_cast<double>(a.shape.batch * a.shape.pixels());
     const double variance = spread / count;
     const double rstd = 1.0 / sqrt(variance + a.eps);
     const double scale = a.gamma[c] * rstd;
@@ -122,21 +132,25 @@ struct PlaneGradientSums {
   }
 };
 
+/// The same of the batch, for up to 16 channels.
 struct CombineGradientSums {
   NormGradientSums a;
-  INOCULA_DEVICE void operator()(std::int64_t c) const {
-    const std::int64_t stride = a.shape.padded_channels();
+  INOCULA_DEVICE void operator()(std::int64_t group, const Team& team) const {
+    const std::int64_t first = group * kMaxLanes;
     const float* const of_dy = a.partial;
-    const float* const of_dy_xhat = a.partial + a.shape.batch * stride;
-    double dy = 0, dy_xhat = 0;
-    for (std::int64_t n = 0; n < a.shape.batch; ++n) {
-      dy += of_dy[n * stride + c];
-      dy_xhat += of_dy_xhat[n * stride + c];
-    }
-    a.sum_dy[c] = static_cast<float>(dy);
-    a.sum_dy_xhat[c] = static_cast<float>(dy_xhat);
-    if (a.dbeta != nullptr) a.dbeta[c] += static_cast<float>(dy);
-    if (a.dgamma != nullptr) a.dgamma[c] += static_cast<float>(dy_xhat);
+    const float* const of_dy_xhat = a.partial + a.shape.batch * a.shape.padded_channels();
+    const NormGradientSums to = a;
+    sum_samples(
+        team, a.shape, first,
+        [=](int l, double dy, double dy_xhat) {
+          const std::int64_t c = first + l;
+          to.sum_dy[c] = static_cast<float>(dy);
+          to.sum_dy_xhat[c] = static_cast<float>(dy_xhat);
+          if (to.dbeta != nullptr) to.dbeta[c] += static_cast<float>(dy);
+          if (to.dgamma != nullptr) to.dgamma[c] += static_cast<float>(dy_xhat);
+        },
+        [=](std::int64_t i, int) { return static_cast<double>(of_dy[i]); },
+        [=](std::int64_t i, int) { return static_cast<double>(of_dy_xhat[i]); });
   }
 };
 
@@ -183,7 +197,8 @@ void batch_statistics(const Queue& queue, const BatchStatistics& args) {
     using T = typename decltype(stored)::Type;
     for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
                  PlaneMoments<T>{static_cast<const T*>(args.x), offset, squares, args.shape});
-    for_each(queue, args.shape.padded_channels(), CombineMoments<T>{args, offset, squares});
+    for_each_row(queue, lane_groups(args.shape.padded_channels()), args.shape.batch * kMaxLanes,
+                 CombineMoments<T>{args, offset, squares});
   });
 }
 
@@ -197,7 +212,8 @@ void norm_gradient_sums(const Queue& queue, const NormGradientSums& args) {
     for_each_row(queue, plane_lane_rows(args.shape), args.shape.pixels() * kMaxLanes,
                  PlaneGradientSums<T>{args});
   });
-  for_each(queue, args.shape.padded_channels(), CombineGradientSums{args});
+  for_each_row(queue, lane_groups(args.shape.padded_channels()), args.shape.batch * kMaxLanes,
+               CombineGradientSums{args});
 }
 
 void norm_backward(const Queue& queue, const NormBackward& args) {

@@ -79,6 +79,14 @@ std::vector<PlaneShape> plane_shapes() {
   return shapes;
 }
 
+std::vector<PlaneShape> batch_shapes() {
+  std::vector<PlaneShape> shapes = plane_shapes();
+  for (const std::int64_t batch : {100, 600})
+    for (const std::int64_t block : {16, 20})
+      shapes.push_back({.batch = batch, .channels = 20, .height = 1, .width = 2, .block = block});
+  return shapes;
+}
+
 std::int64_t index_of(const PlaneShape& shape, std::int64_t n, std::int64_t c, std::int64_t pixel) {
   const std::int64_t plane = n * shape.blocks() + c / shape.block;
   return plane * shape.plane_size() + pixel * shape.block + c % shape.block;

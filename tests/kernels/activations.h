@@ -52,6 +52,10 @@ class Planes {
 /// in floats and in bf16.
 std::vector<PlaneShape> plane_shapes();
 
+/// The same and batches of many small planes, for sums over the batch: of several chunks, and of more than a
+/// team of the GPU takes at once.
+std::vector<PlaneShape> batch_shapes();
+
 /// What storing a result in the shape's element adds to its relative error: half a unit of 8 bits, or nothing
 /// beyond what floats have.
 double storage_error(const PlaneShape& shape);
