@@ -99,10 +99,11 @@ if [[ $tests == ON ]]; then
   part "Networks on the GPU" "$build/gpu_engine"
   if command -v compute-sanitizer > /dev/null; then
     sanitize() { timeout "$sanitizer_seconds" compute-sanitizer --tool "$1" --error-exitcode 9 "${@:2}"; }
-    for tool in memcheck racecheck synccheck; do
-      part "compute-sanitizer $tool" sanitize "$tool" "$build/gpu_kernels"
-    done
-    # Of memory that nobody cleared, which the kernels' tests do not have: theirs is the host's.
+    part "compute-sanitizer memcheck" sanitize memcheck "$build/gpu_kernels" --device-copies
+    part "compute-sanitizer initcheck" sanitize initcheck "$build/gpu_kernels" --device-copies
+    part "compute-sanitizer racecheck" sanitize racecheck "$build/gpu_kernels"
+    part "compute-sanitizer synccheck" sanitize synccheck "$build/gpu_kernels"
+    # Whose arenas nobody clears: what is read before it was written is seen there alone.
     for tool in memcheck initcheck; do
       part "compute-sanitizer $tool on networks" sanitize "$tool" "$build/gpu_engine" --test-case-exclude="*learns what*"
     done

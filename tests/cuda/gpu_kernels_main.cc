@@ -3,7 +3,8 @@
 //
 // Where there is a GPU, operator new takes page-locked memory, which has one address on both sides, and the
 // tests run on a stack of it: vectors and local variables of the tests are then valid for kernels. Each
-// launch is waited for.
+// launch is waited for. With --device-copies each launch works on copies of its arrays in device memory of
+// their exact size: slow, and what compute-sanitizer should see (device_copies.h).
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cuda_runtime_api.h>
 #include <doctest/doctest.h>
@@ -12,9 +13,11 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory_resource>
 #include <new>
 
+#include "tests/cuda/device_copies.h"
 #include "tests/cuda/gpu.h"
 #include "tests/kernels/harness.h"
 
@@ -52,10 +55,20 @@ struct Header {
 };
 static_assert(sizeof(Header) <= kHeader);
 
+bool works_on_copies = false;
+
+/// Waits for the launch before its arrays are copied back.
+template <class Args>
+void wait_for(void (*kernel)(const inocula::Queue&, const Args&), const char* name,
+              const inocula::Queue& queue, const Args& args) {
+  inocula::test::DeviceCopies copies;
+  kernel(queue, works_on_copies ? copies.move_arrays(args) : args);
+  inocula::test::require_done(name);
+}
+
 #define INOCULA_WAITED_LAUNCH(name, Args)                                      \
   void waited_##name(const inocula::Queue& queue, const inocula::Args& args) { \
-    inocula::cuda::kernel_table().name(queue, args);                           \
-    inocula::test::require_done(#name);                                        \
+    wait_for(inocula::cuda::kernel_table().name, #name, queue, args);          \
   }
 INOCULA_KERNELS(INOCULA_WAITED_LAUNCH)
 #undef INOCULA_WAITED_LAUNCH
@@ -97,10 +110,12 @@ void* operator new(std::size_t bytes) {
                            : std::aligned_alloc(kHeader, (bytes + 2 * kHeader - 1) / kHeader * kHeader);
   if (memory == nullptr) throw std::bad_alloc();
   new (memory) Header{bytes, from};
+  if (works_on_copies) inocula::test::note_array(static_cast<std::byte*>(memory) + kHeader, bytes);
   return static_cast<std::byte*>(memory) + kHeader;
 }
 void operator delete(void* memory) noexcept {
   if (memory == nullptr) return;
+  if (works_on_copies) inocula::test::forget_array(memory);
   auto* const begin = reinterpret_cast<Header*>(static_cast<std::byte*>(memory) - kHeader);
   if (begin->from != nullptr)
     begin->from->deallocate(begin, begin->bytes + kHeader, kHeader);
@@ -116,6 +131,8 @@ int main(int argc, char** argv) {
     std::puts("skipped: no NVIDIA GPU on this machine");
     return 0;
   }
+  for (int i = 1; i < argc; ++i)
+    works_on_copies = works_on_copies || std::strcmp(argv[i], "--device-copies") == 0;
   use_visible_memory();
   inocula::test::add_target({"cuda", &waited_table()});
   doctest::Context context(argc, argv);
