@@ -41,7 +41,7 @@ def main(folder):
     refuse("a third GPU", 69, *TRAIN, *SMALL, "--data", here("set.npz"), "--out", here("none"), "--device", "cuda:2", output=here("none"),
            mention=["there are 2 GPUs"])
     refuse("a batch too large", 69, *TRAIN, "--model", "small_cnn:width=32", "--batch", 24, "--data", here("set.npz"), "--out", here("none"),
-           "--device", "cuda:0", output=here("none"), env={**os.environ, "LAZY_GPU_MIB": "3"},
+           "--device", "cuda:0", output=here("none"), env={**os.environ, "LAZY_GPU_MIB": "4"},
            mention=["out of memory on cuda:0", " instead of 24 would fit"])
 
 
