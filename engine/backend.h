@@ -137,7 +137,8 @@ enum class Contents : std::uint8_t {
   undefined,  ///< a checker such as compute-sanitizer then sees what is read before it was written
 };
 
-/// Times pieces of work by a device's own clock: what the host spends on launching them is no part of it.
+/// Times pieces of work by a device's own clock. Where the device is faster than the host launches, its wait
+/// for the next launch is part of a piece.
 class Stopwatch {
  public:
   virtual ~Stopwatch() = default;

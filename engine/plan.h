@@ -41,8 +41,8 @@ struct MemoryPlan {
   std::size_t sum_bytes = 0;  ///< what one piece a tensor would take
 };
 
-/// A line of a GPU's cache, two of a CPU's.
-inline constexpr std::size_t kArenaAlignment = 128;
+/// As a GPU's own allocator aligns: its libraries meet no other addresses anywhere.
+inline constexpr std::size_t kArenaAlignment = 256;
 
 /// Lifetimes follow from the order of the steps; what lives into a loop lives through all its turns. Offsets
 /// are chosen greedily, largest first, at the lowest place free during the whole lifetime. Throws Error

@@ -13,22 +13,44 @@
 namespace inocula::cuda {
 namespace {
 
-constexpr int kHopper = 90;
+/// A GPU as cuDNN writes a device's properties.
+struct Gpu {
+  const char* name;
+  int compute_capability;
+  const char* properties;
+};
 
-/// An H200 as cuDNN writes a device's properties.
-constexpr const char* kH200 = R"({
+constexpr Gpu kH200{"H200", 90, R"({
   "deviceName": "NVIDIA H200", "deviceVer": 900, "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0,
   "totalGlobalMem": 150754820096, "multiProcessorCount": 132, "smClockRateKHz": 1980000,
   "memClockRateKHz": 3201000, "l2CacheSize": 62914560, "warpSize": 32, "regsPerBlock": 65536,
   "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 232448,
   "reservedSharedMemoryPerBlock": 1024, "sharedMemPerMultiprocessor": 233472, "maxCtasPerSM": 32,
   "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "maxGridSize": [2147483647, 65535, 65535],
-  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})";
+  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})"};
+
+constexpr Gpu kA100{"A100", 80, R"({
+  "deviceName": "NVIDIA A100-SXM4-80GB", "deviceVer": 800, "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0,
+  "totalGlobalMem": 85899345920, "multiProcessorCount": 108, "smClockRateKHz": 1410000,
+  "memClockRateKHz": 1593000, "l2CacheSize": 41943040, "warpSize": 32, "regsPerBlock": 65536,
+  "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 166912,
+  "reservedSharedMemoryPerBlock": 1024, "sharedMemPerMultiprocessor": 167936, "maxCtasPerSM": 32,
+  "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "maxGridSize": [2147483647, 65535, 65535],
+  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})"};
+
+constexpr Gpu kB200{"B200", 100, R"({
+  "deviceName": "NVIDIA B200", "deviceVer": 1000, "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0,
+  "totalGlobalMem": 191502483456, "multiProcessorCount": 148, "smClockRateKHz": 1965000,
+  "memClockRateKHz": 3996000, "l2CacheSize": 132644864, "warpSize": 32, "regsPerBlock": 65536,
+  "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 232448,
+  "reservedSharedMemoryPerBlock": 1024, "sharedMemPerMultiprocessor": 233472, "maxCtasPerSM": 32,
+  "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "maxGridSize": [2147483647, 65535, 65535],
+  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})"};
 
 /// Null where cuDNN is not installed or too old to plan without hardware, which is said.
-std::unique_ptr<Cudnn> described_gpu() {
+std::unique_ptr<Cudnn> described(const Gpu& gpu) {
   try {
-    return Cudnn::describe_hardware(kH200, kHopper);
+    return Cudnn::describe_hardware(gpu.properties, gpu.compute_capability);
   } catch (const Error& e) {
     MESSAGE("skipped: ", e.what());
     return nullptr;
@@ -51,12 +73,13 @@ ConvProblem convolution(const Shape& in, std::int64_t outputs, std::int64_t kern
   return p;
 }
 
-/// Those of ResNet-18 for 28 x 28 (its last layers have odd sides) and for 224 x 224, a depthwise one, and a
-/// batch of two.
+/// Those of ResNet-18 for 28 x 28 (its last layers have odd sides) and for 224 x 224, a depthwise and a
+/// grouped one, and a batch of two.
 std::vector<ConvProblem> convolutions() {
   std::vector<ConvProblem> list{
-      convolution({128, 8, 28, 28}, 64, 3, 1), convolution({32, 8, 224, 224}, 64, 7, 2),
-      convolution({2, 16, 28, 28}, 16, 3, 1), convolution({128, 32, 28, 28}, 32, 3, 1, 32)};
+      convolution({128, 8, 28, 28}, 64, 3, 1),       convolution({32, 8, 224, 224}, 64, 7, 2),
+      convolution({2, 16, 28, 28}, 16, 3, 1),        convolution({128, 32, 28, 28}, 32, 3, 1, 32),
+      convolution({64, 128, 56, 56}, 128, 3, 1, 32), convolution({256, 64, 56, 56}, 64, 3, 1)};
   for (const std::int64_t batch : {128, 512})
     for (std::int64_t c = 64, side = 28; c <= 512; c *= 2, side = (side + 1) / 2) {
       list.push_back(convolution({batch, c, side, side}, c, 3, 1));
@@ -70,31 +93,34 @@ std::vector<ConvProblem> convolutions() {
 TEST_CASE(
     "cuda plans: every pass of every convolution has a deterministic engine, in fp32 without TF32 and in "
     "bf16") {
-  const std::unique_ptr<Cudnn> cudnn = described_gpu();
-  if (cudnn == nullptr) return;
-  std::size_t most_workspace = 0;
-  int plans = 0;
-  for (ConvProblem p : convolutions())
-    for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights})
-      for (const Element element : {Element::f32, Element::bf16}) {
-        p.pass = pass;
-        p.element = element;
-        CAPTURE(p.to_string());
-        // Gradients of weights in float from bf16 take a kernel compiled at run time: tried on a GPU alone.
-        p.weight_gradient = pass == ConvPass::backward_weights ? element : Element::f32;
-        const std::unique_ptr<Cudnn::Plan> plan = cudnn->plan(p, {});
-        CHECK(plan != nullptr);
-        if (plan == nullptr) continue;
-        CHECK(plan->name().rfind("eng", 0) == 0);
-        most_workspace = std::max(most_workspace, plan->workspace_bytes());
-        plans += 1;
-      }
-  MESSAGE("cuDNN ", cudnn->version(), ": ", plans, " plans, at most ", most_workspace >> 20,
-          " MiB of scratch");
+  for (const Gpu& gpu : {kA100, kH200, kB200}) {
+    const std::unique_ptr<Cudnn> cudnn = described(gpu);
+    if (cudnn == nullptr) return;
+    CAPTURE(std::string(gpu.name));
+    std::size_t most_workspace = 0;
+    int plans = 0;
+    for (ConvProblem p : convolutions())
+      for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights})
+        for (const Element element : {Element::f32, Element::bf16}) {
+          p.pass = pass;
+          p.element = element;
+          CAPTURE(p.to_string());
+          // Gradients of weights in float from bf16 take a kernel compiled at run time: tried on a GPU alone.
+          p.weight_gradient = pass == ConvPass::backward_weights ? element : Element::f32;
+          const std::unique_ptr<Cudnn::Plan> plan = cudnn->plan(p, {});
+          CHECK(plan != nullptr);
+          if (plan == nullptr) continue;
+          CHECK(plan->name().rfind("eng", 0) == 0);
+          most_workspace = std::max(most_workspace, plan->workspace_bytes());
+          plans += 1;
+        }
+    MESSAGE("cuDNN ", cudnn->version(), " on ", std::string(gpu.name), ": ", plans, " plans, at most ",
+            most_workspace >> 20, " MiB of scratch");
+  }
 }
 
 TEST_CASE("cuda plans: TF32 is chosen only where it is admitted, in the reproducible mode too") {
-  const std::unique_ptr<Cudnn> cudnn = described_gpu();
+  const std::unique_ptr<Cudnn> cudnn = described(kH200);
   if (cudnn == nullptr) return;
   const ConvProblem p = convolution({128, 64, 28, 28}, 64, 3, 1);
   const auto name = [&](const Admission& admission) {
@@ -109,7 +135,7 @@ TEST_CASE("cuda plans: TF32 is chosen only where it is admitted, in the reproduc
 
 TEST_CASE("cuda plans: a description that is none is refused in one line") {
   try {
-    Cudnn::describe_hardware("{}", kHopper);
+    Cudnn::describe_hardware("{}", kH200.compute_capability);
     FAIL_CHECK("accepted");
   } catch (const Error& e) {
     CHECK(e.kind() == ErrorKind::missing_package);

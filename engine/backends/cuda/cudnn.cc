@@ -6,6 +6,7 @@
 
 #include <array>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace fe = cudnn_frontend;
 namespace {
 
 constexpr std::size_t kOldestVersion = 90000;
-/// A plan that wants more scratch than this is passed over: it would crowd out the batch.
+/// A plan that wants more scratch than this would crowd out the batch: it is taken only where there is no
+/// other.
 constexpr std::int64_t kMostWorkspace = std::int64_t{512} << 20;
 
 std::string version_text(std::size_t version) {
@@ -129,10 +131,10 @@ class CudnnPlan final : public Cudnn::Plan {
     }
   }
 
-  /// False where no engine does it.
+  /// False where no engine does it within `most_workspace` bytes of scratch.
   bool choose(std::shared_ptr<const fe::DeviceProperties> hardware, int compute_capability,
-              const Admission& admission) {
-    // Else the front end asks the runtime library, which this program does not share with it.
+              const Admission& admission, std::int64_t most_workspace) {
+    // Else the front end asks a runtime library of its own.
     graph_.set_sm_version(compute_capability);
     if (hardware) graph_.set_device_properties(std::move(hardware));
     // The Program outlives its graph and keeps this plan; the front end would load a runtime library of its
@@ -153,7 +155,7 @@ class CudnnPlan final : public Cudnn::Plan {
       if (!admission.tf32) refused.push_back(fe::NumericalNote_t::TENSOR_CORE);
     }
     graph_.deselect_numeric_notes(refused);
-    graph_.deselect_workspace_greater_than(kMostWorkspace);
+    graph_.deselect_workspace_greater_than(most_workspace);
     if (refuses(graph_.check_support(), "check_support")) return false;
     return !refuses(graph_.build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE), "build_plans");
   }
@@ -240,6 +242,9 @@ class LoadedCudnn final : public Cudnn {
     reporting("opening", [&] {
       check(fe::detail::create_handle(&handle_), "cudnnCreate");
       check(fe::detail::set_stream(handle_, static_cast<cudaStream_t>(stream)), "cudnnSetStream");
+      // Its first call loads a runtime library for one lookup: here rather than in a graph that is taken
+      // down.
+      fe::detail::has_current_context();
     });
   }
   LoadedCudnn(const std::string& properties, int compute_capability)
@@ -262,9 +267,12 @@ class LoadedCudnn final : public Cudnn {
 
   std::unique_ptr<Plan> plan(const ConvProblem& problem, const Admission& admission) override {
     return reporting(problem.to_string(), [&]() -> std::unique_ptr<Plan> {
-      auto plan = std::make_unique<CudnnPlan>(handle_, problem);
-      if (!plan->choose(hardware_, compute_capability_, admission)) return nullptr;
-      return plan;
+      for (const std::int64_t most_workspace : {kMostWorkspace, std::numeric_limits<std::int64_t>::max()}) {
+        auto plan = std::make_unique<CudnnPlan>(handle_, problem);
+        if (plan->choose(hardware_, compute_capability_, admission, most_workspace)) return plan;
+        if (problem.has_substitute()) break;
+      }
+      return nullptr;
     });
   }
 
