@@ -13,9 +13,12 @@ namespace {
 INOCULA_DEVICE inline std::int64_t touching(std::int64_t at, std::int64_t k, std::int64_t pad,
                                             std::int64_t dilation, std::int64_t stride, std::int64_t extent) {
   const std::int64_t position = at + pad - k * dilation;
-  if (stride == 1) return position >= 0 && position < extent ? position : -1;
-  if (position < 0 || position % stride != 0 || position / stride >= extent) return -1;
-  return position / stride;
+  if (position < 0) return -1;
+  if (stride == 1) return position < extent ? position : -1;
+  // A side has fewer than 2^32 pixels; 32-bit divisions are many times faster.
+  const auto from = static_cast<std::uint32_t>(position), step = static_cast<std::uint32_t>(stride);
+  const std::uint32_t output = from / step;
+  return output * step == from && output < extent ? std::int64_t{output} : -1;
 }
 
 /// kBlock channels of an output pixel are multiplied side by side.

@@ -30,21 +30,32 @@ struct MapFloats {
     element(i);
   }
 #else
-  /// Elements [8 octet, 8 octet + 8) of those below `size`.
-  __device__ void operator()(std::int64_t octet) const {
-    const std::int64_t first = octet * kOctet;
-    if (first + kOctet > size) {
-      for (std::int64_t i = first; i < size; ++i) element(i);
+  static constexpr int kQuad = 4;
+
+  /// Two quads of a thread's, of those below `size`. A warp's threads lie side by side in both: what they
+  /// access at once is 512 bytes in a row.
+  __device__ void operator()(std::int64_t thread) const {
+    const std::int64_t lane = thread % kWarpThreads;
+    const std::int64_t first = (thread - lane) * 2 * kQuad + lane * kQuad;
+    constexpr std::int64_t kSecond = std::int64_t{kWarpThreads} * kQuad;
+    if (first + kSecond + kQuad > size) {
+      for (std::int64_t quad = first; quad <= first + kSecond; quad += kSecond)
+        for (std::int64_t i = quad; i < quad + kQuad && i < size; ++i) element(i);
       return;
     }
-    float v[kSources][kOctet], result[kOctet];
-    for (int s = 0; s < kSources; ++s) load_octet(source[s] + first, v[s]);
-    for (int l = 0; l < kOctet; ++l) {
+    // All reads first, so that they are under way together.
+    float v[kSources][2 * kQuad], result[2 * kQuad];
+    for (int s = 0; s < kSources; ++s) {
+      load_sixteen(source[s] + first, v[s]);
+      load_sixteen(source[s] + first + kSecond, v[s] + kQuad);
+    }
+    for (int l = 0; l < 2 * kQuad; ++l) {
       float of_lane[kSources];
       for (int s = 0; s < kSources; ++s) of_lane[s] = v[s][l];
       result[l] = map(of_lane);
     }
-    store_octet(to + first, result);
+    store_sixteen(result, to + first);
+    store_sixteen(result + kQuad, to + first + kSecond);
   }
 #endif
 };
@@ -55,7 +66,8 @@ void map_floats(const Queue& queue, const MapFloats<kSources, Map>& f) {
 #if !defined(INOCULA_CUDA)
   for_each(queue, f.size, f);
 #else
-  for_each(queue, (f.size + kOctet - 1) / kOctet, f);
+  constexpr std::int64_t kWarpElements = std::int64_t{2} * MapFloats<kSources, Map>::kQuad * kWarpThreads;
+  for_each(queue, (f.size + kWarpElements - 1) / kWarpElements * kWarpThreads, f);
 #endif
 }
 
