@@ -4,6 +4,8 @@
 // and compile fused kernels, which takes the driver: those are optional and tried on a GPU alone.
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -13,44 +15,64 @@
 namespace inocula::cuda {
 namespace {
 
-/// A GPU as cuDNN writes a device's properties.
+/// What tells the GPUs apart that are planned for here: bytes, kHz, and shared memory a block may ask for and
+/// a multiprocessor has.
 struct Gpu {
   const char* name;
   int compute_capability;
-  const char* properties;
+  std::int64_t memory, multiprocessors, clock, memory_clock, l2_cache;
+  std::int64_t shared_a_block, shared;
 };
 
-constexpr Gpu kH200{"H200", 90, R"({
-  "deviceName": "NVIDIA H200", "deviceVer": 900, "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0,
-  "totalGlobalMem": 150754820096, "multiProcessorCount": 132, "smClockRateKHz": 1980000,
-  "memClockRateKHz": 3201000, "l2CacheSize": 62914560, "warpSize": 32, "regsPerBlock": 65536,
-  "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 232448,
-  "reservedSharedMemoryPerBlock": 1024, "sharedMemPerMultiprocessor": 233472, "maxCtasPerSM": 32,
-  "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "maxGridSize": [2147483647, 65535, 65535],
-  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})"};
+constexpr Gpu kA100{.name = "NVIDIA A100-SXM4-80GB",
+                    .compute_capability = 80,
+                    .memory = 85899345920,
+                    .multiprocessors = 108,
+                    .clock = 1410000,
+                    .memory_clock = 1593000,
+                    .l2_cache = 41943040,
+                    .shared_a_block = 166912,
+                    .shared = 167936};
+constexpr Gpu kH200{.name = "NVIDIA H200",
+                    .compute_capability = 90,
+                    .memory = 150754820096,
+                    .multiprocessors = 132,
+                    .clock = 1980000,
+                    .memory_clock = 3201000,
+                    .l2_cache = 62914560,
+                    .shared_a_block = 232448,
+                    .shared = 233472};
+constexpr Gpu kB200{.name = "NVIDIA B200",
+                    .compute_capability = 100,
+                    .memory = 191502483456,
+                    .multiprocessors = 148,
+                    .clock = 1965000,
+                    .memory_clock = 3996000,
+                    .l2_cache = 132644864,
+                    .shared_a_block = 232448,
+                    .shared = 233472};
 
-constexpr Gpu kA100{"A100", 80, R"({
-  "deviceName": "NVIDIA A100-SXM4-80GB", "deviceVer": 800, "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0,
-  "totalGlobalMem": 85899345920, "multiProcessorCount": 108, "smClockRateKHz": 1410000,
-  "memClockRateKHz": 1593000, "l2CacheSize": 41943040, "warpSize": 32, "regsPerBlock": 65536,
-  "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 166912,
-  "reservedSharedMemoryPerBlock": 1024, "sharedMemPerMultiprocessor": 167936, "maxCtasPerSM": 32,
-  "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "maxGridSize": [2147483647, 65535, 65535],
-  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})"};
-
-constexpr Gpu kB200{"B200", 100, R"({
-  "deviceName": "NVIDIA B200", "deviceVer": 1000, "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0,
-  "totalGlobalMem": 191502483456, "multiProcessorCount": 148, "smClockRateKHz": 1965000,
-  "memClockRateKHz": 3996000, "l2CacheSize": 132644864, "warpSize": 32, "regsPerBlock": 65536,
-  "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 232448,
-  "reservedSharedMemoryPerBlock": 1024, "sharedMemPerMultiprocessor": 233472, "maxCtasPerSM": 32,
-  "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "maxGridSize": [2147483647, 65535, 65535],
-  "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0, "supportCoopLaunch": 1})"};
+/// As cuDNN writes a device's properties.
+std::string properties(const Gpu& gpu) {
+  std::ostringstream json;
+  json << "{\"deviceName\": \"" << gpu.name << "\", \"deviceVer\": " << gpu.compute_capability * 10
+       << ", \"totalGlobalMem\": " << gpu.memory << ", \"multiProcessorCount\": " << gpu.multiprocessors
+       << ", \"smClockRateKHz\": " << gpu.clock << ", \"memClockRateKHz\": " << gpu.memory_clock
+       << ", \"l2CacheSize\": " << gpu.l2_cache
+       << ", \"maxSharedMemoryPerBlockOptin\": " << gpu.shared_a_block
+       << ", \"sharedMemPerMultiprocessor\": " << gpu.shared << R"(,
+    "driverVer": 13000, "cudaDeviceId": 0, "pciDeviceId": 0, "warpSize": 32, "regsPerBlock": 65536,
+    "maxRegistersPerSM": 65536, "maxSharedMemoryPerBlock": 49152, "reservedSharedMemoryPerBlock": 1024,
+    "maxCtasPerSM": 32, "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048,
+    "maxGridSize": [2147483647, 65535, 65535], "maxBlockSize": [1024, 1024, 64], "isTccDriver": 0,
+    "supportCoopLaunch": 1})";
+  return json.str();
+}
 
 /// Null where cuDNN is not installed or too old to plan without hardware, which is said.
 std::unique_ptr<Cudnn> described(const Gpu& gpu) {
   try {
-    return Cudnn::describe_hardware(gpu.properties, gpu.compute_capability);
+    return Cudnn::describe_hardware(properties(gpu), gpu.compute_capability);
   } catch (const Error& e) {
     MESSAGE("skipped: ", e.what());
     return nullptr;
