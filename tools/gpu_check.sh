@@ -13,14 +13,25 @@ usage() {
   echo "usage: gpu_check.sh [--libraries FOLDER] [--data FILE] [--out FILE]" >&2
   exit 64
 }
+# refuse STATUS WHY
+refuse() {
+  echo "gpu_check.sh: $2" >&2
+  exit "$1"
+}
 libraries=""
 data=""
 out=$(realpath -m gpu_check.md)
 while [[ $# -gt 0 ]]; do
   [[ $# -ge 2 ]] || usage
   case $1 in
-    --libraries) libraries=$(cd "$2" && pwd) ;;
-    --data) data=$(realpath -e "$2") ;;
+    --libraries)
+      [[ -d $2 ]] || refuse 66 "--libraries: $2: no such folder; expected what tools/setup/collect_libraries.sh filled"
+      libraries=$(realpath "$2")
+      ;;
+    --data)
+      [[ -f $2 ]] || refuse 66 "--data: $2: no such file; expected an image set in MedMNIST's layout (.npz or .h5)"
+      data=$(realpath "$2")
+      ;;
     --out) out=$(realpath -m "$2") ;;
     *) usage ;;
   esac
@@ -31,7 +42,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=build/gpu-check
 failed=false
 parts=()
-: > "$out"
+{ : > "$out"; } 2> /dev/null || refuse 73 "--out: $out: cannot be written; expected a file in a folder that is there"
 say() { echo "$*" | tee -a "$out"; }
 # part TITLE COMMAND…: runs it, keeps its last lines in the report and how it ended for the table.
 part() {
