@@ -50,8 +50,8 @@ void run_attack(const AttackOptions& o) {
       list[0].stages(attacks::attacked_classes(subject.network->graph().classes(), split));
 
   Progress progress(o.subject.common.quiet);
+  const InterruptWatch watch;  // before there is a state to go on from
   AnswerFile answers(o.out, o.evaluator.begin(), o.evaluator, o.subject, subject);
-  const InterruptWatch watch;
   const attacks::Evaluation e =
       attacks::evaluate_stages(*subject.network, split, stages,
                                {.batch = o.subject.batch,

@@ -53,13 +53,13 @@ void run_evaluate(const EvaluateOptions& o) {
   {
     Progress progress(quiet);
     const Subject subject(o.evaluation.subject);
-    std::optional<AnswerFile> answers;
     std::optional<InterruptWatch> watch;
+    std::optional<AnswerFile> answers;
     check_attacks(o.evaluation, subject.network->graph().classes(), *subject.split);
     if (!o.out.empty()) {
+      watch.emplace();  // before there is a state to go on from
       answers.emplace(o.out, o.evaluation.evaluator.begin(), o.evaluation.evaluator, o.evaluation.subject,
                       subject);
-      watch.emplace();
     }
     result = evaluate(o.evaluation, subject, {.answers = answers ? &*answers : nullptr}, progress);
     if (answers) {

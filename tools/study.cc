@@ -160,8 +160,8 @@ StudyPart Study::finish(const Part& part) {
     const EvaluationOptions& o = part.evaluation;
     const Subject subject(o.subject);
     const std::string out = part.file("evaluate.json");
+    const InterruptWatch watch;  // before there is a state to go on from
     AnswerFile answers(out, RecordFile::Begin::where_same, o.evaluator, o.subject, subject);
-    const InterruptWatch watch;
     try {
       evaluation = evaluate(o, subject, {.answers = &answers}, progress);
     } catch (const Error& e) {
