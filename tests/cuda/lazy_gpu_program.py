@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "tools"))
-from program import expect, finish, image_set, npz, read_json, refuse, run, scratch  # noqa: E402
+from program import expect, finish, image_set, npz, read_bytes, read_json, refuse, run, scratch  # noqa: E402
 
 TRAIN = ("train", "--method", "pgd", "--steps", 2, "--lr", 0.02, "--quiet")
 SMALL = ("--model", "small_cnn:width=4", "--batch", 8)
@@ -19,7 +19,7 @@ def main(folder):
 
     # A run on the second GPU, a run in two halves on the first, and what the CPU says of the result.
     train = lambda out, *more, **how: run(*TRAIN, *SMALL, "--data", here("set.npz"), "--out", here(out), *more, **how)
-    model = lambda out: open(os.path.join(here(out), "model.safetensors"), "rb").read()
+    model = lambda out: read_bytes(here(out), "model.safetensors")
     expect(train("whole", "--epochs", 2, "--device", "cuda:1").returncode == 0, "training on cuda:1")
     expect(train("again", "--epochs", 2, "--device", "cuda").returncode == 0, "training on cuda")
     expect(model("whole") == model("again"), "two GPUs of one kind give different bits")

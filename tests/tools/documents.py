@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from program import PROGRAM, expect, finish, run, scratch
+from program import PROGRAM, expect, finish, read_bytes, run, scratch
 
 REPOSITORY = sys.argv[2]
 
@@ -59,8 +59,7 @@ def main(folder):
     for model in ("imported", "runs/standard"):
         done = run("predict", "--model", model, "--data", "chest.npz", "--out", "compared.npz", cwd=work)
         expect(done.returncode == 0, f"predict with {model}: {done.stderr}")
-        with open(os.path.join(work, "compared.npz"), "rb") as file:
-            logits.append(file.read())
+        logits.append(read_bytes(work, "compared.npz"))
     expect(logits[0] == logits[1], "weights with the tutorial's card answer otherwise than in their run folder")
     expect(counted >= 10, f"only {counted} commands were found in the documentation")
     print(f"{counted} commands ran")

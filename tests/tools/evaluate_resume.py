@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from program import PROGRAM, expect, finish, image_set, npz, read_json, refuse, run, scratch
+from program import PROGRAM, expect, finish, image_set, npz, read_bytes, read_json, refuse, run, scratch
 
 with scratch() as folder:
     def here(name):
@@ -30,8 +30,7 @@ with scratch() as folder:
     def contents(path):
         if path.endswith(".json"):
             return untimed(read_json(path))
-        with open(path, "rb") as file:
-            return file.read()
+        return read_bytes(path)
 
     def start(command, out):
         return subprocess.Popen([PROGRAM, *command, "--out", out, "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -2,7 +2,7 @@
 
 import os
 
-from program import expect, finish, image_set, npz, run, scratch
+from program import expect, finish, image_set, npz, read_bytes, run, scratch
 
 
 def main(folder):
@@ -12,8 +12,7 @@ def main(folder):
     def trained(out, *flags):
         done = run("train", "--quiet", "--overwrite", "--out", here(out), *flags)
         expect(done.returncode == 0, f"train {flags}: {done.stderr}")
-        with open(os.path.join(here(out), "model.safetensors"), "rb") as file:
-            return file.read()
+        return read_bytes(here(out), "model.safetensors")
 
     short = ["--data", here("rgb.npz"), "--model", "resnet18:width=4", "--epochs", 1, "--batch", 10]
     for method, others in (("augmix", [["--augmix", "augmix:ops=flips"], ["--augmix", "augmix:severity=9,ops=all"], ["--jsd-weight", 1],

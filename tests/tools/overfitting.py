@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from program import PROGRAM, expect, finish, image_set, npz, refuse, run, scratch
+from program import PROGRAM, expect, finish, image_set, npz, read_bytes, refuse, run, scratch
 
 WARNING = "warning: catastrophic overfitting: "
 
@@ -15,11 +15,6 @@ WARNING = "warning: catastrophic overfitting: "
 def metrics(folder):
     with open(os.path.join(folder, "metrics.jsonl")) as file:
         return [json.loads(line) for line in file]
-
-
-def read(*path):
-    with open(os.path.join(*path), "rb") as file:
-        return file.read()
 
 
 def without_timings(rows):
@@ -41,7 +36,7 @@ def main(folder):
         out = here("recipe")
         done = run(*train, "--method", name, *flags, "--epochs", 3, "--overwrite", "--out", out)
         expect(done.returncode == 0, f"{name} {flags}: {done.stderr}")
-        config, log = read(out, "config.toml").decode(), read(out, "log.txt").decode()
+        config, log = read_bytes(out, "config.toml").decode(), read_bytes(out, "log.txt").decode()
         for text in written:
             expect(text in config, f"{name} {flags}: config.toml lacks {text}: {config}")
         for key in ("steps", "random_start") + (("alpha", "attack_bn") if name == "free" else ("replays",)):
@@ -58,14 +53,14 @@ def main(folder):
         again = here("again")
         done = run("train", "--config", os.path.join(out, "config.toml"), "--overwrite", "--out", again, "--quiet")
         expect(done.returncode == 0, f"{name} from its config.toml: {done.stderr}")
-        expect(read(again, "model.safetensors") == read(out, "model.safetensors"), f"{name}: config.toml does not reproduce its run")
+        expect(read_bytes(again, "model.safetensors") == read_bytes(out, "model.safetensors"), f"{name}: config.toml does not reproduce its run")
 
     # Fast training is PGD of one step.
     fast = run(*train, "--method", "fast", "--epochs", 3, "--out", here("fast"), "--quiet")
     pgd = run(*train, "--method", "pgd", "--steps", 1, "--alpha", "10/255", "--attack-bn", "train", "--schedule", "triangular",
               "--epochs", 3, "--out", here("one step"), "--quiet")
     expect(fast.returncode == pgd.returncode == 0, f"fast, pgd of one step: {fast.stderr}{pgd.stderr}")
-    expect(read(here("fast"), "model.safetensors") == read(here("one step"), "model.safetensors"), "PGD of one step has other weights than fast")
+    expect(read_bytes(here("fast"), "model.safetensors") == read_bytes(here("one step"), "model.safetensors"), "PGD of one step has other weights than fast")
 
     # What a method does not have, it refuses.
     out = here("refused")
@@ -103,7 +98,7 @@ def main(folder):
     expect(done.returncode == 0 and len(rows) == 8, f"a collapse that is told only: {done.returncode} {done.stderr}")
     expect(fallen == [e for e in range(1, 8) if accuracy[e - 1] - accuracy[e] > 0.2 + 1e-9] and fallen[:1] == [5], f"fallen in {fallen}: {accuracy}")
     expect(done.stderr.count(WARNING) == len(fallen) == len(done.stderr.splitlines()), f"one warning a collapse: {done.stderr!r}")
-    expect(read(here("told"), "log.txt").decode().count(WARNING) == len(fallen), "the log lacks the warning")
+    expect(read_bytes(here("told"), "log.txt").decode().count(WARNING) == len(fallen), "the log lacks the warning")
 
     stop = [*plant, "--stop-on-overfitting"]
     done = run(*stop, "--out", here("ended"), "--quiet")
@@ -115,30 +110,30 @@ def main(folder):
     expect(kept == rows[4]["val_accuracy"] != rows[5]["val_accuracy"], f"the model is not the epoch before's: {kept} {rows[4:]}")
 
     # That end is an end: resumed, nothing more is trained, and interrupted on the way it is the same.
-    model = read(here("ended"), "model.safetensors")
+    model = read_bytes(here("ended"), "model.safetensors")
     os.remove(os.path.join(here("ended"), "model.safetensors"))
     done = run(*stop, "--out", here("ended"), "--resume", "--quiet")
     expect(done.returncode == 0 and not done.stderr, f"resumed after its end: {done.returncode} {done.stderr}")
-    expect(read(here("ended"), "model.safetensors") == model and metrics(here("ended")) == rows, "resuming changed an ended run")
+    expect(read_bytes(here("ended"), "model.safetensors") == model and metrics(here("ended")) == rows, "resuming changed an ended run")
     interrupted([*stop, "--checkpoint-every", 0], here("interrupted"), lambda step: step // 6 in (4, 5))
-    expect(read(here("interrupted"), "model.safetensors") == model, "interrupted before the collapse, it ends otherwise")
+    expect(read_bytes(here("interrupted"), "model.safetensors") == model, "interrupted before the collapse, it ends otherwise")
     expect(without_timings(metrics(here("interrupted"))) == without_timings(rows), "interrupted: other metrics")
 
     # Watching changes no bit: a run goes on watched or not, and from a config.toml of before there was a monitor.
     pgd = [*train, "--method", "pgd", "--steps", 2, "--epochs", 12, "--checkpoint-every", 0, "--quiet"]
     done = run(*pgd, "--out", here("unwatched"))
     expect(done.returncode == 0, f"pgd: {done.stderr}")
-    model = read(here("unwatched"), "model.safetensors")
+    model = read_bytes(here("unwatched"), "model.safetensors")
     interrupted(pgd, here("watched later"), lambda step: 12 <= step < 66, ["--monitor-overfitting"])
-    expect(read(here("watched later"), "model.safetensors") == model, "watched from some epoch on: other weights")
+    expect(read_bytes(here("watched later"), "model.safetensors") == model, "watched from some epoch on: other weights")
     watched = ["monitor_pgd_accuracy" in row for row in metrics(here("watched later"))]
     expect(watched[-1] and not watched[0] and watched == sorted(watched), f"epochs that were watched: {watched}")
     with open(here("old.toml"), "wb") as file:
-        file.write(re.sub(rb"(monitor|stop_on)_overfitting = \w+\n", b"", read(here("unwatched"), "config.toml")))
-    expect(b"overfitting" not in read(here("old.toml")), "old.toml has keys of the monitor")
+        file.write(re.sub(rb"(monitor|stop_on)_overfitting = \w+\n", b"", read_bytes(here("unwatched"), "config.toml")))
+    expect(b"overfitting" not in read_bytes(here("old.toml")), "old.toml has keys of the monitor")
     old = ["train", "--config", here("old.toml"), "--checkpoint-every", 0, "--quiet"]
     interrupted([*pgd, "--monitor-overfitting"], here("old"), lambda step: 12 <= step < 66, end=old)
-    expect(read(here("old"), "model.safetensors") == model, "resumed by an old config.toml: other weights")
+    expect(read_bytes(here("old"), "model.safetensors") == model, "resumed by an old config.toml: other weights")
     watched = ["monitor_pgd_accuracy" in row for row in metrics(here("old"))]
     expect(watched[0] and not watched[-1], f"an old config.toml watches PGD training: {watched}")
     done = run(*pgd, "--stop-on-overfitting", "--out", here("old"), "--resume")
@@ -149,7 +144,7 @@ def main(folder):
     done = run(*free, "--out", here("whole"), "--quiet")
     expect(done.returncode == 0, f"free: {done.stderr}")
     interrupted(free, here("pieces"), lambda step: step % 5 != 0)
-    expect(read(here("pieces"), "model.safetensors") == read(here("whole"), "model.safetensors"), "free, interrupted: other weights")
+    expect(read_bytes(here("pieces"), "model.safetensors") == read_bytes(here("whole"), "model.safetensors"), "free, interrupted: other weights")
     expect(without_timings(metrics(here("pieces"))) == without_timings(metrics(here("whole"))), "free, interrupted: other metrics")
 
 

@@ -91,6 +91,12 @@ def read_npz(path):
     return arrays
 
 
+def read_bytes(*path):
+    """What the file of these folders and this name holds."""
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
 def read_json(path):
     with open(path) as file:
         return json.load(file)
@@ -98,8 +104,7 @@ def read_json(path):
 
 def read_tensors(path):
     """name -> (type, shape, bytes) of a safetensors file."""
-    with open(path, "rb") as file:
-        data = file.read()
+    data = read_bytes(path)
     values = 8 + struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:values])
     header.pop("__metadata__", None)

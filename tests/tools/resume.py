@@ -8,13 +8,11 @@ import signal
 import subprocess
 import time
 
-from program import PROGRAM, expect, finish, read_json, run, scratch
+from program import PROGRAM, expect, finish, read_bytes, read_json, run, scratch
 
 
 def files(folder):
     """What a run promises to reproduce: weights, and metrics without their timings."""
-    with open(os.path.join(folder, "model.safetensors"), "rb") as file:
-        weights = file.read()
     rows = []
     with open(os.path.join(folder, "metrics.jsonl")) as file:
         for line in file:
@@ -22,7 +20,7 @@ def files(folder):
             for timing in ("seconds", "images_per_second"):
                 row.pop(timing)
             rows.append(row)
-    return weights, rows
+    return read_bytes(folder, "model.safetensors"), rows
 
 
 def newest_step(folder):
@@ -109,8 +107,7 @@ def main(folder):
         target = here(f"images-{batch}.npz")
         run("attack", "--model", here("whole"), "--data", here("data.npz"), "--attack", "pgd:eps=8/255,steps=5,restarts=2",
             "--limit", 70, "--batch", batch, "--out", target)
-        with open(target, "rb") as file:
-            results.append(file.read())
+        results.append(read_bytes(target))
     expect(results[0] == results[1] == results[2], "adversarial images depend on the batch size")
     expect(files(here("whole")) == whole, "attacking changed the run folder")
     for name in ("a.json", "b.json"):

@@ -3,7 +3,7 @@
 import json
 import os
 
-from program import expect, finish, image_set, npz, read_json, run, scratch
+from program import expect, finish, image_set, npz, read_bytes, read_json, run, scratch
 
 KEYS = {"kind", "accuracy", "accuracy_ci95", "balanced_accuracy", "auc", "ece", "rmsce", "rmsce_top_label", "brier", "nll", "entropy",
         "mce", "adaptive_ece", "rmsce_plug_in", "rmsce_top_label_plug_in", "entropy_bits", "entropy_normalised", "entropy_over_samples",
@@ -35,7 +35,7 @@ def main(folder):
     expect(run(*command, "--out", here("first")).returncode == 0, "training failed")
     done = run("train", "--config", os.path.join(here("first"), "config.toml"), "--out", here("second"), "--quiet")
     expect(done.returncode == 0, f"training from config.toml: {done.stderr}")
-    read = lambda name: open(os.path.join(here(name), "model.safetensors"), "rb").read()
+    read = lambda name: read_bytes(here(name), "model.safetensors")
     expect(read("first") == read("second"), "config.toml does not reproduce its run")
     card = read_json(os.path.join(here("first"), "model.json"))
     expect(card["classes"] == 3, f"model.json: {card}")
